@@ -1,0 +1,88 @@
+"""A box of voxels in a volume: the same words on the command line, in manifests and in configs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+AXES = "zyx"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A half-open box `[start, stop)` in voxels, axes z, y, x.
+
+    Raises:
+        ValueError: a start that is negative or not below its stop.
+    """
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        for axis, low, high in zip(AXES, self.start, self.stop, strict=True):
+            if not 0 <= low < high:
+                raise ValueError(f"box {self}: {axis} range {low}:{high} is empty or negative; use 0 <= start < stop")
+
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> "Box":
+        """The box of all voxels of a `(z, y, x)` shape."""
+        z, y, x = map(int, shape)
+        return cls((0, 0, 0), (z, y, x))
+
+    @classmethod
+    def parse(cls, text: "str | Sequence[int] | Box | None", shape: Sequence[int]) -> "Box":
+        """Read `z0:z1,y0:y1,x0:x1` (a missing end means the volume's) and check it against a `(z, y, x)` shape.
+
+        Raises:
+            ValueError: not three ranges, not whole numbers, empty, or outside the volume.
+        """
+        if text is None:
+            return cls.whole(shape)
+        box = text if isinstance(text, Box) else _parse(str(text), shape)
+        for axis, high, size in zip(AXES, box.stop, shape, strict=True):
+            if high > size:
+                raise ValueError(
+                    f"box {box} ends at {axis}={high}, outside the volume of shape {tuple(shape)} (z, y, x)"
+                )
+        return box
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Extent in voxels, (z, y, x)."""
+        (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
+        return z1 - z0, y1 - y0, x1 - x0
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        z, y, x = self.shape
+        return z * y * x
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """For indexing: `volume[box.slices]`."""
+        (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
+        return slice(z0, z1), slice(y0, y1), slice(x0, x1)
+
+    def contains(self, other: "Box") -> bool:
+        """Whether every voxel of `other` is in this box."""
+        return all(a <= b for a, b in zip(self.start, other.start, strict=True)) and all(
+            a >= b for a, b in zip(self.stop, other.stop, strict=True)
+        )
+
+    def __str__(self) -> str:
+        return ",".join(f"{low}:{high}" for low, high in zip(self.start, self.stop, strict=True))
+
+
+def _parse(text: str, shape: Sequence[int]) -> Box:
+    ranges = text.replace(" ", "").split(",")
+    if len(ranges) != 3 or any(part.count(":") != 1 for part in ranges):
+        raise ValueError(f"box '{text}' is not of the form z0:z1,y0:y1,x0:x1, for example 0:80,0:1024,0:1024")
+    starts, stops = [], []
+    for part, size in zip(ranges, shape, strict=True):
+        low, high = part.split(":")
+        try:
+            starts.append(int(low) if low else 0)
+            stops.append(int(high) if high else int(size))
+        except ValueError:
+            raise ValueError(f"box '{text}': '{part}' is not a range of whole voxels, such as 0:80") from None
+    return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))

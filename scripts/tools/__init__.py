@@ -1,0 +1,1 @@
+"""The verbs of `python -m scripts <verb>`; nothing imports this room."""

@@ -1,0 +1,62 @@
+"""The command line: a table of verbs, each loaded only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+import fire
+
+VERBS = {
+    "inspect": (
+        "scripts.tools.inspect:inspect",
+        "look at a volume: shape, voxel size, section statistics, contact sheet",
+    ),
+    "synthesize": ("scripts.tools.synthesize:synthesize", "make a synthetic EM volume with instance labels"),
+    "fetch": ("scripts.tools.fetch:fetch", "download a public data set and convert it to a chunked file"),
+    "decode": ("scripts.tools.decode:decode", "turn affinities or probabilities into instances"),
+    "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
+}
+"""Verb -> (module:function, one line for the list)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb. Errors the user can mend are one line and exit code 2; `--debug` shows the trace."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_listing())
+        return
+    verb = words[0]
+    if verb not in VERBS:
+        _stop(f"unknown verb '{verb}'; there are: {', '.join(VERBS)}")
+    try:
+        fire.Fire(_load(verb), command=words[1:], name=f"python -m scripts {verb}")
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if debug:
+            raise
+        _stop(str(error))
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _listing() -> str:
+    width = max(map(len, VERBS))
+    lines = ["usage: python -m scripts VERB [options]", ""]
+    lines += [f"  {verb:<{width}}  {line}" for verb, (_, line) in VERBS.items()]
+    lines += ["", "`python -m scripts VERB --help` shows the options of a verb and an example."]
+    return "\n".join(lines)
+
+
+def _load(verb: str) -> Callable[..., object]:
+    module, function = VERBS[verb][0].split(":")
+    loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def _stop(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
