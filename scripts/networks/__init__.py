@@ -1,1 +1,26 @@
-"""networks."""
+"""Networks of volumes, and how volumes become tokens and come back."""
+
+from scripts.networks.mae import MaskedAutoencoder
+from scripts.networks.parameter_groups import parameter_groups, scaled_lr
+from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
+from scripts.networks.positions import sincos_positions
+from scripts.networks.tokens import from_tokens, kept_tokens, normalise_tokens, take_tokens, to_tokens, token_grid
+from scripts.networks.vit import Block, Encoder
+
+__all__ = [
+    "Block",
+    "Encoder",
+    "MaskedAutoencoder",
+    "from_tokens",
+    "in_grey",
+    "kept_tokens",
+    "normalise_tokens",
+    "parameter_groups",
+    "paste_hidden",
+    "scaled_lr",
+    "sincos_positions",
+    "take_tokens",
+    "to_tokens",
+    "token_grid",
+    "voxel_mask",
+]

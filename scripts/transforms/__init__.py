@@ -1,1 +1,19 @@
-"""transforms."""
+"""What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
+
+from scripts.transforms.token_masks import (
+    RandColumnMask,
+    RandColumnMaskd,
+    RandSectionMask,
+    RandSectionMaskd,
+    RandTokenMask,
+    RandTokenMaskd,
+)
+
+__all__ = [
+    "RandColumnMask",
+    "RandColumnMaskd",
+    "RandSectionMask",
+    "RandSectionMaskd",
+    "RandTokenMask",
+    "RandTokenMaskd",
+]

@@ -1,0 +1,46 @@
+"""The masked autoencoder's loss: how wrong are the hidden tokens, each in its own units?"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from scripts.networks.tokens import normalise_tokens, to_tokens
+
+
+class HiddenTokenLoss(nn.Module):
+    """Mean squared error of the hidden tokens against their voxels, scaled to zero mean and unit variance per token.
+
+    The mean is over the voxels of a token, then over all hidden tokens of the batch (Cheng et al. 2023). Visible tokens
+    do not count. Predicting each token's mean scores 1 (see `normalise_tokens` for the variance). In float32 whatever
+    the precision of the network.
+
+    Args:
+        patch: voxels of a token along (z, y, x), the network's.
+    """
+
+    def __init__(self, patch: Sequence[int] = (1, 16, 16)) -> None:
+        super().__init__()
+        if len(patch) != 3 or min(patch) < 1:
+            raise ValueError(f"patch {tuple(patch)} must be three positive sizes in voxels: z, y, x")
+        self.patch: tuple[int, int, int] = (int(patch[0]), int(patch[1]), int(patch[2]))
+
+    def forward(self, reconstruction: torch.Tensor, target: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Scalar loss; not a number where nothing is hidden.
+
+        Args:
+            reconstruction: (B, C, Z, Y, X), from `MaskedAutoencoder`.
+            target: the image (B, C, Z, Y, X) and the mask, bool (B, gz, gy, gx), True = hidden.
+        """
+        image, mask = target
+        if reconstruction.shape != image.shape:
+            raise ValueError(f"reconstruction {list(reconstruction.shape)} and image {list(image.shape)} differ")
+        truth, _, _ = normalise_tokens(to_tokens(image, self.patch))
+        hidden = mask.flatten(1)
+        if hidden.dtype != torch.bool or hidden.shape != truth.shape[:2]:
+            raise ValueError(
+                f"mask {hidden.dtype} {list(mask.shape)} must be bool and one value for each of the {truth.shape[1]} "
+                f"tokens of {truth.shape[0]} samples"
+            )
+        error = (to_tokens(reconstruction.float(), self.patch) - truth).square().mean(2)
+        return (error * hidden).sum() / hidden.sum()

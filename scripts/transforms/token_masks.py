@@ -1,0 +1,131 @@
+"""Which tokens the encoder will not see: single tokens, whole columns through the sections, or whole sections.
+
+The strategies of Cheng et al. 2023, Figure 2: random, space-only, section-only. Each mask is bool (gz, gy, gx), True =
+hidden, and hides the same number of tokens at every draw: of n units it keeps floor(n * (1 - ratio) + 1e-6).
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Randomizable, Transform
+from monai.utils.enums import TransformBackends
+
+from scripts.ops.token_masks import check_ratio, hidden_units
+
+
+class _RandUnitMask(Randomizable, Transform):
+    """Hide units of the grid: the units are an array that spreads over the grid by broadcasting."""
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
+
+    def __init__(self, grid: Sequence[int], ratio: float, units: Sequence[int], what: str) -> None:
+        self.grid = tuple(int(size) for size in grid)
+        self.ratio = float(ratio)
+        self.units = tuple(units)
+        self.kept_units = check_ratio(int(np.prod(self.units)), self.ratio, what, self.grid)
+        self.hidden: np.ndarray | None = None
+
+    def randomize(self, data: Any = None) -> None:
+        """Draw which units are hidden."""
+        self.hidden = hidden_units(self.units, self.kept_units, self.R)
+
+    def __call__(self, image: Any = None, randomize: bool = True) -> torch.Tensor:
+        """Bool (gz, gy, gx), True = hidden; the image is not looked at. `randomize=False` repeats the last draw."""
+        if randomize or self.hidden is None:
+            self.randomize()
+        mask = np.empty(self.grid, dtype=bool)
+        mask[...] = self.hidden
+        return torch.from_numpy(mask)
+
+
+def _grid_of_three(grid: Sequence[int]) -> tuple[int, int, int]:
+    if len(grid) != 3 or min(grid) < 1:
+        raise ValueError(f"grid {tuple(grid)} must be three positive token counts: z, y, x")
+    return int(grid[0]), int(grid[1]), int(grid[2])
+
+
+class RandTokenMask(_RandUnitMask):
+    """Hide single tokens anywhere ("random" in the paper, its best at 0.9: 21 of 216 kept).
+
+    Args:
+        grid: tokens along (z, y, x) of a sample: its size over the patch.
+        ratio: share of the tokens to hide.
+    """
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 0.9) -> None:
+        grid = _grid_of_three(grid)
+        super().__init__(grid, ratio, units=grid, what="tokens")
+
+
+class RandColumnMask(_RandUnitMask):
+    """Hide the same columns in every section ("space-only" in the paper; 8/9 keeps 4 columns, 24 of 216 tokens).
+
+    Args:
+        grid: tokens along (z, y, x) of a sample: its size over the patch.
+        ratio: share of the columns to hide.
+    """
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 8 / 9) -> None:
+        grid = _grid_of_three(grid)
+        super().__init__(grid, ratio, units=(1, grid[1], grid[2]), what="columns")
+
+
+class RandSectionMask(_RandUnitMask):
+    """Hide whole sections of tokens ("section-only" in the paper; 5/6 keeps 1 section, 36 of 216 tokens).
+
+    Args:
+        grid: tokens along (z, y, x) of a sample: its size over the patch.
+        ratio: share of the sections to hide.
+    """
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 5 / 6) -> None:
+        grid = _grid_of_three(grid)
+        super().__init__(grid, ratio, units=(grid[0], 1, 1), what="sections")
+
+
+class _RandUnitMaskd(Randomizable, Transform):
+    """Put a mask beside whatever the item holds; it need not hold an image."""
+
+    backend = _RandUnitMask.backend
+
+    def __init__(self, draw: _RandUnitMask, mask_key: Hashable) -> None:
+        self.draw = draw
+        self.mask_key = mask_key
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> "_RandUnitMaskd":
+        """Seed the draws, MONAI's way."""
+        self.draw.set_random_state(seed, state)
+        self.R = self.draw.R
+        return self
+
+    def randomize(self, data: Any = None) -> None:
+        """Draw which units are hidden."""
+        self.draw.randomize()
+
+    def __call__(self, item: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with a new mask, bool (gz, gy, gx), under the mask key."""
+        self.randomize()
+        return {**item, self.mask_key: self.draw(randomize=False)}
+
+
+class RandTokenMaskd(_RandUnitMaskd):
+    """Dictionary form of `RandTokenMask` ("random"): sets `item["mask"]`."""
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 0.9, mask_key: Hashable = "mask") -> None:
+        super().__init__(RandTokenMask(grid, ratio), mask_key)
+
+
+class RandColumnMaskd(_RandUnitMaskd):
+    """Dictionary form of `RandColumnMask` ("space-only"): sets `item["mask"]`."""
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 8 / 9, mask_key: Hashable = "mask") -> None:
+        super().__init__(RandColumnMask(grid, ratio), mask_key)
+
+
+class RandSectionMaskd(_RandUnitMaskd):
+    """Dictionary form of `RandSectionMask` ("section-only"): sets `item["mask"]`."""
+
+    def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 5 / 6, mask_key: Hashable = "mask") -> None:
+        super().__init__(RandSectionMask(grid, ratio), mask_key)
