@@ -1,0 +1,6 @@
+"""Volumes: one lazy (z, y, x) array for every format."""
+
+from scripts.data.volumes.open import open_volume
+from scripts.data.volumes.volume import ArrayVolume, Volume
+
+__all__ = ["ArrayVolume", "Volume", "open_volume"]

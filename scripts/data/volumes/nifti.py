@@ -1,0 +1,107 @@
+"""NIfTI: stored x fastest, which is our (z, y, x) as it lies; mapped, after unpacking where it is compressed."""
+
+import gzip
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Sequence
+from typing import Any, BinaryIO, cast
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+
+
+def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
+    """A `.nii` or `.nii.gz` file as a volume (z, y, x); its orientation in space is left aside.
+
+    Sizes in an unnamed unit are taken for mm, as viewers do, unless all are 1, which only says that nobody set them.
+    A compressed file is unpacked into a temporary file without a name.
+
+    Raises:
+        ValueError: not NIfTI, not 3D, colour, corrupt or cut off.
+        OSError: no space to unpack it.
+    """
+    try:
+        image = cast(nibabel.Nifti1Image, nibabel.load(path))
+        header, proxy = image.header, cast(Any, image.dataobj)
+        shape, stored = image.shape, header.get_data_dtype()
+        slope, intercept, offset = proxy.slope, proxy.inter, proxy.offset
+    except (ImageFileError, HeaderDataError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        raise ValueError(f"'{path}' is corrupt, cut off or no NIfTI file ({error}); copy or export it again") from error
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if stored.fields:
+        raise ValueError(f"'{path}' is in colour ({len(stored.fields)} values a voxel); convert it to 8-bit grey")
+    checked_array(shape, stored, path)
+    size = _voxel_size(header, path) if voxel_size_nm is None else voxel_size_nm
+    scaled = (slope, intercept) if (slope, intercept) != (1.0, 0.0) else None
+    volume = NiftiVolume(path, shape[::-1], stored, size, offset, scaled, cache_mib)
+    if volume.compressed:
+        volume[0, 0, 0]  # unpack now: a file that is cut off shows only then
+    else:
+        check_size(os.path.getsize(path), offset + volume.stored_bytes, path)
+    return volume
+
+
+class NiftiVolume(MappedVolume):
+    """The voxels of a NIfTI file; where the header scales them they are float32."""
+
+    def __init__(
+        self,
+        path: str,
+        shape: Sequence[int],
+        stored: np.dtype,
+        voxel_size_nm: Sequence[float] | None,
+        offset: int,
+        scaled: tuple[float, float] | None,
+        cache_mib: float,
+    ) -> None:
+        super().__init__(path, path, shape, stored, voxel_size_nm, offset, cache_mib=cache_mib)
+        self.compressed = path.lower().endswith(".gz")
+        self._scaled = scaled
+        if scaled is not None:
+            self.dtype = np.dtype(np.float32)
+
+    def _read(self, low: Place, high: Place) -> np.ndarray:
+        block = super()._read(low, high)
+        if self._scaled is None:
+            return block
+        return block * np.float32(self._scaled[0]) + np.float32(self._scaled[1])
+
+    def _bytes(self) -> BinaryIO:
+        return _unpacked(self.path) if self.compressed else super()._bytes()
+
+
+def _unpacked(path: str) -> BinaryIO:
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - handed to the caller, who closes it
+    try:
+        with gzip.open(path) as packed:
+            shutil.copyfileobj(packed, unpacked, 2**20)
+        unpacked.flush()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        unpacked.close()
+        raise ValueError(f"'{path}' is corrupt or cut off ({error}); copy or export it again") from error
+    except OSError as error:
+        unpacked.close()
+        raise OSError(
+            f"'{path}' cannot be unpacked into '{tempfile.gettempdir()}' ({error}); make space there, set TMPDIR "
+            "to a folder that has it, or save the file as .nii"
+        ) from error
+    return cast(BinaryIO, unpacked)
+
+
+def _voxel_size(header: Any, path: str) -> VoxelSize | None:
+    zooms = [float(zoom) for zoom in header.get_zooms()[:3]][::-1]
+    unit = header.get_xyzt_units()[0]
+    if unit == "unknown":
+        if zooms == [1.0, 1.0, 1.0]:
+            return None
+        unit = "mm"
+    return in_nanometres(zooms, [unit] * 3, path)

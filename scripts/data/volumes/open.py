@@ -1,0 +1,114 @@
+"""Open a volume by its path, whatever the format."""
+
+import difflib
+import os
+from collections.abc import Sequence
+
+from scripts.data.volumes.volume import Volume
+from scripts.data.volumes.voxel_size import checked_voxel_size
+
+FORMATS = {
+    "hdf5": (".h5", ".hdf5", ".hdf"),
+    "zarr": (".zarr",),
+    "tiff": (".tif", ".tiff"),
+    "nifti": (".nii", ".nii.gz"),
+    "npy": (".npy",),
+}
+KNOWN = (
+    "HDF5 (file.h5 or file.h5:dataset), Zarr 2 and 3 and OME-Zarr (folder.zarr or folder.zarr:array), a folder of "
+    "PNG, TIFF or JPEG sections, multi-page TIFF (.tif), NIfTI (.nii, .nii.gz), NumPy (.npy)"
+)
+
+
+def open_volume(
+    path: str | os.PathLike[str],
+    *,
+    scale: int = 0,
+    voxel_size_nm: Sequence[float] | None = None,
+    cache_mib: float = 128.0,
+) -> Volume:
+    """Open a volume; its voxels are read only when they are asked for.
+
+    Args:
+        path: `file.h5:dataset`, `folder.zarr`, `folder.zarr:array`, a folder of sections, `stack.tif`, `file.nii.gz`
+            or `file.npy`. Where an HDF5 file or a Zarr folder has exactly one 3D array, its name may be left out.
+        scale: level of an OME-Zarr image, 0 the finest.
+        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm; None takes what the file says.
+        cache_mib: memory for decoded chunks and mapped pages in MiB. It is a budget for the run: the volumes of a
+            process share one cache, as large as the largest budget among them, and DataLoader workers divide it.
+
+    Returns:
+        A `Volume`: shape, dtype, voxel_size_nm, and `volume[z, y, x]`.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: an unknown format, no such dataset, not a 3D array of numbers, corrupt or cut off.
+        OSError: the file cannot be read.
+    """
+    if voxel_size_nm is not None:
+        voxel_size_nm = checked_voxel_size(voxel_size_nm, "the argument voxel_size_nm")
+    if not cache_mib >= 0:
+        raise ValueError(f"cache_mib {cache_mib} is negative; 0 keeps no chunks, 128 is the usual")
+    file, inner = _split(os.fspath(path))
+    kind = _kind(file)
+    if inner is not None and kind not in ("hdf5", "zarr"):
+        raise ValueError(f"'{file}' holds one volume, so '{inner}' after the colon means nothing; leave ':{inner}' out")
+    if scale != 0 and kind != "zarr":
+        raise ValueError(f"scale {scale} was asked of '{file}'; only OME-Zarr has scale levels, leave scale out")
+    # Each format's libraries are loaded only when it is asked for.
+    if kind == "hdf5":
+        from scripts.data.volumes.hdf5 import open_hdf5
+
+        return open_hdf5(file, inner, voxel_size_nm, cache_mib)
+    if kind == "zarr":
+        from scripts.data.volumes.zarr import open_zarr
+
+        return open_zarr(file, inner, scale, voxel_size_nm, cache_mib)
+    if kind == "tiff":
+        from scripts.data.volumes.tiff import open_tiff
+
+        return open_tiff(file, voxel_size_nm, cache_mib)
+    if kind == "nifti":
+        from scripts.data.volumes.nifti import open_nifti
+
+        return open_nifti(file, voxel_size_nm, cache_mib)
+    if kind == "npy":
+        from scripts.data.volumes.npy import open_npy
+
+        return open_npy(file, voxel_size_nm, cache_mib)
+    from scripts.data.volumes.sections import open_sections
+
+    return open_sections(file, voxel_size_nm, cache_mib)
+
+
+def _split(path: str) -> tuple[str, str | None]:
+    """`file.h5:dataset` to its two parts; a colon in the name of a file that exists is part of it."""
+    if os.path.exists(path) or ":" not in path or "://" in path:
+        return path, None
+    file, inner = path.rsplit(":", 1)
+    return file, inner.strip("/") or None
+
+
+def _kind(file: str) -> str:
+    name = os.path.basename(file.rstrip("/")).lower()
+    kind = next((kind for kind, suffixes in FORMATS.items() if name.endswith(suffixes)), None)
+    if "://" in file:
+        raise ValueError(f"'{file}' is an address; volumes are read from a local disk, download it first")
+    if not os.path.exists(file):
+        raise FileNotFoundError(f"there is no volume '{file}'{_similar(file)}")
+    if os.path.isdir(file):
+        metadata = any(os.path.exists(os.path.join(file, name)) for name in ("zarr.json", ".zarray", ".zgroup"))
+        return "zarr" if metadata or kind == "zarr" else "sections"
+    if name.endswith((".png", ".jpg", ".jpeg")):
+        raise ValueError(f"'{file}' is one 2D section; give the folder that holds all sections")
+    if kind is None or kind == "zarr":
+        raise ValueError(f"'{file}' is of an unknown format; known are: {KNOWN}")
+    return kind
+
+
+def _similar(file: str) -> str:
+    folder, name = os.path.split(os.path.abspath(file))
+    if not os.path.isdir(folder):
+        return f"; its folder '{folder}' does not exist either"
+    close = difflib.get_close_matches(name, os.listdir(folder), n=1)
+    return f"; did you mean '{close[0]}' in '{folder}'?" if close else f" in '{folder}'; check the path"

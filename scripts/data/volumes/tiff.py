@@ -1,0 +1,217 @@
+"""TIFF stacks: uncompressed pages are mapped, compressed ones decoded a page at a time."""
+
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any, BinaryIO, NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from scripts.data.volumes.chunked import ChunkedVolume
+from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+
+
+class TiffLayout(NamedTuple):
+    """What the headers of a TIFF say.
+
+    Attributes:
+        shape: pages, y, x; or y, x of a single page.
+        stored: type of a pixel, in the byte order of the file.
+        offsets: first byte of each page where its pixels lie plain in one run, else None.
+        voxel_size_nm: (z, y, x) in nm, from OME or ImageJ metadata, or None.
+    """
+
+    shape: tuple[int, ...]
+    stored: np.dtype
+    offsets: np.ndarray | None
+    voxel_size_nm: VoxelSize | None
+
+
+def open_tiff(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
+    """All pages of a TIFF file as a volume. The voxel size comes from OME or ImageJ metadata where they have it.
+
+    Raises:
+        ValueError: corrupt or cut off, a single page, several channels, colour, or pages of several sizes.
+    """
+    layout = read_layout(path)
+    shape, _ = checked_array(layout.shape, layout.stored, path)
+    size = layout.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
+    if layout.offsets is None:
+        return TiffPages(path, shape, layout.stored, size, (1, *shape[1:]), cache_mib)
+    first = int(layout.offsets[0])
+    page = shape[1] * shape[2] * layout.stored.itemsize
+    if np.array_equal(layout.offsets, first + page * np.arange(shape[0])):
+        return MappedVolume(path, path, shape, layout.stored, size, first, cache_mib=cache_mib)
+    return MappedPages(path, path, shape, layout.stored, size, first, cache_mib=cache_mib)
+
+
+class MappedPages(MappedVolume):
+    """Uncompressed pages that lie apart in the file."""
+
+    def _view(self, pages: Any) -> Any:
+        offsets = read_layout(self._file).offsets
+        if offsets is None or len(offsets) != self.shape[0]:
+            raise OSError(f"'{self.path}' has changed since it was opened; open it again")
+        return [np.ndarray(self.shape[1:], self._stored, pages, int(offset)) for offset in offsets]
+
+    def _read(self, low: Place, high: Place) -> np.ndarray:
+        pages, sections = self._opened()
+        (z0, y0, x0), (z1, y1, x1) = low, high
+        block = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
+        for row, section in enumerate(sections[z0:z1]):
+            block[row] = section[y0:y1, x0:x1]
+        line = self.shape[2] * self.dtype.itemsize
+        self._count_touched(pages, block.shape, (line * self.shape[1], line, self.dtype.itemsize))
+        return block
+
+
+class TiffPages(ChunkedVolume):
+    """Compressed pages; each is a chunk."""
+
+    def _open_file(self) -> tifffile.TiffFile:
+        return tifffile.TiffFile(self.path)
+
+    @staticmethod
+    def _close_file(file: tifffile.TiffFile) -> None:
+        file.close()
+
+    def _decode(self, file: tifffile.TiffFile, place: Place) -> np.ndarray:
+        try:
+            # The lock of the file: threads share its position.
+            found = file.series[0].pages[place[0]]
+            if found is None:
+                raise ValueError("the page is missing")
+            page = found.asarray(lock=file.filehandle.lock, maxworkers=1)
+            return np.ascontiguousarray(page, dtype=self.dtype).reshape(self.chunks)
+        except (OSError, RuntimeError, ValueError, IndexError, AttributeError) as error:
+            raise OSError(
+                f"'{self.path}': page {place[0]} cannot be decoded, the file is corrupt ({error}); "
+                "copy or export it again"
+            ) from error
+
+
+def read_layout(path: str) -> TiffLayout:
+    """Read the headers of all pages of a TIFF.
+
+    Raises:
+        ValueError: corrupt or cut off, several channels, colour, or pages of several sizes.
+    """
+    with open(path, "rb") as file:
+        _check_chain(file, path)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return _layout(tiff, path)
+    except (tifffile.TiffFileError, struct.error, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' is a corrupt TIFF file ({error}); copy or export it again") from error
+
+
+def _layout(tiff: tifffile.TiffFile, path: str) -> TiffLayout:
+    series, first = tiff.series[0], tiff.pages.first
+    if first.samplesperpixel > 1 or first.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.PALETTE):
+        raise ValueError(
+            f"'{path}' is in colour ({tifffile.PHOTOMETRIC(first.photometric).name}, {first.samplesperpixel} samples a "
+            "pixel), where a volume is grey; convert it to 8-bit or 16-bit grey"
+        )
+    if len(tiff.series) > 1:
+        _raise_for_odd_page(tiff, path)
+    shape = tuple(size for size, axis in zip(series.shape, series.axes, strict=True) if size > 1 or axis in "YX")
+    axes = "".join(axis for size, axis in zip(series.shape, series.axes, strict=True) if size > 1 or axis in "YX")
+    if len(shape) > 3 or "C" in axes or "S" in axes:
+        raise ValueError(
+            f"'{path}' has the axes {axes} of shape {shape} where a volume has z, y, x; save one channel or time "
+            "point as a z-stack and open that"
+        )
+    offsets = _offsets(tiff, series, path)
+    return TiffLayout(shape, series.dtype.newbyteorder(tiff.byteorder), offsets, _voxel_size(tiff, path))
+
+
+def _raise_for_odd_page(tiff: tifffile.TiffFile, path: str) -> None:
+    """Several series are sections of several sizes (an error), or an overview beside the volume (which is left out)."""
+    first = tiff.pages.first
+    for number in range(len(tiff.pages)):
+        page = tiff.pages.get(number, aspage=True)
+        if (page.shape, page.dtype) != (first.shape, first.dtype):
+            raise ValueError(
+                f"'{path}': page {number} is {page.shape} {page.dtype}, but page 0 is {first.shape} {first.dtype} "
+                "(y, x); bring it to that size and type, or leave it out"
+            )
+
+
+def _offsets(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> np.ndarray | None:
+    first, size = tiff.pages.first, tiff.filehandle.size
+    itemsize = series.dtype.itemsize
+    page_bytes = first.imagewidth * first.imagelength * itemsize
+    if series.dataoffset is not None:  # one run from the first page on, perhaps without headers for the others
+        check_size(size, series.dataoffset + series.size * itemsize, path)
+        return series.dataoffset + page_bytes * np.arange(series.size * itemsize // page_bytes)
+    plain = (
+        first.compression == 1
+        and first.predictor == 1
+        and first.fillorder == 1
+        and not first.is_tiled
+        and first.bitspersample == 8 * itemsize
+        and not series.is_multifile
+    )
+    starts = []
+    for number, page in enumerate(series.pages):
+        if page is None:
+            raise ValueError(f"'{path}': page {number} is missing, though the metadata count it; export the file again")
+        if not series.is_multifile:
+            ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+            check_size(size, max(ends), f"{path}, page {number}")
+            plain = plain and ends[:-1] == list(page.dataoffsets[1:]) and ends[-1] - page.dataoffsets[0] == page_bytes
+        starts.append(page.dataoffsets[0])
+    return np.array(starts) if plain else None
+
+
+def _check_chain(file: BinaryIO, path: str) -> None:
+    """Follow the list of pages to its end; a file that was cut off has a link that leads beyond it."""
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None or len(start) < 8 or struct.unpack(order + "H", start[2:4])[0] not in (42, 43):
+        raise ValueError(f"'{path}' is no TIFF file, or its first bytes are damaged; copy or export it again")
+    big = struct.unpack(order + "H", start[2:4])[0] == 43
+    count_format, link_format, tag_bytes = ("Q", "Q", 20) if big else ("H", "I", 12)
+    count_bytes, link_bytes = struct.calcsize("=" + count_format), struct.calcsize("=" + link_format)
+    link = start[8:16] if big else start[4:8]
+    pages = 0
+    seen = set()
+    while True:
+        (place,) = struct.unpack(order + link_format, link) if len(link) == link_bytes else (size,)
+        if place == 0 and pages:
+            return
+        if not 0 < place < size or place in seen:
+            raise ValueError(
+                f"'{path}' is cut off or corrupt: after {pages} pages its list of pages leads to byte {place:,} of "
+                f"{size:,}; copy or export it again"
+            )
+        seen.add(place)
+        file.seek(place)
+        count = file.read(count_bytes)
+        tags = struct.unpack(order + count_format, count)[0] if len(count) == count_bytes else 0
+        file.seek(place + count_bytes + tags * tag_bytes)
+        link = file.read(link_bytes)
+        pages += 1
+
+
+def _voxel_size(tiff: tifffile.TiffFile, path: str) -> VoxelSize | None:
+    if tiff.is_ome and tiff.ome_metadata:
+        pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
+        sizes = [None if pixels is None else pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"]
+        if pixels is None or None in sizes:
+            return None
+        units = [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"]
+        return in_nanometres([float(size) for size in sizes if size], units, path)
+    if tiff.is_imagej and tiff.imagej_metadata:
+        unit, spacing = tiff.imagej_metadata.get("unit"), tiff.imagej_metadata.get("spacing")
+        tags = tiff.pages.first.tags
+        pitch = [tags[name].value for name in ("YResolution", "XResolution") if name in tags]
+        if unit is None or not spacing or len(pitch) != 2 or any(not pixels for pixels, _ in pitch):
+            return None
+        return in_nanometres([spacing, *(length / pixels for pixels, length in pitch)], [unit] * 3, path)
+    return None

@@ -1,0 +1,151 @@
+"""The face that every volume shows: shape, dtype, voxel size, and `volume[z, y, x]` that reads only what is asked."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.data.volumes.indexing import select
+from scripts.data.volumes.voxel_size import VoxelSize, checked_voxel_size
+
+Place = tuple[int, int, int]
+
+
+class Volume(ABC):
+    """A lazy (z, y, x) array of grey values or labels in a file.
+
+    Indexing takes integers, slices (with steps, also negative) and an ellipsis, by numpy's rules, and gives a fresh
+    C-contiguous array in native byte order. A volume opens its file on the first read in each process, so it may be
+    handed to worker processes by fork or by pickling; pickled, it is a path and a few numbers.
+
+    Attributes:
+        path: the path it was opened by, with the dataset that was taken; "" for one in memory.
+        shape: voxels (z, y, x).
+        dtype: type of a voxel, in native byte order.
+        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, or None where the file does not say.
+    """
+
+    path: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    voxel_size_nm: VoxelSize | None
+    ndim = 3
+
+    def __init__(
+        self, path: str, shape: Sequence[int], dtype: np.dtype, voxel_size_nm: Sequence[float] | None = None
+    ) -> None:
+        self.path = path
+        self.shape, self.dtype = checked_array(shape, dtype, path or "the array")
+        self.voxel_size_nm = None if voxel_size_nm is None else checked_voxel_size(voxel_size_nm, path or "the array")
+        self._handle: Any = None
+        self._pid = -1
+
+    def __getitem__(self, key: object) -> np.ndarray:
+        low, high, steps, extent, shape = select(key, self.shape)
+        if 0 in extent:
+            return np.empty(shape, self.dtype)
+        if steps is None:
+            block = self._read(low, high)
+        elif abs(steps[0].step or 1) > 1:  # leave the sections between unread
+            block = np.empty(extent, self.dtype)
+            sections = range(low[0], high[0], abs(steps[0].step))
+            for row, z in enumerate(sections if steps[0].step > 0 else reversed(sections)):
+                block[row] = self._read((z, *low[1:]), (z + 1, *high[1:]))[0, steps[1], steps[2]]
+        else:
+            block = np.ascontiguousarray(self._read(low, high)[steps])
+        return block if len(shape) == 3 else block.reshape(shape)[()]
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError(f"the voxels of {self!r} cannot be taken without reading them; leave copy=False out")
+        whole = self[...]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels, were they read."""
+        return self.shape[0] * self.shape[1] * self.shape[2] * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        size = "unknown" if self.voxel_size_nm is None else " x ".join(f"{nm:g}" for nm in self.voxel_size_nm)
+        return f"{type(self).__name__}('{self.path}', shape={self.shape}, {self.dtype}, voxel size {size} nm)"
+
+    @abstractmethod
+    def _read(self, low: Place, high: Place) -> np.ndarray:
+        """The voxels of a non-empty box inside the volume: fresh, C-contiguous, native byte order."""
+
+    def _open(self, inherited: Any) -> Any:
+        """What this process needs to read; `inherited` is what the process had before a fork, or None."""
+        return None
+
+    def _close(self, handle: Any) -> None:  # noqa: B027 - most volumes have nothing to do here
+        """Let go of what `_open` gave."""
+
+    def _opened(self) -> Any:
+        if self._pid != os.getpid():
+            self._handle = self._open(self._handle)
+            self._pid = os.getpid()
+        return self._handle
+
+    def close(self) -> None:
+        """Let go of the file. A later read opens it again."""
+        handle, self._handle, pid, self._pid = self._handle, None, self._pid, -1
+        if handle is not None and pid == os.getpid():
+            self._close(handle)
+
+    def __enter__(self) -> "Volume":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_handle": None, "_pid": -1}
+
+
+class ArrayVolume(Volume):
+    """A volume over an array in memory, for small data and tests; reads are copies.
+
+    Args:
+        array: voxels (z, y, x).
+        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, if known.
+    """
+
+    def __init__(self, array: Any, voxel_size_nm: Sequence[float] | None = None) -> None:
+        self._array = np.asarray(array)
+        super().__init__("", self._array.shape, self._array.dtype, voxel_size_nm)
+
+    def _read(self, low: Place, high: Place) -> np.ndarray:
+        (z0, y0, x0), (z1, y1, x1) = low, high
+        return np.array(self._array[z0:z1, y0:y1, x0:x1], dtype=self.dtype, order="C")
+
+
+def checked_array(shape: Sequence[int], dtype: Any, place: str) -> tuple[tuple[int, int, int], np.dtype]:
+    """A (z, y, x) shape and a native dtype that a volume can have.
+
+    Raises:
+        ValueError: not three axes, no voxels, or voxels that are not plain numbers.
+    """
+    shape = tuple(map(int, shape))
+    if len(shape) != 3:
+        ways = {
+            2: "a single section; give the folder or the stack that holds all sections",
+            4: "save one channel or time point as an array (z, y, x) and open that",
+        }
+        raise ValueError(
+            f"'{place}' has {len(shape)} axes, shape {shape}, where a volume has three (z, y, x): "
+            f"{ways.get(len(shape), 'save the volume as an array (z, y, x)')}"
+        )
+    if 0 in shape:
+        raise ValueError(f"'{place}' has no voxels, shape {shape} (z, y, x); check how it was written")
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "buif":
+        raise ValueError(
+            f"'{place}' holds voxels of type {dtype}, not whole or real numbers; save it as uint8, uint16 or float32"
+        )
+    return (shape[0], shape[1], shape[2]), dtype.newbyteorder("=")

@@ -1,0 +1,207 @@
+"""Zarr 2 and 3: arrays of a local folder, chunk by chunk."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import imagecodecs
+import numcodecs
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
+
+from scripts.data.volumes.chunked import ChunkedVolume
+from scripts.data.volumes.ome_zarr import multiscales, scale_level
+from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
+
+METADATA = ("zarr.json", ".zarray", ".zgroup")
+Decoder = Callable[[bytes, int], Any]
+"""From the bytes of a chunk and the bytes it will have, to those."""
+
+
+def is_zarr(folder: str) -> bool:
+    """Whether a folder is a Zarr array or group."""
+    return any(os.path.exists(os.path.join(folder, name)) for name in METADATA)
+
+
+def open_zarr(
+    path: str, inner: str | None, scale: int, voxel_size_nm: Sequence[float] | None, cache_mib: float
+) -> Volume:
+    """A 3D array of a Zarr folder, or a scale level of an OME-Zarr image, as a volume.
+
+    Args:
+        path: the folder.
+        inner: path of an array or image within it; None takes the image, else the only 3D array.
+        scale: level of an OME-Zarr image, 0 the finest.
+
+    Raises:
+        ValueError: no such array, more than one to choose from, not 3D, no such scale level, or unreadable metadata.
+    """
+    node = _node(path, inner)
+    place = f"{path}:{inner}" if inner else path
+    image = multiscales(node.attrs) if isinstance(node, zarr.Group) else None
+    if image is not None:
+        level = scale_level(image, scale, place)
+        within = f"{inner}/{level.path}" if inner else level.path
+        array = _node(path, within)
+        if isinstance(array, zarr.Group):
+            raise ValueError(
+                f"'{path}:{within}' is a group where the OME-Zarr metadata promise an array; write it again"
+            )
+        leading = level.leading(array.shape, place)
+        size = level.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
+        return ZarrChunks(place, os.path.join(path, within), array, leading, size, cache_mib)
+    if isinstance(node, zarr.Group):
+        inner, array = _only_volume(node, path, inner)
+        place = f"{path}:{inner}"
+    else:
+        array = node
+    if scale != 0:
+        raise ValueError(f"scale {scale} was asked of '{place}', a plain array without scale levels; leave scale out")
+    checked_array(array.shape, array.dtype, place)
+    size = _voxel_size(array, path, inner, place) if voxel_size_nm is None else voxel_size_nm
+    return ZarrChunks(place, os.path.join(path, inner or ""), array, 0, size, cache_mib)
+
+
+class OpenedArray(NamedTuple):
+    """An array in this process, and how to decode its chunks past the library, where we know how."""
+
+    array: zarr.Array
+    decode: Decoder | None
+    stored: np.dtype
+
+
+class ZarrChunks(ChunkedVolume):
+    """A Zarr array; `leading` axes of length one before z are left out."""
+
+    def __init__(
+        self,
+        path: str,
+        folder: str,
+        array: zarr.Array,
+        leading: int,
+        voxel_size_nm: Sequence[float] | None,
+        cache_mib: float,
+    ) -> None:
+        super().__init__(path, array.shape[leading:], array.dtype, voxel_size_nm, array.chunks[leading:], cache_mib)
+        self._folder, self._leading = folder, leading
+
+    def _open_file(self) -> OpenedArray:
+        array = zarr.open_array(self._folder, mode="r")
+        return OpenedArray(array, _fast_decoder(array), _stored_type(array))
+
+    def _decode(self, file: OpenedArray, place: Place) -> np.ndarray:
+        corner = tuple(i * size for i, size in zip(place, self.chunks, strict=True))
+        try:
+            if file.decode is None:
+                box = tuple(slice(low, low + size) for low, size in zip(corner, self.chunks, strict=True))
+                block = np.asarray(file.array[(0,) * self._leading + box])
+                return np.ascontiguousarray(block, dtype=self.dtype)
+            key = file.array.metadata.encode_chunk_key((0,) * self._leading + place)
+            try:
+                with open(os.path.join(self._folder, key), "rb") as stored:
+                    data = stored.read()
+            except FileNotFoundError:  # by the format's definition a chunk that was never written
+                return np.full(self.chunks, file.array.fill_value or 0, self.dtype)
+            size = int(np.prod(self.chunks)) * file.stored.itemsize
+            voxels = np.frombuffer(file.decode(data, size), file.stored)
+            return voxels.reshape(self.chunks).astype(self.dtype, copy=False)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise OSError(
+                f"'{self.path}': the chunk at voxel {corner} (z, y, x) cannot be decoded, it is corrupt or cut off "
+                f"({error}); copy or write it again"
+            ) from error
+
+
+def _node(path: str, inner: str | None) -> zarr.Array | zarr.Group:
+    where = os.path.join(path, inner) if inner else path
+    try:
+        return zarr.open(where, mode="r")
+    except FileNotFoundError:
+        if inner is None:
+            raise ValueError(f"'{path}' is a folder without Zarr metadata ({', '.join(METADATA)})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"'{where}' has unreadable Zarr metadata ({error}); copy or write it again") from error
+    root = _node(path, None)
+    every = _arrays(root) if isinstance(root, zarr.Group) else []
+    raise ValueError(f"'{path}' has no array '{inner}'; there are: {_listing(every)}")
+
+
+def _only_volume(group: zarr.Group, path: str, inner: str | None) -> tuple[str, zarr.Array]:
+    every = _arrays(group)
+    volumes = [(name, array) for name, array in every if array.ndim == 3]
+    if len(volumes) != 1:
+        count = "no 3D array" if not volumes else f"{len(volumes)} 3D arrays"
+        prefix = f"{inner}/" if inner else ""
+        example = f"; name one, such as '{path}:{prefix}{volumes[0][0]}'" if volumes else ""
+        raise ValueError(f"'{path}' has {count}; there are: {_listing(every)}{example}")
+    name, array = volumes[0]
+    return (f"{inner}/{name}" if inner else name), array
+
+
+def _arrays(group: zarr.Group) -> list[tuple[str, zarr.Array]]:
+    members = group.members(max_depth=None)
+    return sorted(((name, node) for name, node in members if isinstance(node, zarr.Array)), key=lambda pair: pair[0])
+
+
+def _listing(arrays: list[tuple[str, zarr.Array]]) -> str:
+    return ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in arrays) or "none"
+
+
+def _voxel_size(array: zarr.Array, path: str, inner: str | None, place: str) -> VoxelSize | None:
+    """Stated by the array, else by the groups that hold it, up to the folder that was given."""
+    size = stated_voxel_size(array.attrs, place)
+    while size is None and inner:
+        inner = os.path.dirname(inner)
+        folder = os.path.join(path, inner)
+        size = stated_voxel_size(zarr.open(folder, mode="r").attrs, place) if is_zarr(folder) else None
+    return size
+
+
+def _stored_type(array: zarr.Array) -> np.dtype:
+    """Type of a voxel in decoded bytes."""
+    big = array.metadata.zarr_format == 3 and any(
+        isinstance(codec, BytesCodec) and codec.endian is not None and codec.endian.value == "big"
+        for codec in array.metadata.codecs
+    )
+    return array.dtype.newbyteorder(">") if big else array.dtype
+
+
+def _fast_decoder(array: zarr.Array) -> Decoder | None:
+    """How to decode a chunk at once, for the usual ways of storing; None leaves it to the library, at 1 ms a chunk."""
+    metadata = array.metadata
+    if metadata.zarr_format == 2:
+        if metadata.order != "C" or metadata.filters:
+            return None
+        return _of_numcodecs(metadata.compressor)
+    if not metadata.codecs or not isinstance(metadata.codecs[0], BytesCodec) or len(metadata.codecs) > 2:
+        return None
+    if len(metadata.codecs) == 1:
+        return _checked_plain
+    compressor = metadata.codecs[1]
+    if isinstance(compressor, GzipCodec):
+        return lambda data, size: imagecodecs.gzip_decode(data, out=size)
+    if isinstance(compressor, ZstdCodec):
+        return lambda data, size: imagecodecs.zstd_decode(data, out=size)
+    if isinstance(compressor, BloscCodec):
+        return lambda data, size: numcodecs.Blosc().decode(data)
+    return None
+
+
+def _of_numcodecs(compressor: Any) -> Decoder | None:
+    if compressor is None:
+        return _checked_plain
+    if isinstance(compressor, numcodecs.Zlib):
+        return lambda data, size: imagecodecs.deflate_decode(data, out=size)
+    if isinstance(compressor, numcodecs.GZip):
+        return lambda data, size: imagecodecs.gzip_decode(data, out=size)
+    if isinstance(compressor, numcodecs.Blosc | numcodecs.Zstd | numcodecs.LZ4):
+        return lambda data, size: compressor.decode(data)
+    return None
+
+
+def _checked_plain(data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes where {size} belong")
+    return data
