@@ -1,0 +1,45 @@
+"""A region: a box of a volume to draw crops from, with its labels and its weight."""
+
+from dataclasses import dataclass
+
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Box
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of voxels (z, y, x) of an image volume; crops lie wholly inside it.
+
+    Args:
+        image: grey values.
+        box: the voxels that may be read, in voxels of `image`.
+        label: instance labels, voxel for voxel those of `image`.
+        weight: share of the crops, relative to the other regions' weights; None for a share by number of voxels.
+        name: what to call it in messages; the volume's path if empty.
+
+    Raises:
+        ValueError: the box ends outside the volume, labels of another shape, a weight that is not positive.
+    """
+
+    image: Volume
+    box: Box
+    label: Volume | None = None
+    weight: float | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        Box.parse(self.box, self.image.shape)
+        if self.label is not None and tuple(self.label.shape) != tuple(self.image.shape):
+            raise ValueError(
+                f"labels {self.label.path} have shape {tuple(self.label.shape)} (z, y, x), image {self.image.path} "
+                f"{tuple(self.image.shape)}; they must agree voxel for voxel"
+            )
+        if self.weight is not None and not 0 < self.weight < float("inf"):
+            raise ValueError(
+                f"weight {self.weight} of {self.title} is not a positive number; leave it out to go by size"
+            )
+
+    @property
+    def title(self) -> str:
+        """What to call the region in messages."""
+        return self.name or self.image.path or "volume in memory"

@@ -1,0 +1,89 @@
+"""What a person should look at in a volume: the rules of `sections` put together, each defect named once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.ops import sections as rules
+from scripts.ops.sections import SectionStatistics
+
+Rows = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect: the section (counted from the volume's first), a word for it, and what was measured."""
+
+    section: int
+    kind: str
+    measured: str
+
+
+def section_findings(
+    statistics: Sequence[SectionStatistics], near: Rows, far: Rows, displacements: Rows, first: int = 0
+) -> list[Finding]:
+    """Findings in order of sections.
+
+    A black, missing or saturated section is called nothing else; a slipped or swapped one is not also misplaced; a gap,
+    jump or repetition is named only between sections that are whole themselves.
+
+    Args:
+        statistics: one a section, n of them.
+        near: `(n - 1,)` likeness of sections k and k + 1.
+        far: `(n - 2,)` likeness of sections k and k + 2.
+        displacements: `(n - 1, 3)` displacement y, x (pixels) of section k + 1 from k, and the peak over the noise.
+        first: number of the first section in the volume.
+    """
+    found: dict[int, Finding] = {}
+
+    def name(flags: NDArray[np.bool_], kind: str, measured: Sequence[str]) -> None:
+        for k in np.flatnonzero(flags):
+            found.setdefault(int(k), Finding(first + int(k), kind, measured[k]))
+
+    def row(field: str) -> Rows:
+        return np.array([getattr(s, field) for s in statistics])
+
+    mean, std, sharp = row("mean"), row("std"), row("sharpness")
+    name(rules.black_sections(row("dark")), "black", [f"{v:.0%} of the voxels are 0" for v in row("dark")])
+    bright = row("bright")
+    name(rules.saturated_sections(bright), "saturated", [f"{v:.0%} of the voxels are at the top" for v in bright])
+    name(rules.missing_sections(std), "missing", [f"no texture: deviation {v:.2g}" for v in std])
+    if len(statistics) > 2:
+        shifts, peaks = displacements[:, :2], displacements[:, 2]
+        slipped = rules.slipped_sections(shifts, peaks)
+        words = [""] + [f"displaced by (y, x) = ({y:+.0f}, {x:+.0f}) pixels" for y, x in shifts]
+        name(slipped, "slipped", words)
+        pair = rules.swapped_sections(near, far)
+        swapped = np.zeros(len(statistics), bool)
+        swapped[:-1] |= pair
+        swapped[1:] |= pair
+        partner = [k + 1 if k < len(pair) and pair[k] else k - 1 for k in range(len(statistics))]
+        name(swapped, "swapped", [f"changed places with section {first + k}" for k in partner])
+        misplaced = rules.misplaced_sections(near, far, peaks)
+        name(misplaced, "misplaced", ["resembles neither neighbour"] * len(statistics))
+    usual = rules.local_median(sharp)
+    blur = [f"sharpness {v:.2f}, neighbours {u:.2f}" for v, u in zip(sharp, usual, strict=True)]
+    name(rules.blurred_sections(sharp), "blurred", blur)
+    grey = [f"mean {v:.0f}, neighbours {u:.0f}" for v, u in zip(mean, rules.local_median(mean), strict=True)]
+    name(rules.odd_brightness_sections(mean, std), "odd brightness", grey)
+    whole = np.array([k not in found for k in range(len(statistics))])
+    if len(statistics) > 1:
+        shifts, peaks = displacements[:, :2], displacements[:, 2]
+        sound = whole[:-1] & whole[1:]
+        words = [f"displaced for good by (y, x) = ({y:+.0f}, {x:+.0f}) pixels from here on" for y, x in shifts]
+        _between(found, sound & rules.jumps(shifts, peaks), "jump", words, first)
+        words = [f"tissue lost since the section before: likeness {v:.2f}" for v in near]
+        _between(found, sound & rules.gaps(peaks), "gap", words, first)
+        words = [f"repeats the section before: likeness {v:.2f}" for v in near]
+        _between(found, sound & rules.repeated_sections(near), "repeated", words, first)
+    return sorted(found.values(), key=lambda finding: finding.section)
+
+
+def _between(
+    found: dict[int, Finding], flags: NDArray[np.bool_], kind: str, measured: Sequence[str], first: int
+) -> None:
+    """Findings of pairs (k, k + 1) are filed under the later section."""
+    for k in np.flatnonzero(flags):
+        found.setdefault(int(k) + 1, Finding(first + int(k) + 1, kind, measured[k]))

@@ -1,0 +1,218 @@
+"""Section statistics and the rules that tell black, missing, saturated, blurred, repeated and misplaced sections.
+
+Measures are made of one section, or of a pair of them, so that a caller may stream a volume; rules look at the rows of
+measures of a whole volume. `near[k]` and everything else measured between neighbours belongs to the pair (k, k + 1),
+`far[k]` to the pair (k, k + 2); what cannot be measured is NaN, and a rule never fires on NaN.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+Floats = NDArray[np.floating]
+Flags = NDArray[np.bool_]
+
+WINDOW = 1024
+"""Side in pixels of the central part that sharpness and texture are measured on; larger sections cost no more."""
+NEIGHBOURS = 6
+"""How many sections on each side a section is compared with."""
+
+
+@dataclass(frozen=True)
+class SectionStatistics:
+    """Grey values of one section; `dark` and `bright` are the fractions at 0 and at the highest value of the dtype."""
+
+    mean: float
+    std: float
+    low: float
+    median: float
+    high: float
+    dark: float
+    bright: float
+    sharpness: float
+
+
+def section_statistics(section: NDArray) -> SectionStatistics:
+    """Measure one `(y, x)` section; `low` and `high` are the percentiles 1 and 99.
+
+    Raises:
+        ValueError: a float section with values that are not finite.
+    """
+    if section.dtype.kind == "f" and not np.isfinite(section).all():
+        raise ValueError(f"{int((~np.isfinite(section)).sum())} values of the section are not finite")
+    if section.dtype in (np.uint8, np.uint16):
+        counts = np.bincount(section.ravel(), minlength=np.iinfo(section.dtype).max + 1)
+        values = np.arange(counts.size, dtype=np.float64)
+        mean = float(counts @ values / section.size)
+        std = float(np.sqrt(counts @ (values - mean) ** 2 / section.size))
+        rank = np.cumsum(counts)
+        low, median, high = (float(np.searchsorted(rank, q * section.size)) for q in (0.01, 0.5, 0.99))
+        dark, bright = float(counts[0] / section.size), float(counts[-1] / section.size)
+    else:
+        mean, std = float(section.mean(dtype=np.float64)), float(section.std(dtype=np.float64))
+        low, median, high = map(float, np.percentile(section, (1, 50, 99)))
+        top = np.iinfo(section.dtype).max if section.dtype.kind in "iu" else np.inf
+        dark, bright = float((section == 0).mean()), float((section == top).mean())
+    return SectionStatistics(mean, std, low, median, high, dark, bright, sharpness(section))
+
+
+def sharpness(section: NDArray) -> float:
+    """Standard deviation of the 4-neighbour Laplacian over that of the grey values (central window); 0 if uniform."""
+    grey = _central(section).astype(np.float32)
+    spread = float(grey.std())
+    if spread == 0 or min(grey.shape) < 3:
+        return 0.0
+    inner = grey[1:-1, 1:-1]
+    laplacian = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    return float(laplacian.std()) / spread
+
+
+def texture(section: NDArray, fine: float = 1.5, coarse: float = 6.0) -> NDArray[np.complex64]:
+    """Spectrum of the central window between two Gaussian scales (pixels): membranes without brightness and noise.
+
+    Returns the `rfft2` of shape `(y, x // 2 + 1)`, scaled so that `likeness(t, t)` is 1; zeros where all is uniform.
+    """
+    grey = _central(section).astype(np.float32)
+    taper = np.outer(np.hanning(grey.shape[0] + 2)[1:-1], np.hanning(grey.shape[1] + 2)[1:-1]).astype(np.float32)
+    spectrum = fft.rfft2((grey - grey.mean()) * taper)
+    y, x = fft.fftfreq(grey.shape[0])[:, None], fft.rfftfreq(grey.shape[1])[None]
+    square = 2 * np.pi**2 * (y**2 + x**2)
+    band = np.exp(-square * fine**2) - np.exp(-square * coarse**2)
+    spectrum = (spectrum * band).astype(np.complex64)
+    norm = np.sqrt(_inner(spectrum, spectrum, grey.shape[1]))
+    return spectrum / np.float32(norm) if norm > 1e-6 * grey.size else np.zeros_like(spectrum)
+
+
+def likeness(first: NDArray[np.complex64], second: NDArray[np.complex64], width: int) -> float:
+    """Correlation coefficient of two textures in place, -1 to 1; `width` is that of their window. NaN if one is uniform."""
+    if not first.any() or not second.any():
+        return float("nan")
+    return _inner(first, second, width)
+
+
+def displacement(first: NDArray[np.complex64], second: NDArray[np.complex64], width: int) -> tuple[float, float, float]:
+    """How far `second` lies from `first`: (y, x) in pixels by phase correlation, and the peak over the noise.
+
+    A peak under about 10 is noise. NaN if one texture is uniform.
+    """
+    if not first.any() or not second.any():
+        return float("nan"), float("nan"), float("nan")
+    cross = second * np.conj(first)
+    size = np.abs(cross)
+    surface = fft.irfft2(cross / (size + 1e-3 * size.max()), s=(first.shape[0], width))
+    peak = np.unravel_index(int(surface.argmax()), surface.shape)
+    y, x = (float(p if p <= n // 2 else p - n) for p, n in zip(peak, surface.shape, strict=True))
+    return y, x, float(surface.max() / surface.std())
+
+
+def black_sections(dark: Floats) -> Flags:
+    """Over 90 % of the voxels are 0; or over 25 %, and 20 points more than the median of the neighbours."""
+    return (dark > 0.9) | ((dark > 0.25) & (dark - local_median(dark) > 0.2))
+
+
+def missing_sections(std: Floats) -> Flags:
+    """No texture: the standard deviation is under 10 % of the volume's median one (and of any section that is uniform)."""
+    typical = np.median(std[std > 0]) if (std > 0).any() else 1.0
+    return std < 0.1 * typical
+
+
+def saturated_sections(bright: Floats) -> Flags:
+    """Over 25 % of the voxels are at the highest value, and 20 points more than the median of the neighbours, or 90 %."""
+    return (bright > 0.9) | ((bright > 0.25) & (bright - local_median(bright) > 0.2))
+
+
+def odd_brightness_sections(mean: Floats, std: Floats) -> Flags:
+    """The mean is over 6 robust deviations and over 2 typical standard deviations of grey from the neighbours' median.
+
+    Serial sections differ in brightness as a rule (AC4: 93 to 197 at a deviation of 43), so both must hold.
+    """
+    away = np.abs(mean - local_median(mean))
+    spread = 1.4826 * local_median(away)
+    return (away > 6 * spread) & (away > 2 * np.nanmedian(std))
+
+
+def blurred_sections(sharp: Floats) -> Flags:
+    """The sharpness is under 60 % of the median of the neighbours."""
+    return sharp < 0.6 * local_median(sharp)
+
+
+def repeated_sections(near: Floats) -> Flags:
+    """Section k + 1 shows the same tissue as k: 80 % of the way from the volume's median likeness to 1. Row k of n - 1."""
+    if not np.isfinite(near).any():
+        return np.zeros(near.shape, bool)
+    typical = np.nanmedian(near)
+    return near > typical + 0.8 * (1 - typical)
+
+
+def slipped_sections(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Flags:
+    """One section lies aside: displaced at least `pixels` from the one before, and the next one comes back.
+
+    Args:
+        shifts: `(n - 1, 2)`, displacement (y, x) of section k + 1 from k.
+        peaks: `(n - 1,)`, peak over the noise; both must reach 15.
+    """
+    flags = np.zeros(len(shifts) + 1, bool)
+    out, back = shifts[:-1], shifts[1:]
+    far = np.minimum(np.hypot(*out.T), np.hypot(*back.T)) >= pixels
+    returns = np.hypot(*(out + back).T) < pixels / 2
+    flags[1:-1] = far & returns & (np.minimum(peaks[:-1], peaks[1:]) >= 15)
+    return flags
+
+
+def jumps(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Flags:
+    """The stack is displaced from section k + 1 on, by at least `pixels` (peak over 15) and for good. Row k of n - 1."""
+    slipped = slipped_sections(shifts, peaks, pixels)
+    return (np.hypot(*shifts.T) >= pixels) & (peaks >= 15) & ~slipped[:-1] & ~slipped[1:]
+
+
+def misplaced_sections(near: Floats, far: Floats, peaks: Floats) -> Flags:
+    """A section resembles neither neighbour as much as these resemble each other, or has a gap (see `gaps`) on both sides.
+
+    The margin is a quarter of what likeness falls by from one section's distance to two, at least 0.02. The first and
+    the last section cannot be told.
+    """
+    flags = np.zeros(len(near) + 1, bool)
+    lost = gaps(peaks)
+    flags[1:-1] = (far - np.maximum(near[:-1], near[1:]) > _margin(near, far)) | (lost[:-1] & lost[1:])
+    return flags
+
+
+def swapped_sections(near: Floats, far: Floats) -> Flags:
+    """Sections k and k + 1 changed places: each resembles the other's neighbour more. Row k of n - 1; same margin."""
+    flags = np.zeros(near.shape, bool)
+    margin = _margin(near, far)
+    flags[1:-1] = (far[:-1] - near[:-2] > margin) & (far[1:] - near[2:] > margin)
+    return flags
+
+
+def gaps(peaks: Floats) -> Flags:
+    """Tissue is lost between sections k and k + 1: the peak of phase correlation is under a third of the median's."""
+    return peaks < np.nanmedian(peaks) / 3 if np.isfinite(peaks).any() else np.zeros(peaks.shape, bool)
+
+
+def _margin(near: Floats, far: Floats) -> float:
+    if not (np.isfinite(near).any() and np.isfinite(far).any()):
+        return float("inf")
+    return max(0.25 * float(np.nanmedian(near) - np.nanmedian(far)), 0.02)
+
+
+def local_median(values: Floats) -> Floats:
+    """Median of up to `NEIGHBOURS` values on each side, the value itself left out; NaN where there are none."""
+    n = len(values)
+    around = [np.r_[values[max(0, k - NEIGHBOURS) : k], values[k + 1 : k + 1 + NEIGHBOURS]] for k in range(n)]
+    around = [part[np.isfinite(part)] for part in around]
+    return np.array([np.median(part) if part.size else np.nan for part in around])
+
+
+def _central(section: NDArray) -> NDArray:
+    low = [max(0, (size - WINDOW) // 2) for size in section.shape]
+    return section[low[0] : low[0] + WINDOW, low[1] : low[1] + WINDOW]
+
+
+def _inner(first: NDArray, second: NDArray, width: int) -> float:
+    """Inner product of two real images given by their `rfft2`, up to a constant: inner columns stand for two."""
+    both = np.real(first * np.conj(second)).sum(axis=0, dtype=np.float64)
+    last = both[-1] if width % 2 == 0 else 0.0
+    return float(2 * both.sum() - both[0] - last)
