@@ -1,0 +1,179 @@
+"""Watershed basins of an affinity graph by steepest ascent, plateaus split by distance (Zlateski & Seung 2015, section 3).
+
+The rules, for voxels v with edges of affinity w > low, where every w >= high counts as equal and highest:
+1. m(v) is the largest w at v; a voxel without edges is background, 0.
+2. v ascends along an edge of weight m(v). Where the other end has a larger m the step leads uphill for good: v is an exit.
+   Among several such steps the neighbour of lowest index (z, then y, then x) is taken.
+3. Voxels joined by edges that are m at both ends form a plateau. Without exits it is a regional maximum, one basin.
+   With exits, each other voxel steps to the plateau neighbour that is nearer to an exit, counted in steps; among
+   several the one of lowest index.
+4. A basin is everything that ends in the same regional maximum. Basins are numbered by the lowest index in their maximum.
+"""
+
+import numba
+import numpy as np
+
+# Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index.
+# Direction d and its way back add up to 5. Bits 0-5 of a code are steepest edges, bits 6-7 the distance to an exit
+# modulo 3, plus 1 (0: not reached).
+_LOWEST = np.array([8] + [(code & -code).bit_length() - 1 for code in range(1, 64)], dtype=np.uint8)
+
+
+def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int]:
+    """(3, z, y, x) float32 or uint8 affinities in the form of `NEAREST` to (basins (z, y, x), how many).
+
+    `low` and `high` are in the array's own numbers: an edge exists where the value is > low; values >= high are equal.
+    Basins are 1, 2, ..., uint32 below 2^31 voxels and uint64 from there; 0 is background.
+    """
+    _, nz, ny, nx = affinities.shape
+    codes = np.empty(affinities.shape[1:], dtype=np.uint8)
+    kind = affinities.dtype.type
+    _steepest_edges(affinities, kind(low), kind(high), codes)
+    wide = codes.size >= 2**31
+    parent = np.empty(codes.size, dtype=np.uint64 if wide else np.uint32)
+    top = parent.dtype.type(2**63 if wide else 2**31)
+    flat = codes.reshape(-1)
+    step = np.array([-ny * nx, -nx, -1, 1, nx, ny * nx], dtype=np.int64)
+    exits = _ascend(flat, parent, step, _LOWEST)
+    _split_plateaus(flat, parent, step, exits)
+    _join_maxima(flat, parent, step)
+    return parent.reshape(codes.shape), int(_number(flat, parent, top))
+
+
+@numba.njit(cache=True)
+def _steepest_edges(affinities, low, high, codes):  # type: ignore[no-untyped-def]
+    _, nz, ny, nx = affinities.shape
+    nothing = np.zeros(nx, dtype=affinities.dtype)
+    along = np.zeros(nx + 1, dtype=affinities.dtype)
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(1, nx):
+                along[x] = affinities[2, z, y, x]
+            _steepest_row(
+                affinities[0, z, y] if z > 0 else nothing,
+                affinities[1, z, y] if y > 0 else nothing,
+                along,
+                affinities[1, z, y + 1] if y + 1 < ny else nothing,
+                affinities[0, z + 1, y] if z + 1 < nz else nothing,
+                low,
+                high,
+                codes[z, y],
+            )
+
+
+@numba.njit(cache=True)
+def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: ignore[no-untyped-def]
+    for x in range(codes.size):
+        a, b, c = min(up[x], high), min(back[x], high), min(along[x], high)
+        d, e, f = min(along[x + 1], high), min(ahead[x], high), min(down[x], high)
+        best = max(max(max(a, b), max(c, d)), max(e, f))
+        code = (a == best) | (b == best) << 1 | (c == best) << 2 | (d == best) << 3 | (e == best) << 4 | (f == best) << 5
+        codes[x] = code if best > low else 0
+
+
+@numba.njit(cache=True)
+def _ascend(codes, parent, step, lowest):  # type: ignore[no-untyped-def]
+    """Rule 2: give every exit its parent, everything else itself; the exits that lie on plateaus, in ascending order."""
+    found = 0
+    exits = np.empty(1024, dtype=parent.dtype)
+    for v in range(codes.size):
+        rest = codes[v] & 63
+        parent[v] = v
+        exit_direction = 8
+        mutual = False
+        while rest:
+            d = lowest[rest]
+            rest &= rest - 1
+            if (codes[v + step[d]] >> (5 - d)) & 1:
+                mutual = True
+            elif exit_direction == 8:
+                exit_direction = d
+        if exit_direction != 8:
+            parent[v] = v + step[exit_direction]
+            codes[v] |= 64
+            if mutual:
+                if found == exits.size:
+                    exits = np.concatenate((exits, np.empty_like(exits)))
+                exits[found] = v
+                found += 1
+    return exits[:found]
+
+
+@numba.njit(cache=True)
+def _split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
+    """Rule 3: breadth first from all exits at once; among parents of one layer the lowest index wins."""
+    layer = exits
+    distance = 1
+    while layer.size:
+        following = np.empty(max(layer.size, 16), dtype=parent.dtype)
+        found = 0
+        deeper = distance % 3 + 1
+        for i in range(layer.size):
+            v = np.int64(layer[i])
+            for d in range(6):
+                u = v + step[d]
+                if not (codes[v] >> d) & 1 or not (codes[u] >> (5 - d)) & 1:
+                    continue
+                reached = codes[u] >> 6
+                if reached == 0:
+                    codes[u] |= deeper << 6
+                    parent[u] = v
+                    if found == following.size:
+                        following = np.concatenate((following, np.empty_like(following)))
+                    following[found] = u
+                    found += 1
+                elif reached == deeper and v < parent[u]:
+                    parent[u] = v
+        layer = following[:found]
+        distance = deeper
+
+
+@numba.njit(cache=True)
+def _join_maxima(codes, parent, step):  # type: ignore[no-untyped-def]
+    """Union of the plateaus without exits; the lowest index becomes the root."""
+    for v in range(codes.size):
+        code = codes[v]
+        if code > 63 or code == 0:
+            continue
+        for d in range(3):
+            if (code >> d) & 1:
+                a, b = _root(parent, v), _root(parent, v + step[d])
+                if a < b:
+                    parent[b] = a
+                elif b < a:
+                    parent[a] = b
+
+
+@numba.njit(cache=True)
+def _root(parent, v):  # type: ignore[no-untyped-def]
+    while parent[v] != v:
+        parent[v] = parent[parent[v]]
+        v = np.int64(parent[v])
+    return np.int64(v)
+
+
+@numba.njit(cache=True)
+def _number(codes, parent, top):  # type: ignore[no-untyped-def]
+    """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found."""
+    count = 0
+    for v in range(codes.size):
+        if codes[v] == 0:
+            parent[v] = top
+        elif parent[v] == v:
+            count += 1
+            parent[v] = top | parent.dtype.type(count)
+    for v in range(codes.size):
+        if parent[v] & top:
+            continue
+        end = np.int64(v)
+        while not parent[end] & top:
+            end = np.int64(parent[end])
+        number = parent[end]
+        u = np.int64(v)
+        while u != end:
+            after = np.int64(parent[u])
+            parent[u] = number
+            u = after
+    for v in range(codes.size):
+        parent[v] ^= top
+    return count
