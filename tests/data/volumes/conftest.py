@@ -34,7 +34,7 @@ def _ome_zarr(folder: Path, array: np.ndarray) -> str:
         shape = (1, 1, *voxels.shape)
         chunks = (1, 1, 3, 8, 16)
         group.create_array(str(level), shape=shape, dtype=array.dtype, chunks=chunks)[:] = voxels[None, None]
-    units = [{}, {}] + [{"unit": "nanometer"}, {"unit": "micrometer"}, {"unit": "micrometer"}]
+    units = [{}, {}, {"unit": "nanometer"}, {"unit": "micrometer"}, {"unit": "micrometer"}]
     group.attrs["multiscales"] = [
         {
             "version": "0.4",
