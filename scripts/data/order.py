@@ -8,8 +8,9 @@ from torch.utils.data import Sampler
 class GlobalBatches(Sampler[list[int]]):
     """Batch sampler in which global batch k is always samples k * batch to (k + 1) * batch - 1.
 
-    Each process takes its own contiguous share of every global batch and hands it out in `accumulation` parts, one after
-    the other. With `CropDataset`, whose sample i is fixed, two processes with 64 samples each see what one sees with 128.
+    Each process takes its own contiguous share of every global batch and hands it out in `accumulation` parts, one
+    after the other. With `CropDataset`, whose sample i is fixed, two processes with 64 samples each see what one sees
+    with 128.
 
     Args:
         batch: samples of one optimizer step, over all processes and accumulated parts.

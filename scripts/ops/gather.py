@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
+from scripts.ops.unsigned import as_movable
 
-def gather_crops(
-    voxels: torch.Tensor, first: torch.Tensor, strides: torch.Tensor, size: Sequence[int]
-) -> torch.Tensor:
+
+def gather_crops(voxels: torch.Tensor, first: torch.Tensor, strides: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Cut B crops of one size out of volumes that lie one behind the other in a flat tensor.
 
-    Only the starts of rows are indexed: a row of `x` voxels lies together, so a batch of 128 crops of 6x96x96 voxels needs
-    74 thousand indices instead of 7 million.
+    Only the starts of rows are indexed: a row of `x` voxels lies together, so a batch of 128 crops of 6x96x96 voxels
+    needs 74 thousand indices instead of 7 million.
 
     Args:
         voxels: (N,) all voxels of all volumes, each in z, y, x order.
@@ -26,4 +26,4 @@ def gather_crops(
     sections = torch.arange(z, device=voxels.device)[:, None] * strides[:, 0, None, None]
     rows = torch.arange(y, device=voxels.device) * strides[:, 1, None, None]
     starts = first[:, None, None] + sections + rows
-    return voxels.unfold(0, x, 1)[starts].unsqueeze(1)
+    return as_movable(voxels).unfold(0, x, 1)[starts].unsqueeze(1).view(voxels.dtype)

@@ -1,13 +1,16 @@
 """The 16 symmetries of a stack of sections, each named by one number from 0 to 15.
 
-A section stack has no preferred direction along z, y or x and, where a voxel is square in plane, y and x may trade places.
-Bits of a code: 4 flips z, 2 flips y, 1 flips x, and then 8 swaps y and x. Axes are the last three: (..., z, y, x).
+A section stack has no preferred direction along z, y or x and, where a voxel is square in plane, y and x may trade
+places. Bits of a code: 4 flips z, 2 flips y, 1 flips x, and then 8 swaps y and x. Axes are the last three: (..., z, y,
+x).
 """
 
 from typing import TypeVar
 
 import numpy as np
 import torch
+
+from scripts.ops.unsigned import as_movable
 
 FLIP_X, FLIP_Y, FLIP_Z, SWAP_YX = 1, 2, 4, 8
 SYMMETRIES = 16
@@ -25,7 +28,7 @@ def apply_symmetry(volume: Volume, code: int) -> Volume:
         raise ValueError(f"symmetry {code} is not one of 0 to {SYMMETRIES - 1}")
     flipped = [axis for axis, bit in ((-3, FLIP_Z), (-2, FLIP_Y), (-1, FLIP_X)) if code & bit]
     if flipped:
-        volume = np.flip(volume, flipped) if isinstance(volume, np.ndarray) else torch.flip(volume, flipped)
+        volume = _flip_tensor(volume, flipped) if isinstance(volume, torch.Tensor) else np.flip(volume, tuple(flipped))
     if code & SWAP_YX:
         volume = volume.swapaxes(-1, -2)
     return volume
@@ -58,13 +61,19 @@ def apply_flips(batch: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     """As `apply_symmetries`, for codes 0 to 7 alone: any plane will do, the swap of y and x is left out."""
     if codes.shape != batch.shape[:1]:
         raise ValueError(f"{tuple(codes.shape)} symmetry codes for a batch of shape {tuple(batch.shape)}")
+    moved = as_movable(batch)
     for axis, bit in ((-3, FLIP_Z), (-2, FLIP_Y), (-1, FLIP_X)):
-        batch = torch.where(_chosen(batch, codes, bit), batch.flip(axis), batch)
-    return batch
+        moved = torch.where(_chosen(moved, codes, bit), moved.flip(axis), moved)
+    return moved.view(batch.dtype)
 
 
 def _swap(batch: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    return torch.where(_chosen(batch, codes, SWAP_YX), batch.transpose(-1, -2), batch)
+    moved = as_movable(batch)
+    return torch.where(_chosen(moved, codes, SWAP_YX), moved.transpose(-1, -2), moved).view(batch.dtype)
+
+
+def _flip_tensor(volume: torch.Tensor, axes: list[int]) -> torch.Tensor:
+    return torch.flip(as_movable(volume), axes).view(volume.dtype)
 
 
 def _chosen(batch: torch.Tensor, codes: torch.Tensor, bit: int) -> torch.Tensor:

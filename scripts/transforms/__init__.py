@@ -1,5 +1,7 @@
 """What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
 
+from scripts.transforms.grey import ScaleGrey, ScaleGreyd
+from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
 from scripts.transforms.token_masks import (
     RandColumnMask,
     RandColumnMaskd,
@@ -14,6 +16,10 @@ __all__ = [
     "RandColumnMaskd",
     "RandSectionMask",
     "RandSectionMaskd",
+    "RandSymmetry",
+    "RandSymmetryd",
     "RandTokenMask",
     "RandTokenMaskd",
+    "ScaleGrey",
+    "ScaleGreyd",
 ]

@@ -1,7 +1,8 @@
 """Keys that an item only promises: their voxels are gathered later, for a whole batch, on the device.
 
-An item of `CropDataset(read=False)` has `item["deferred"] = {"image": (1, z, y, x)}` instead of the voxels. A transform that can
-work on a gathered batch skips such a key and has a method `on_batch(batch)`, which `DeviceBatches` calls in its place.
+An item of `CropDataset(read=False)` has `item["deferred"] = {"image": (1, z, y, x)}` instead of the voxels. A transform
+that can work on a gathered batch skips such a key and has a method `on_batch(batch)`, which `DeviceBatches` calls in
+its place.
 """
 
 from collections.abc import Hashable, Mapping
@@ -19,7 +20,9 @@ def present_keys(item: Mapping[Hashable, Any], transform: MapTransform) -> list[
     deferred = item.get("deferred", ())
     for key in transform.keys:
         if key not in item and key not in deferred and not transform.allow_missing_keys:
-            raise KeyError(f"{type(transform).__name__} works on '{key}', but the item has only {sorted(map(str, item))}")
+            raise KeyError(
+                f"{type(transform).__name__} works on '{key}', but the item has only {sorted(map(str, item))}"
+            )
     return [key for key in transform.keys if key in item]
 
 

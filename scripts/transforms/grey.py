@@ -13,10 +13,12 @@ from scripts.transforms.deferred import present_keys
 
 
 class ScaleGrey(Transform):
-    """Map [low, high] to [-1, 1] in float32; for uint8 this is (x/255 - 0.5)/0.5 (the authors' and PyTorch Connectomics' scale).
+    """Map [low, high] to [-1, 1] in float32; for uint8 this is (x/255 - 0.5)/0.5.
 
-    Computed as (x - centre) * (1 / half range), two operations that every device rounds alike, so that a batch scaled on a GPU
-    equals one scaled by the loader to the bit.
+    That is the scale of the authors' earlier code and of PyTorch Connectomics.
+
+    Computed as (x - centre) * (1 / half range), two operations that every device rounds alike, so that a batch scaled
+    on a GPU equals one scaled by the loader to the bit.
 
     Args:
         low: grey value that becomes -1; 0 for uint8, to be declared for any other dtype.
@@ -26,7 +28,7 @@ class ScaleGrey(Transform):
         ValueError: only one of the two given, or low not below high.
     """
 
-    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]
+    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
 
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         if (low is None) != (high is None):
@@ -106,6 +108,6 @@ def _check_inside(grey: NdarrayOrTensor, low: float, high: float) -> None:
     values = grey.cpu().numpy() if isinstance(grey, torch.Tensor) else grey
     place = tuple(map(int, np.argwhere(~((values >= low) & (values <= high)))[0]))
     raise ValueError(
-        f"grey value {values[place]:g} at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x) is outside the "
-        f"declared range {low:g} to {high:g}; declare the range the volume really has"
+        f"grey value {values[place]:g} at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x) is outside "
+        f"the declared range {low:g} to {high:g}; declare the range the volume really has"
     )

@@ -19,7 +19,7 @@ class RandSymmetry(Randomizable, Transform):
     Where a crop is not square in plane y and x cannot trade places: one of the 8 flips is drawn instead.
     """
 
-    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]
+    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
 
     def __init__(self) -> None:
         self.code = 0
@@ -71,7 +71,9 @@ class RandSymmetryd(Randomizable, MapTransform):
         item = dict(data)
         shapes = {tuple(shape[-3:]) for key in self.keys if (shape := shape_of(item, key)) is not None}
         if len(shapes) > 1:
-            raise ValueError(f"keys {self.keys} have different extents {sorted(shapes)} (z, y, x); they cannot be moved together")
+            raise ValueError(
+                f"keys {self.keys} have different extents {sorted(shapes)} (z, y, x); they cannot be moved together"
+            )
         self.randomize(next(iter(shapes), None))
         for key in present_keys(item, self):
             item[key] = self.symmetry(item[key], randomize=False)

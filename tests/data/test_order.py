@@ -22,7 +22,7 @@ def test_accumulated_parts_make_up_the_share_of_a_process():
     assert [len(share) for share in shares] == [6, 6]
     assert shares[1][:3] == [[6, 7], [8, 9], [10, 11]]
     for k in (0, 1):
-        assert sum((sum(share[3 * k : 3 * k + 3], []) for share in shares), []) == one[k]
+        assert [i for share in shares for part in share[3 * k : 3 * k + 3] for i in part] == one[k]
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
@@ -43,7 +43,10 @@ def test_start_may_be_set_until_iteration_begins():
     ("arguments", "message"),
     [
         ({"batch": 128, "world": 3}, "batch 128 is not divisible by 3 processes x 1 accumulated parts = 3"),
-        ({"batch": 128, "world": 2, "accumulation": 3}, "128 is not divisible by 2 processes x 3 accumulated parts = 6"),
+        (
+            {"batch": 128, "world": 2, "accumulation": 3},
+            "128 is not divisible by 2 processes x 3 accumulated parts = 6",
+        ),
         ({"batch": 0}, "batch=0 must be at least 1"),
         ({"batch": 4, "accumulation": 0}, "accumulation=0 must be at least 1"),
         ({"batch": 4, "rank": 2, "world": 2}, "rank 2 is not one of 0 to 1"),

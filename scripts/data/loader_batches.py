@@ -1,0 +1,69 @@
+"""Batches of crops from worker processes: read, augmented and stacked there, delivered on the training device."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from scripts.data.crops import CropDataset
+from scripts.data.order import GlobalBatches
+
+
+class LoaderBatches:
+    """The batches of a `CropDataset` in the order of a `GlobalBatches`, read by worker processes.
+
+    For volumes of any size. `DeviceBatches` takes the same arguments and yields the same batches, to the bit.
+
+    Args:
+        dataset: where samples come from.
+        batches: which samples make up which batch.
+        workers: processes that prepare batches; 0 prepares them in this one.
+        device: where batches are delivered.
+
+    Raises:
+        ValueError: a dataset that ends before the batches do.
+    """
+
+    def __init__(
+        self, dataset: CropDataset, batches: GlobalBatches, workers: int = 0, device: torch.device | str = "cpu"
+    ) -> None:
+        check_length(dataset, batches)
+        self.dataset, self.batches = dataset, batches
+        self.workers, self.device = workers, torch.device(device)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield {"image": (B, 1, z, y, x), ...} with whatever else the items hold."""
+        for batch in worker_loader(self.dataset, self.batches, self.workers, self.device):
+            yield to_device(batch, self.device)
+
+
+def worker_loader(
+    dataset: CropDataset, batches: GlobalBatches, workers: int, device: torch.device
+) -> DataLoader[dict[str, Any]]:
+    """A DataLoader that leaves torch's global generator alone, so that reading does not change the network's draws."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Move the tensors of a batch; from pinned memory without waiting."""
+    return {k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+
+
+def check_length(dataset: CropDataset, batches: GlobalBatches) -> None:
+    """Raise ValueError where a run needs more samples than the dataset has."""
+    if dataset.length is not None and batches.samples > dataset.length:
+        raise ValueError(
+            f"{batches.iterations} iterations of batch {batches.batch} need {batches.samples} samples, the dataset has "
+            f"{dataset.length}; give it no length or a larger one"
+        )

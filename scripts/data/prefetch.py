@@ -1,0 +1,57 @@
+"""A background thread that stays a few batches ahead of the training step."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import TypeVar
+
+import torch
+
+Batch = TypeVar("Batch")
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def prefetched(batches: Iterable[Batch], ahead: int, device: torch.device) -> Iterator[Batch]:
+    """Yield the batches, prepared in a thread that keeps at most `ahead` of them ready; its errors are raised here.
+
+    Work on a GPU is put on the stream of the caller, so batches need no further synchronisation.
+    """
+    ready: queue.Queue[Batch | _End] = queue.Queue(max(1, ahead))
+    stopped = threading.Event()
+    stream = torch.cuda.stream(torch.cuda.current_stream(device)) if device.type == "cuda" else nullcontext()
+
+    def put(item: Batch | _End) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def prepare() -> None:
+        error = None
+        try:
+            with stream:
+                for batch in batches:
+                    if not put(batch):
+                        return
+        except BaseException as raised:
+            error = raised
+        put(_End(error))
+
+    thread = threading.Thread(target=prepare, name="batches ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join()
