@@ -10,11 +10,11 @@ from scripts.data.rejection import MissingSection, MostlyBlack
 from scripts.data.volumes import ArrayVolume, Volume, open_volume
 
 if TYPE_CHECKING:
-    from scripts.data.crop_batches import crop_batches
     from scripts.data.crops import CropDataset
     from scripts.data.device_crops import DeviceBatches
     from scripts.data.loader_batches import LoaderBatches
     from scripts.data.order import GlobalBatches
+    from scripts.data.samplers import crop_batches
 
 __all__ = [
     "ArrayVolume",
@@ -34,7 +34,7 @@ _WITH_TORCH = {
     "DeviceBatches": "scripts.data.device_crops",
     "GlobalBatches": "scripts.data.order",
     "LoaderBatches": "scripts.data.loader_batches",
-    "crop_batches": "scripts.data.crop_batches",
+    "crop_batches": "scripts.data.samplers",
 }
 
 

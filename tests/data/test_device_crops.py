@@ -5,13 +5,13 @@ import pytest
 import torch
 from monai.transforms import Compose, RandFlipd
 
-from scripts.data.crop_batches import crop_batches
 from scripts.data.crops import CropDataset
 from scripts.data.device_crops import DeviceBatches
 from scripts.data.loader_batches import LoaderBatches
 from scripts.data.order import GlobalBatches
 from scripts.data.region import Region
 from scripts.data.rejection import MostlyBlack
+from scripts.data.samplers import crop_batches
 from scripts.data.volumes import ArrayVolume
 from scripts.ops.box import Box
 from scripts.transforms.grey import ScaleGreyd
