@@ -1,1 +1,60 @@
-"""handlers."""
+"""What goes on around training: records, checkpoints, validation, pictures, and the checks before the first step."""
+
+from scripts.handlers.announce import announce
+from scripts.handlers.baselines import Baselines
+from scripts.handlers.batches import prepare_masked_batch
+from scripts.handlers.best_checkpoint import BestCheckpoint
+from scripts.handlers.checkpoints import Checkpoints
+from scripts.handlers.inferer import PrecisionInferer
+from scripts.handlers.interrupt import Interrupt
+from scripts.handlers.json_lines import JsonLines, read_log
+from scripts.handlers.learning_rate import LearningRate
+from scripts.handlers.nonfinite import NonFiniteGuard
+from scripts.handlers.options import check_options
+from scripts.handlers.pictures import Pictures
+from scripts.handlers.plain_errors import plain_errors
+from scripts.handlers.preflight import check_settings
+from scripts.handlers.progress import Progress
+from scripts.handlers.records import IterationRecord, Listener, Recorder
+from scripts.handlers.regions import check_held_out, image_regions
+from scripts.handlers.run_folder import RunFolder
+from scripts.handlers.score_table import ScoreTable
+from scripts.handlers.seeding import SeedEachIteration
+from scripts.handlers.step import TrainingStep
+from scripts.handlers.tensorboard import TensorBoard
+from scripts.handlers.training import finish, train
+from scripts.handlers.validation import Validate, ValidationLoss, lower_is_better
+
+__all__ = [
+    "Baselines",
+    "BestCheckpoint",
+    "Checkpoints",
+    "Interrupt",
+    "IterationRecord",
+    "JsonLines",
+    "LearningRate",
+    "Listener",
+    "NonFiniteGuard",
+    "Pictures",
+    "PrecisionInferer",
+    "Progress",
+    "Recorder",
+    "RunFolder",
+    "ScoreTable",
+    "SeedEachIteration",
+    "TensorBoard",
+    "TrainingStep",
+    "Validate",
+    "ValidationLoss",
+    "announce",
+    "check_held_out",
+    "check_options",
+    "check_settings",
+    "finish",
+    "image_regions",
+    "lower_is_better",
+    "plain_errors",
+    "prepare_masked_batch",
+    "read_log",
+    "train",
+]

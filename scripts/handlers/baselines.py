@@ -1,0 +1,80 @@
+"""What no training reaches on the same hidden tokens: the marks that a validation loss is read against."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch.utils.data import Dataset
+
+from scripts.handlers.records import Recorder
+from scripts.networks.paste import voxel_mask
+from scripts.networks.tokens import normalise_tokens, to_tokens
+from scripts.ops.interpolation import interpolate_hidden
+
+TOKEN_MEAN, INTERPOLATION, INTERPOLATION_FITTED = "token_mean", "interpolation", "interpolation_fitted"
+
+
+class Baselines:
+    """Before the first iteration, tell the recorder three scores on the first validation crops.
+
+    All are mean squared errors of the hidden tokens in the units of the loss:
+    `token_mean`, predicting each token's own mean: 1 but for flat tokens (whose variance is 0);
+    `interpolation`, grey values interpolated linearly from the visible voxels, in units of the true token's mean and
+    deviation; `interpolation_fitted`, the same after each interpolated token is itself brought to zero mean and unit
+    variance, and all of them are multiplied by the one factor that fits best: what is left when brightness and
+    contrast are forgiven.
+
+    Args:
+        dataset: of validation crops, each with "image" (1, z, y, x) and "mask".
+        patch: voxels of a token.
+        crops: how many of them; interpolation takes about a second each.
+        recorder: told of the scores.
+    """
+
+    def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, recorder: Recorder) -> None:
+        self.dataset, self.patch, self.crops, self.recorder = dataset, (patch[0], patch[1], patch[2]), crops, recorder
+
+    def attach(self, engine: Engine) -> None:
+        """Measure when training starts at iteration 0."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Measure and tell."""
+        if engine.state.iteration > 0 or self.crops < 1:
+            return
+        items = [self.dataset[number] for number in range(self.crops)]
+        images = torch.stack([torch.as_tensor(item["image"]) for item in items])
+        masks = torch.stack([torch.as_tensor(item["mask"]) for item in items])
+        scores = baseline_scores(images, masks, self.patch)
+        self.recorder.validation(0, {"baseline_crops": self.crops, **scores})
+
+
+def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int]) -> dict[str, float]:
+    """The three scores by name.
+
+    Args:
+        images: (B, 1, Z, Y, X).
+        masks: bool (B, gz, gy, gx), True = hidden.
+        patch: voxels of a token along (z, y, x).
+    """
+    hidden = masks.flatten(1)
+    voxels = voxel_mask(masks, patch)
+    filled = torch.stack(
+        [
+            torch.from_numpy(interpolate_hidden(image[0].numpy(), mask[0].numpy()))[None]
+            for image, mask in zip(images.float(), voxels, strict=True)
+        ]
+    )
+    truth, mean, deviation = normalise_tokens(to_tokens(images, patch))
+    guess = to_tokens(filled, patch)
+    in_true_units = ((guess - mean) / deviation)[hidden]
+    in_own_units = normalise_tokens(guess)[0][hidden]
+    wanted = truth[hidden]
+    norm = float(in_own_units.square().mean())
+    factor = float((in_own_units * wanted).mean()) / norm if norm > 0 else 0.0
+    return {
+        TOKEN_MEAN: float(wanted.square().mean()),
+        INTERPOLATION: float((in_true_units - wanted).square().mean()),
+        INTERPOLATION_FITTED: float((factor * in_own_units - wanted).square().mean()),
+    }

@@ -1,0 +1,57 @@
+"""What a training or validation engine gets out of a batch of masked crops."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from scripts.networks.tokens import kept_tokens
+
+MaskedBatch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor], dict[str, Any]]
+
+
+def prepare_masked_batch(
+    batch: Mapping[str, Any],
+    device: str | torch.device | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> MaskedBatch:
+    """Unpack a batch in MONAI's prepare-batch form: input, target, and what `forward` takes beside the input.
+
+    Args:
+        batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the
+            transforms have already listed them, "kept" (b, k) tokens.
+        device: where the tensors go.
+        non_blocking: copy while the host goes on, from pinned memory.
+        kwargs: passed to `Tensor.to`.
+
+    Returns:
+        The image, (image, mask) for the loss, (indices of the kept tokens,), and no keywords.
+    """
+    image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
+    mask = _plain(batch["mask"])
+    kept = batch["kept"] if "kept" in batch else kept_tokens(mask)
+    kept = kept.to(device, non_blocking=non_blocking)
+    return image, (image, mask.to(device, non_blocking=non_blocking)), (kept,), {}
+
+
+def split_batch(batch: Mapping[str, Any], parts: int) -> Iterator[dict[str, Any]]:
+    """Cut a collated batch along its first axis into equal parts, in order.
+
+    Raises:
+        ValueError: the batch is not divisible by `parts`.
+    """
+    size = len(batch["image"])
+    if size % parts:
+        raise ValueError(
+            f"a batch of {size} crops cannot be split into {parts} equal parts; choose another accumulation"
+        )
+    step = size // parts
+    for first in range(0, size, step):
+        yield {key: value[first : first + step] for key, value in batch.items()}
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """Drop MONAI's metadata: compiled networks and plain losses want a torch.Tensor."""
+    as_tensor = getattr(tensor, "as_tensor", None)
+    return as_tensor() if as_tensor is not None else tensor

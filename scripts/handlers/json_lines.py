@@ -1,0 +1,100 @@
+"""The log that plots read: one JSON object a line, each iteration once, whatever happened to the run."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from scripts.handlers.records import IterationRecord, Listener
+
+
+class JsonLines(Listener):
+    """Append a line for each iteration and each validation; a resumed run first drops what lies beyond its checkpoint.
+
+    A training line has iteration, loss, lr, samples_per_s, seconds, waiting (of them, for data) and elapsed; a
+    validation line has iteration and the scores by name, val_loss among them. A value that is not finite is written
+    as null.
+
+    Args:
+        path: the file; its folder is made when training begins.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file: TextIO | None = None
+
+    def begin(self, start: int, iterations: int) -> None:
+        """Open the file, without the lines of iterations after `start`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        keep_until(self.path, start)
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+
+    def training(self, record: IterationRecord) -> None:
+        """Write an iteration."""
+        self._write(
+            {
+                "iteration": record.iteration,
+                "loss": record.loss,
+                "lr": record.learning_rate,
+                "samples_per_s": round(record.samples_per_second, 3),
+                "seconds": record.seconds,
+                "waiting": record.waiting,
+                "elapsed": record.elapsed,
+            }
+        )
+
+    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Write a validation."""
+        self._write({"iteration": iteration, **scores})
+
+    def flush(self) -> None:
+        """Put the lines on the disk, so that no checkpoint is ahead of the log."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            return
+        finite = {key: value if value - value == 0 else None for key, value in line.items()}
+        self._file.write(json.dumps(finite) + "\n")
+
+
+def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """All whole lines of a log, in order; a last line cut off by a kill is left out.
+
+    Raises:
+        ValueError: a line inside the file that is not JSON.
+    """
+    lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{path}, line {number}: not JSON ({error}): {line.strip()[:80]!r}") from error
+    return entries
+
+
+def keep_until(path: Path, iteration: int) -> None:
+    """Drop the lines after an iteration (and a half-written last one), in one atomic step."""
+    if not path.exists():
+        return
+    kept = [entry for entry in read_log(path) if entry["iteration"] <= iteration]
+    if iteration == 0:  # scores before the first step are measured anew
+        kept = []
+    shorter = path.with_suffix(".tmp")
+    with shorter.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in kept)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(shorter, path)

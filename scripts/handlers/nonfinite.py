@@ -1,0 +1,57 @@
+"""Stop a run whose loss is not finite, and say where the crops lie that it came from."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from scripts.handlers.records import IterationRecord, Listener
+
+SHOWN = 8
+"""Crops named in the message; the rest is counted."""
+
+
+class NonFiniteGuard(Listener):
+    """Raise where the loss is not a number or infinite, before the next checkpoint is written.
+
+    Args:
+        place: `(region, corner) -> str`, where a crop lies; `CropDataset.place`.
+    """
+
+    def __init__(self, place: Callable[[int, Sequence[int]], str]) -> None:
+        self.place = place
+
+    def training(self, record: IterationRecord) -> None:
+        """Judge one iteration.
+
+        Raises:
+            FloatingPointError: the loss is not finite; with iteration, learning rate and the crops' places.
+        """
+        if math.isfinite(record.loss):
+            return
+        suspects = broken_crops(record.batch)
+        why = "these crops hold values that are not finite" if suspects else "one of these crops, or the learning rate"
+        places = [self.place(*crop) for crop in (suspects or _crops(record.batch))]
+        more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+        raise FloatingPointError(
+            f"the loss of iteration {record.iteration} is {record.loss} at learning rate {record.learning_rate:.3g}; "
+            f"{why}: {'; '.join(places[:SHOWN])}{more}. The last checkpoint is from before it: look at the crops, "
+            "then go "
+            "on with --resume true, or begin anew with a lower --base_lr or --precision fp32"
+        )
+
+
+def broken_crops(batch: Mapping[str, Any]) -> list[tuple[int, list[int]]]:
+    """(region, corner) of the crops whose own voxels are not all finite."""
+    image = batch.get("image")
+    if image is None:
+        return []
+    finite = torch.isfinite(image.reshape(len(image), -1)).all(1).tolist()
+    return [crop for crop, fine in zip(_crops(batch), finite, strict=True) if not fine]
+
+
+def _crops(batch: Mapping[str, Any]) -> list[tuple[int, list[int]]]:
+    regions = torch.as_tensor(batch["region"]).tolist()
+    corners = torch.as_tensor(batch["corner"]).tolist()
+    return list(zip(regions, corners, strict=True))

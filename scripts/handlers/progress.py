@@ -1,0 +1,88 @@
+"""How training is getting on: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+from tqdm import tqdm
+
+from scripts.handlers.records import IterationRecord, Listener
+
+SMOOTHING = 0.1
+"""Weight of the newest iteration in the loss and the speeds shown."""
+
+
+class Progress(Listener):
+    """Show iterations/s, samples/s, loss and the time left.
+
+    Args:
+        every_seconds: between two lines where the output is no terminal.
+        stream: where to; standard output.
+    """
+
+    def __init__(self, every_seconds: float = 10.0, stream: TextIO | None = None) -> None:
+        self.every_seconds = every_seconds
+        self.stream = sys.stdout if stream is None else stream
+        self._bar: tqdm | None = None
+        self._iterations = 0
+        self._loss = self._seconds = 0.0
+        self._last_line = 0.0
+
+    def begin(self, start: int, iterations: int) -> None:
+        """Start the bar at the iteration a resumed run goes on from."""
+        self._iterations, self._seconds, self._last_line = iterations, 0.0, time.monotonic()
+        if self.stream.isatty():
+            self._bar = tqdm(total=iterations, initial=start, unit="it", file=self.stream, dynamic_ncols=True)
+
+    def training(self, record: IterationRecord) -> None:
+        """Move on by one."""
+        first = self._seconds == 0.0
+        self._loss = record.loss if first else _towards(self._loss, record.loss)
+        self._seconds = record.seconds if first else _towards(self._seconds, record.seconds)
+        text = (
+            f"loss {self._loss:.4f}, lr {record.learning_rate:.2e}, "
+            f"{record.samples / max(self._seconds, 1e-9):.1f} samples/s"
+        )
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(1)
+            return
+        now = time.monotonic()
+        done = record.iteration >= self._iterations
+        if first or done or now - self._last_line >= self.every_seconds:
+            self._last_line = now
+            left = (self._iterations - record.iteration) * self._seconds
+            speed = f"{1 / max(self._seconds, 1e-9):.2f} iterations/s"
+            self._say(f"iteration {record.iteration}/{self._iterations}: {text}, {speed}, {duration(left)} left")
+
+    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Print scores above the bar."""
+        self._say(f"iteration {iteration}: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.write(line, file=self.stream)
+        else:
+            print(line, file=self.stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: `0.25 s`, `40 s`, `12 min`, `3.5 h`, `15 days`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            amount = seconds / unit
+            return f"{amount:.1f} {name}" if name == "h" and amount < 10 else f"{amount:.0f} {name}"
+    return f"{seconds / 86400:.0f} days"
+
+
+def _towards(old: float, new: float) -> float:
+    return old + SMOOTHING * (new - old)

@@ -1,0 +1,62 @@
+"""Curves for TensorBoard; the pictures come from `scripts.handlers.pictures`."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from scripts.handlers.records import IterationRecord, Listener
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoard(Listener):
+    """Write scalars `train/...` and `validation/...`, and any image.
+
+    Args:
+        folder: of the event files.
+        every: iterations between two training points.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], every: int = 10) -> None:
+        self.folder = os.fspath(folder)
+        self.every = every
+        self._writer: SummaryWriter | None = None
+
+    def begin(self, start: int, iterations: int) -> None:
+        """Open an event file; TensorBoard hides what an earlier one has beyond `start`."""
+        from torch.utils.tensorboard import SummaryWriter  # imports slowly, and only one process of a run writes
+
+        self._writer = SummaryWriter(self.folder, purge_step=start + 1 if start else None)
+
+    def training(self, record: IterationRecord) -> None:
+        """Add a point to the training curves."""
+        if self._writer is None or record.iteration % self.every:
+            return
+        self._writer.add_scalar("train/loss", record.loss, record.iteration)
+        self._writer.add_scalar("train/learning_rate", record.learning_rate, record.iteration)
+        self._writer.add_scalar("train/samples_per_second", record.samples_per_second, record.iteration)
+
+    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Add a point to each validation curve."""
+        if self._writer is not None:
+            for name, value in scores.items():
+                self._writer.add_scalar(f"validation/{name}", value, iteration)
+
+    def image(self, name: str, picture: torch.Tensor, iteration: int) -> None:
+        """Add a grey (y, x) picture in [0, 1]."""
+        if self._writer is not None:
+            self._writer.add_image(name, picture, iteration, dataformats="HW")
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the event file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

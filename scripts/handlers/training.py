@@ -1,0 +1,79 @@
+"""Run a trainer from wherever its checkpoint left it, and end with pictures and a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai.engines import Trainer
+
+from scripts.handlers.baselines import INTERPOLATION, INTERPOLATION_FITTED, TOKEN_MEAN
+from scripts.handlers.figures import draw_curve
+from scripts.handlers.json_lines import read_log
+from scripts.handlers.pictures import Pictures
+from scripts.handlers.progress import duration
+from scripts.handlers.records import Recorder
+from scripts.handlers.run_folder import RunFolder
+
+
+def train(trainer: Trainer, recorder: Recorder) -> None:
+    """Train, unless all iterations were done before; close the listeners whatever happens."""
+    try:
+        if trainer.state.iteration >= trainer.state.epoch_length:
+            print(f"complete: all {trainer.state.epoch_length:,} iterations are done; --iterations N with more goes on")
+        else:
+            trainer.run()
+            recorder.flush()
+    finally:
+        recorder.close()
+
+
+def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0) -> None:
+    """Draw `curve.png` and `reconstruction.png` into the folder of the run, and print a table of scores.
+
+    Args:
+        folder: of the run; its log is read.
+        pictures: of the network as it is now.
+        settings: the knobs by name.
+        rank: only process 0 draws.
+    """
+    if rank or not folder.log.exists():
+        return
+    log = read_log(folder.log)
+    title = f"{settings['network']}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
+    title += f", iteration {log[-1]['iteration']:,}" if log else ""
+    curve = draw_curve(log, folder.path / "curve.png", title)
+    picture = pictures.draw(folder.path / "reconstruction.png", title)
+    print("\n" + table(log))
+    print(
+        f"\npictures    {curve}\n            {picture}\nlog         {folder.log}\ncheckpoint  {folder.last}", flush=True
+    )
+
+
+def table(log: Sequence[Mapping[str, Any]]) -> str:
+    """First and last losses, the baselines on the same hidden tokens, and the speed, from a log."""
+    steps = [entry for entry in log if "loss" in entry]
+    rows = [("error of hidden tokens (1 = predicting each token's mean)", "")]
+    for name, label in (("loss", "training loss"), ("val_loss", "validation loss")):
+        found = [entry for entry in log if entry.get(name) is not None]
+        if found:
+            first, last = found[0], found[-1]
+            span = max(1, min(20, len(found) // 4)) if name == "loss" else 1
+            mean = sum(entry[name] for entry in found[-span:]) / span
+            rows.append((f"  {label}, iteration {first['iteration']:,}", f"{first[name]:.4f}"))
+            over = f", mean of {span}" if span > 1 else ""
+            rows.append((f"  {label}, iteration {last['iteration']:,}{over}", f"{mean:.4f}"))
+    for name, label in (
+        (TOKEN_MEAN, "token mean"),
+        (INTERPOLATION, "linear interpolation"),
+        (INTERPOLATION_FITTED, "linear interpolation, brightness and contrast fitted"),
+    ):
+        value = next((entry[name] for entry in reversed(log) if entry.get(name) is not None), None)
+        if value is not None:
+            rows.append((f"  baseline: {label}", f"{value:.4f}"))
+    if steps:
+        seconds = sum(entry["seconds"] for entry in steps)
+        samples = sum(entry["samples_per_s"] * entry["seconds"] for entry in steps)
+        rows.append(("speed", f"{samples / max(seconds, 1e-9):.1f} samples/s"))
+        rows.append(("training time", duration(seconds)))
+        rows.append(("of it waiting for data", f"{100 * sum(e['waiting'] for e in steps) / max(seconds, 1e-9):.1f} %"))
+    width = max(len(label) for label, _ in rows) + 2
+    return "\n".join(f"{label:<{width}}{value}".rstrip() for label, value in rows)
