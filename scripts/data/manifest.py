@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Step:
-    """One dataset that a downloaded file becomes: members `source` (a glob when sections) to `target` (FILE.h5:DATASET)."""
+    """A dataset that a downloaded file becomes: members `source` (a glob of sections) to `target` (FILE.h5:DATASET)."""
 
     source: str
     target: str
@@ -55,7 +55,7 @@ class RemoteFile:
 class Manifest:
     """A data set as its manifest states it.
 
-    Relative paths lie in the data folder where the manifest names files to fetch (`data_folder`), else beside the manifest.
+    Relative paths lie in the data folder (`data_folder`) where the manifest names files to fetch, else beside it.
     """
 
     name: str
@@ -120,10 +120,12 @@ def load_manifest(name_or_path: str | os.PathLike[str], folder: str | os.PathLik
     check_manifest(content, path.name)
     files = tuple(map(_file, content.get("files", ())))
     base = Path(folder) if folder is not None else data_folder(content["name"]) if files else path.parent
-    splits = {split: tuple(_entry(entry, base) for entry in content.get(split, ())) for split in SPLITS}
+    splits: dict[str, tuple[Entry, ...]] = {
+        split: tuple(_entry(entry, base) for entry in content.get(split, ())) for split in SPLITS
+    }
     z, y, x = map(float, content["voxel_size_nm"])
-    words = (content[key] for key in ("description", "licence", "citation"))
-    return Manifest(content["name"], path, base, *words, (z, y, x), splits, files)
+    description, licence, citation = (str(content[key]) for key in ("description", "licence", "citation"))
+    return Manifest(content["name"], path, base, description, licence, citation, (z, y, x), splits, files)
 
 
 def check_manifest(content: object, name: str) -> None:

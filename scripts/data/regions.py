@@ -24,10 +24,10 @@ def open_regions(
     """The boxes of volumes that a split is read from.
 
     Args:
-        volumes: one or a list of: `synthetic` (made once and cached), the name of a data set in `data_manifests`, the path of
-            a manifest (.json), the path of a volume as `open_volume` takes it.
-        split: `training`, `validation` or `test`. A plain volume gives its first 90 % of sections to training and the rest, at
-            least `section_depth`, to validation; it has no test split unless `box` is given.
+        volumes: one or a list of: `synthetic` (made once and cached), the name of a data set in `data_manifests`, the
+            path of a manifest (.json), the path of a volume as `open_volume` takes it.
+        split: `training`, `validation` or `test`. A plain volume gives its first 90 % of sections to training and the
+            rest, at least `section_depth`, to validation; it has no test split unless `box` is given.
         box: `z0:z1,y0:y1,x0:x1` in voxels, in place of the split's own box, of every volume named.
         section_depth: sections that a crop spans.
 
@@ -35,8 +35,8 @@ def open_regions(
         Regions in the order named, boxes kept to the voxel.
 
     Raises:
-        ValueError: unknown split, empty split, box outside the volume, too few sections for both splits, weights for some
-            volumes only.
+        ValueError: unknown split, empty split, box outside the volume, too few sections for both splits, weights for
+            some volumes only.
         FileNotFoundError: no such file or data set; says how to fetch it.
     """
     if split not in SPLITS:
@@ -95,15 +95,15 @@ def section_split(depth: int, split: Split, section_depth: int, name: str) -> tu
     """First and last + 1 section of a split of a volume of `depth` sections: 90 % to train, the rest to validate.
 
     Raises:
-        ValueError: too few sections for two parts of `section_depth`, or the test split, which a plain volume does not have.
+        ValueError: too few sections for two parts of `section_depth`, or the test split, which there is none of.
     """
     if split == "test":
         raise ValueError(f"{name} has no test split; give a box (z0:z1,y0:y1,x0:x1) or a manifest that names one")
     last = min(int(TRAINING_SHARE * depth + 1e-9), depth - section_depth)
     if last < section_depth:
         raise ValueError(
-            f"{name} has {depth} sections, too few to train and to validate on {section_depth} each; give boxes of your own, "
-            f"crops of fewer sections, or a manifest that validates on another volume"
+            f"{name} has {depth} sections, too few to train and to validate on {section_depth} each; give boxes of "
+            f"your own, crops of fewer sections, or a manifest that validates on another volume"
         )
     return (0, last) if split == "training" else (last, depth)
 
@@ -116,7 +116,12 @@ def _open(name: str, split: Split, box: str | None, section_depth: int) -> list[
         labels = open_volume(f"{path}:labels")
         return [_by_sections(open_volume(f"{path}:raw"), labels, SYNTHETIC, split, box, section_depth)]
     if name.endswith(".json"):
-        return _of_manifest(load_manifest(name), split, box)
+        manifest = load_manifest(name)
+        return (
+            _open(SYNTHETIC, split, box, section_depth)
+            if manifest.name == SYNTHETIC
+            else _of_manifest(manifest, split, box)
+        )
     if _is_volume(name):
         return [_by_sections(open_volume(name), None, "", split, box, section_depth)]
     known = sorted({SYNTHETIC, *known_manifests()})

@@ -39,8 +39,8 @@ def section_findings(
     found: dict[int, Finding] = {}
 
     def name(flags: NDArray[np.bool_], kind: str, measured: Sequence[str]) -> None:
-        for k in np.flatnonzero(flags):
-            found.setdefault(int(k), Finding(first + int(k), kind, measured[k]))
+        for k in map(int, np.flatnonzero(flags)):
+            found.setdefault(k, Finding(first + k, kind, measured[k]))
 
     def row(field: str) -> Rows:
         return np.array([getattr(s, field) for s in statistics])
@@ -85,5 +85,5 @@ def _between(
     found: dict[int, Finding], flags: NDArray[np.bool_], kind: str, measured: Sequence[str], first: int
 ) -> None:
     """Findings of pairs (k, k + 1) are filed under the later section."""
-    for k in np.flatnonzero(flags):
-        found.setdefault(int(k) + 1, Finding(first + int(k) + 1, kind, measured[k]))
+    for k in map(int, np.flatnonzero(flags)):
+        found.setdefault(k + 1, Finding(first + k + 1, kind, measured[k]))

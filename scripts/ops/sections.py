@@ -86,7 +86,7 @@ def texture(section: NDArray, fine: float = 1.5, coarse: float = 6.0) -> NDArray
 
 
 def likeness(first: NDArray[np.complex64], second: NDArray[np.complex64], width: int) -> float:
-    """Correlation coefficient of two textures in place, -1 to 1; `width` is that of their window. NaN if one is uniform."""
+    """Correlation of two textures in place, -1 to 1; `width` is that of their window. NaN if one is uniform."""
     if not first.any() or not second.any():
         return float("nan")
     return _inner(first, second, width)
@@ -113,13 +113,13 @@ def black_sections(dark: Floats) -> Flags:
 
 
 def missing_sections(std: Floats) -> Flags:
-    """No texture: the standard deviation is under 10 % of the volume's median one (and of any section that is uniform)."""
+    """No texture: the standard deviation is under 10 % of the median one of the sections that are not uniform."""
     typical = np.median(std[std > 0]) if (std > 0).any() else 1.0
     return std < 0.1 * typical
 
 
 def saturated_sections(bright: Floats) -> Flags:
-    """Over 25 % of the voxels are at the highest value, and 20 points more than the median of the neighbours, or 90 %."""
+    """Over 90 % of the voxels are at the top; or over 25 %, and 20 points more than the median of the neighbours."""
     return (bright > 0.9) | ((bright > 0.25) & (bright - local_median(bright) > 0.2))
 
 
@@ -139,7 +139,7 @@ def blurred_sections(sharp: Floats) -> Flags:
 
 
 def repeated_sections(near: Floats) -> Flags:
-    """Section k + 1 shows the same tissue as k: 80 % of the way from the volume's median likeness to 1. Row k of n - 1."""
+    """Section k + 1 shows the tissue of k again: likeness 80 % of the way from its median to 1. Row k of n - 1."""
     if not np.isfinite(near).any():
         return np.zeros(near.shape, bool)
     typical = np.nanmedian(near)
@@ -162,13 +162,13 @@ def slipped_sections(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Fla
 
 
 def jumps(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Flags:
-    """The stack is displaced from section k + 1 on, by at least `pixels` (peak over 15) and for good. Row k of n - 1."""
+    """The stack is displaced from section k + 1 on, by at least `pixels` (peak over 15), for good. Row k of n - 1."""
     slipped = slipped_sections(shifts, peaks, pixels)
     return (np.hypot(*shifts.T) >= pixels) & (peaks >= 15) & ~slipped[:-1] & ~slipped[1:]
 
 
 def misplaced_sections(near: Floats, far: Floats, peaks: Floats) -> Flags:
-    """A section resembles neither neighbour as much as these resemble each other, or has a gap (see `gaps`) on both sides.
+    """A section resembles neither neighbour as these resemble each other, or has a gap (see `gaps`) on both sides.
 
     The margin is a quarter of what likeness falls by from one section's distance to two, at least 0.02. The first and
     the last section cannot be told.

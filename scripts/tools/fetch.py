@@ -1,0 +1,61 @@
+"""`python -m scripts fetch NAME`: download a data set of `data_manifests` and convert it to chunked files."""
+
+import os
+
+from scripts.data.conversion import convert, converted_files, is_converted
+from scripts.data.download import download
+from scripts.data.manifest import load_manifest
+from scripts.data.volumes import open_volume
+
+DOWNLOADS = "downloads"
+
+
+def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
+    """Download a data set, check it, and convert it to chunked HDF5.
+
+    Broken off at any point, the same command goes on where it was: downloads at the byte, conversion at the file. What
+    is there already and was made from the same downloads is left as it is. Example: python -m scripts fetch snemi3d
+
+    Args:
+        name: a name in data_manifests, such as snemi3d or mitoem_r, or the path of a manifest.
+        out: folder to put it in; $SEM_DATA_HOME/NAME or data/NAME if not given.
+        overwrite: replace files of these names that were made from something else.
+
+    Returns:
+        What is there now, one line a dataset.
+    """
+    manifest = load_manifest(str(name), None if out is None else str(out))
+    if not manifest.files:
+        made = "; it is made with: python -m scripts synthesize" if manifest.name == "synthetic" else ""
+        raise ValueError(f"{manifest.path.name} names no files to fetch{made}")
+    made_of = converted_files(manifest)
+    missing = {path: parts for path, parts in made_of.items() if not is_converted(path, parts)}
+    taken = [str(path) for path in missing if path.exists()]
+    if taken and not overwrite:
+        raise FileExistsError(
+            f"{', '.join(taken)} exists and was not made from what {manifest.path.name} names; "
+            "choose another folder (--out) or replace it (--overwrite)"
+        )
+    downloads = manifest.folder / DOWNLOADS
+    for file in manifest.files:
+        if any(file is source for parts in missing.values() for source, _ in parts):
+            print(f"{file.url} -> {downloads / file.name}", flush=True)
+            if file.md5 is None and file.sha256 is None:
+                print(f"{file.name}: no checksum is published, only its size can be checked", flush=True)
+            download(file.url, downloads / file.name, size=file.bytes, md5=file.md5, sha256=file.sha256)
+    for path, parts in missing.items():
+        print(f"converting {path}", flush=True)
+        convert(path, parts, downloads, manifest, overwrite)
+    lines = []
+    for path, parts in made_of.items():
+        for _, step in parts:
+            dataset = step.target.rsplit(":", 1)[1]
+            with open_volume(f"{path}:{dataset}") as volume:
+                edges = " x ".join(f"{edge:g}" for edge in volume.voxel_size_nm or ())
+                state = "" if path in missing else ", was there already"
+                lines.append(f"{volume.path}: {volume.shape} {volume.dtype}, {edges} nm{state}")
+    lines.append(f"licence {manifest.licence}; cite: {manifest.citation}")
+    if downloads.exists():
+        size = sum(entry.stat().st_size for entry in os.scandir(downloads) if entry.is_file())
+        lines.append(f"the downloads ({size / 2**20:,.0f} MiB) are no longer needed: {downloads}")
+    return "\n".join(lines)

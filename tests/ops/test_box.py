@@ -1,0 +1,53 @@
+"""Boxes: one notation, checked against the volume."""
+
+import pytest
+
+from scripts.ops.box import Box
+
+SHAPE = (100, 64, 32)
+
+
+def test_missing_ends_are_the_volumes():
+    assert Box.parse("0:80,:,16:", SHAPE) == Box((0, 0, 16), (80, 64, 32))
+    assert Box.parse(None, SHAPE) == Box.parse(":,:,:", SHAPE) == Box.whole(SHAPE)
+
+
+def test_what_is_printed_is_read_back():
+    box = Box((3, 0, 7), (9, 64, 30))
+    assert str(box) == "3:9,0:64,7:30"
+    assert Box.parse(str(box), SHAPE) == box
+    assert Box.parse(box, SHAPE) is box
+
+
+def test_shape_voxels_and_slices_agree():
+    box = Box((3, 0, 7), (9, 4, 10))
+    assert box.shape == (6, 4, 3)
+    assert box.voxels == 72
+    assert box.slices == (slice(3, 9), slice(0, 4), slice(7, 10))
+
+
+def test_a_box_holds_itself_and_what_lies_inside():
+    outer = Box((0, 0, 0), (10, 10, 10))
+    assert outer.contains(outer)
+    assert outer.contains(Box((1, 0, 9), (2, 10, 10)))
+    assert not outer.contains(Box((1, 0, 9), (2, 11, 10)))
+    assert not Box((1, 0, 0), (10, 10, 10)).contains(outer)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0:101,:,:", r"box 0:101,0:64,0:32 ends at z=101, outside the volume of shape \(100, 64, 32\)"),
+        ("8:8,:,:", "z range 8:8 is empty"),
+        (":,9:3,:", "y range 9:3 is empty"),
+        (":,:,-4:3", "x range -4:3 is empty or negative"),
+        ("0:80", "box '0:80' is not of the form z0:z1,y0:y1,x0:x1"),
+        ("0:80,5,:", "not of the form"),
+        ("0:80:2,:,:", "not of the form"),
+        ("a:80,:,:", "'a:80' is not a range of whole voxels"),
+        ("0:1.5,:,:", r"'0:1\.5' is not a range of whole voxels"),
+    ],
+)
+def test_a_box_that_makes_no_sense_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Box.parse(text, SHAPE)
