@@ -9,7 +9,8 @@ import imagecodecs
 import numpy as np
 
 from scripts.data.volumes.chunked import ChunkedVolume
-from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.file_pages import check_size
+from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Place, Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
 

@@ -13,7 +13,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.file_pages import check_size
+from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Place, Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 

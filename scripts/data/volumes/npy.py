@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib import format as npy_format
 
-from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.file_pages import check_size
+from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Volume, checked_array
 
 

@@ -3,14 +3,15 @@
 import os
 import struct
 from collections.abc import Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from scripts.data.volumes.chunked import ChunkedVolume
-from scripts.data.volumes.mapped import MappedVolume, check_size
+from scripts.data.volumes.file_pages import FilePages, check_size
+from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Place, Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 
@@ -46,26 +47,28 @@ def open_tiff(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float
     page = shape[1] * shape[2] * layout.stored.itemsize
     if np.array_equal(layout.offsets, first + page * np.arange(shape[0])):
         return MappedVolume(path, path, shape, layout.stored, size, first, cache_mib=cache_mib)
-    return MappedPages(path, path, shape, layout.stored, size, first, cache_mib=cache_mib)
+    return MappedSections(path, path, shape, layout.stored, size, first, cache_mib=cache_mib)
 
 
-class MappedPages(MappedVolume):
+class MappedSections(MappedVolume):
     """Uncompressed pages that lie apart in the file."""
 
-    def _view(self, pages: Any) -> Any:
+    def _view(self, pages: FilePages) -> tuple[list[int], list[np.ndarray]]:
         offsets = read_layout(self._file).offsets
         if offsets is None or len(offsets) != self.shape[0]:
             raise OSError(f"'{self.path}' has changed since it was opened; open it again")
-        return [np.ndarray(self.shape[1:], self._stored, pages, int(offset)) for offset in offsets]
+        firsts = offsets.tolist()
+        return firsts, [np.ndarray(self.shape[1:], self._stored, pages.map, first) for first in firsts]
 
     def _read(self, low: Place, high: Place) -> np.ndarray:
-        pages, sections = self._opened()
+        pages, (firsts, sections) = self._opened()
         (z0, y0, x0), (z1, y1, x1) = low, high
+        voxel = self.dtype.itemsize
+        pitch = self.shape[2] * voxel
+        pages.expect([first + y0 * pitch + x0 * voxel for first in firsts[z0:z1]], y1 - y0, pitch, (x1 - x0) * voxel)
         block = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
         for row, section in enumerate(sections[z0:z1]):
             block[row] = section[y0:y1, x0:x1]
-        line = self.shape[2] * self.dtype.itemsize
-        self._count_touched(pages, block.shape, (line * self.shape[1], line, self.dtype.itemsize))
         return block
 
 
