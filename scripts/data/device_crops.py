@@ -48,7 +48,7 @@ class DeviceBatches:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield {"image": (B, 1, z, y, x), ...} with whatever else the items hold."""
+        """Yield {"image": (B, 1, z, y, x), ...} with all else the items hold, and "kept" where they hold a mask."""
         plans = iter(worker_loader(self.plans, self.batches, self.workers, self.device))
         return prefetched((self._gathered(plan) for plan in plans), self.ahead, self.device)
 

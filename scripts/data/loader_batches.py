@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from scripts.data.crops import CropDataset
 from scripts.data.order import GlobalBatches
+from scripts.networks.tokens import kept_tokens
 
 
 class LoaderBatches:
@@ -36,7 +37,7 @@ class LoaderBatches:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield {"image": (B, 1, z, y, x), ...} with whatever else the items hold."""
+        """Yield {"image": (B, 1, z, y, x), ...} with all else the items hold, and "kept" where they hold a mask."""
         for batch in worker_loader(self.dataset, self.batches, self.workers, self.device):
             yield to_device(batch, self.device)
 
@@ -49,10 +50,17 @@ def worker_loader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
+        collate_fn=stack_items,
         prefetch_factor=4 if workers else None,
         pin_memory=device.type == "cuda",
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def stack_items(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Stack items into a batch; "kept" lists the tokens that a mask leaves, (B, K), as a GPU would have to wait for it."""
+    batch: dict[str, Any] = default_collate(items)
+    return batch | {"kept": kept_tokens(batch["mask"])} if "mask" in batch else batch
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -130,6 +130,12 @@ def test_two_processes_with_batch_64_see_what_one_sees_with_128(accumulation):
         assert torch.equal(torch.cat([part[key] for part in parts]), whole), key
 
 
+def test_a_batch_lists_the_tokens_its_masks_leave():
+    (batch,) = LoaderBatches(dataset(), GlobalBatches(3, iterations=1))
+    for mask, kept in zip(batch["mask"], batch["kept"], strict=True):
+        assert kept.tolist() == [i for i, hidden in enumerate(mask.flatten().tolist()) if not hidden]
+
+
 def test_reading_data_leaves_the_global_generators_alone():
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     list(LoaderBatches(dataset(), GlobalBatches(2, iterations=2)))
