@@ -1,0 +1,49 @@
+"""Write an evaluator's scores as scores.json and scores.md."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+
+from scripts.ops.score_report import as_json, markdown_table, named_scores, write_reports
+
+
+class ScoreTable:
+    """After each run of an evaluator, write its numeric metrics with their definitions; the first process writes.
+
+    The files of an earlier run of the same evaluator are replaced: they hold the latest scores, and say of which epoch.
+
+    Args:
+        output_dir: folder of the two files; made where it is missing.
+        name: file name without ending.
+        metrics: names to write; None writes every metric that is a number.
+
+    Raises:
+        ValueError: a name that is not among the engine's metrics when it has run.
+    """
+
+    def __init__(
+        self, output_dir: str | os.PathLike[str], name: str = "scores", metrics: Sequence[str] | None = None
+    ) -> None:
+        self.path = Path(output_dir) / f"{name}.json"
+        self.metrics = metrics
+
+    def attach(self, engine: Engine) -> None:
+        """Write when the evaluator has finished."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        values = engine.state.metrics
+        missing = [name for name in self.metrics or () if name not in values]
+        if missing:
+            raise ValueError(f"metric '{missing[0]}' was not computed; there are: {', '.join(values) or 'none'}")
+        if idist.get_rank() != 0:
+            return
+        wanted = (
+            self.metrics if self.metrics is not None else [k for k, v in values.items() if isinstance(v, (int, float))]
+        )
+        scores = named_scores({name: values[name] for name in wanted})
+        about = {"epoch": engine.state.epoch, "iterations": engine.state.iteration}
+        write_reports(self.path, markdown_table(scores) + "\n", as_json(scores, about))
