@@ -1,0 +1,173 @@
+"""`python -m scripts score`: score a segmentation against ground truth, every number with its definition."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scripts import __version__
+from scripts.data import Volume, open_volume
+from scripts.ops.box import Box
+from scripts.ops.contingency import ContingencyTable
+from scripts.ops.contingency_blocks import table_of_volumes
+from scripts.ops.expected_run_length import expected_run_length, node_segments
+from scripts.ops.object_errors import ObjectErrors, object_errors
+from scripts.ops.score_report import as_json, check_free, markdown_table, write_reports
+from scripts.ops.scores import DEFINITIONS, Score, all_scores
+from scripts.ops.skeletons import Skeleton, read_swc, skeletons_from_labels
+
+_LARGE = 2**27  # voxels from which a progress bar is shown
+
+
+def score(
+    pred: str,
+    gt: str,
+    *,
+    box: str | None = None,
+    mask: str | None = None,
+    border: int = 0,
+    definition: str | Sequence[str] = DEFINITIONS,
+    iou: float | Sequence[float] = (0.5, 0.75),
+    zero: str = "background",
+    worst: int = 5,
+    skeletons: str | None = None,
+    merge_threshold: int = 0,
+    swc_unit_nm: float = 1.0,
+    voxel_size_nm: Sequence[float] | None = None,
+    threads: int = 1,
+    out: str | None = None,
+    overwrite: bool = False,
+) -> str:
+    """Score a segmentation against ground truth.
+
+    Example: python -m scripts score result.h5:labels truth.zarr --box 80:100,:,: --out scores.json
+
+    Volumes are read block by block; memory depends on how many objects overlap, not on the size of the volume.
+    Ground truth 0 is never scored by adapted Rand and variation of information; --zero says what it is to the others.
+
+    Args:
+        pred: the segmentation: file.h5:dataset, x.zarr, a folder of sections, TIFF, NIfTI or .npy; integers.
+        gt: the ground truth, of the same shape.
+        box: the part to score, z0:z1,y0:y1,x0:x1.
+        mask: a volume; where it is 0 nothing is scored. The segmentation itself: only where something is predicted.
+        border: leave out ground truth within this many pixels, in the section, of another object.
+        definition: groups of scores, with commas: snemi3d, skimage, plain, voi, ranked, matching, errors.
+        iou: thresholds for the scores of instances, with commas.
+        zero: ground truth 0 is "background" or "unlabelled" to the scores of instances.
+        worst: how many of the worst split objects and merging segments to list by id.
+        skeletons: for the expected run length, a folder of SWC files, or "labels" to draw them through the ground truth
+            (reads the box into memory).
+        merge_threshold: nodes of a skeleton that a segment may hold without being said to follow it.
+        swc_unit_nm: nm in a unit of the SWC files: 1000 for micrometres.
+        voxel_size_nm: z,y,x, for run lengths where the files do not say it.
+        threads: blocks counted at the same time.
+        out: a .json file; a .md file of the same name is written beside it.
+        overwrite: replace files that are there.
+    """
+    definitions = (definition,) if isinstance(definition, str) else tuple(definition)
+    definitions = tuple(word for text in definitions for word in str(text).replace(",", " ").split())
+    thresholds = tuple(map(float, (iou,) if isinstance(iou, (int, float)) else iou))
+    path = None if out is None else _free_path(out, overwrite)
+    all_scores(ContingencyTable.empty(), definitions=definitions, iou=thresholds, zero=zero)  # options are sound
+    begin = time.perf_counter()
+    with (
+        open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32) as truth,
+        open_volume(pred, cache_mib=32) as segments,
+    ):
+        whole = Box.parse(box, truth.shape)
+        table = _table(truth, segments, whole, mask, border, threads)
+        scores = all_scores(table, definitions=definitions, iou=thresholds, zero=zero)
+        if skeletons is not None:
+            scores += _run_length(truth, segments, whole, skeletons, swc_unit_nm, merge_threshold)
+    errors = object_errors(table, worst=worst)
+    about: dict[str, Any] = {
+        "prediction": pred,
+        "ground_truth": gt,
+        "box": str(whole),
+        "mask": mask,
+        "border": border,
+        "zero": zero,
+        "overlaps": len(table),
+        "seconds": round(time.perf_counter() - begin, 3),
+        "version": __version__,
+    }
+    head = [f"{name}: {value}" for name, value in about.items() if value is not None]
+    text = "\n".join(["  \n".join(head), "", markdown_table(scores), *_worst(errors)])
+    if path is not None:
+        offenders = {
+            name: [asdict(offender) for offender in getattr(errors, name)] for name in ("worst_splits", "worst_merges")
+        }
+        write_reports(path, text + "\n", as_json(scores, {**about, **offenders}))
+        text += f"\n\nwritten: {path}, {path.with_suffix('.md')}"
+    return text
+
+
+def _table(gt: Volume, pred: Volume, box: Box, mask: str | None, border: int, threads: int) -> ContingencyTable:
+    from tqdm import tqdm
+
+    inside = None if mask is None else open_volume(mask, cache_mib=32)
+    quiet = box.voxels < _LARGE or not sys.stderr.isatty()
+    try:
+        with tqdm(total=box.voxels, unit="voxel", unit_scale=True, desc="counting", disable=quiet) as bar:
+            return table_of_volumes(gt, pred, box=box, mask=inside, border=border, threads=threads, progress=bar.update)
+    finally:
+        if inside is not None:
+            inside.close()
+
+
+def _run_length(gt: Volume, pred: Volume, box: Box, source: str, unit_nm: float, merge_threshold: int) -> list[Score]:
+    size = gt.voxel_size_nm or pred.voxel_size_nm
+    if size is None:
+        raise ValueError(
+            f"neither {gt.path} nor {pred.path} says its voxel size, and run lengths are in nm; "
+            "give --voxel_size_nm 30,6,6, for example"
+        )
+    drawn = _skeletons(gt, box, source, unit_nm, size)
+    found = expected_run_length(drawn, node_segments(drawn, pred, size, box=box), merge_threshold=merge_threshold)
+    origin = "thinned ground truth" if source == "labels" else source
+    definition = f"{found.definition}; {len(drawn)} skeletons: {origin}"
+    return [
+        Score("erl_nm", found.erl_nm, "higher", definition),
+        Score("erl_perfect_nm", found.perfect_nm, "", definition),
+        Score("nerl", found.nerl, "higher", definition),
+        Score("erl_merging_segments", len(found.merging), "lower", definition),
+        Score("erl_split_edges", found.split_edges, "lower", definition),
+    ]
+
+
+def _skeletons(gt: Volume, box: Box, source: str, unit_nm: float, size: Sequence[float]) -> list[Skeleton]:
+    if source == "labels":
+        corner = [low * nm for low, nm in zip(box.start, size, strict=True)]
+        return [
+            Skeleton(one.id, one.nodes_nm + corner, one.edges) for one in skeletons_from_labels(gt[box.slices], size)
+        ]
+    files = sorted(Path(source).glob("*.swc"))
+    if not files:
+        raise ValueError(f"no .swc files in {source}; give their folder, or --skeletons labels to draw them")
+    return [read_swc(file, unit_nm) for file in files]
+
+
+def _worst(errors: ObjectErrors) -> list[str]:
+    lines = []
+    for title, offenders in (
+        ("worst split objects (ground-truth id: segments)", errors.worst_splits),
+        ("worst merging segments (predicted id: objects)", errors.worst_merges),
+    ):
+        if offenders:
+            lines += ["", f"{title}:", ""]
+        for one in offenders:
+            pieces = ", ".join(f"{other} ({voxels})" for other, voxels in one.pieces[:5])
+            more = f", and {one.count - 5} more" if one.count > 5 else ""
+            lines.append(f"- {one.id}: {one.bits:.4f} bits, {one.voxels} voxels in {pieces}{more}")
+    return lines
+
+
+def _free_path(out: str, overwrite: bool) -> Path:
+    path = Path(out)
+    if path.suffix != ".json":
+        raise ValueError(f"--out {out} does not end in .json; the Markdown table is written beside it by itself")
+    for file in (path, path.with_suffix(".md")):
+        check_free(file, overwrite)
+    return path
