@@ -137,6 +137,12 @@ def voxels() -> np.ndarray:
     return np.random.default_rng(0).permutation(np.arange(np.prod(SHAPE), dtype=np.uint16)).reshape(SHAPE)
 
 
+@pytest.fixture(scope="session")
+def writers() -> dict[str, Callable[[Path, np.ndarray], str]]:
+    """Format -> what writes an array in it, into a folder, and gives its path."""
+    return WRITERS
+
+
 @pytest.fixture(scope="session", params=WRITERS)
 def written(request, voxels, tmp_path_factory) -> str:
     """The path of the array, in each format."""
