@@ -38,8 +38,11 @@ class SampleChain:
                 item = step(item) if isinstance(item, dict) else apply_transform(step, item)
             return item
         except RuntimeError as error:
-            if isinstance(error.__cause__, ValueError):
-                raise error.__cause__ from error
+            cause: BaseException = error
+            while isinstance(cause, RuntimeError) and cause.__cause__ is not None:
+                cause = cause.__cause__
+            if isinstance(cause, ValueError):
+                raise ValueError(str(cause)) from error
             raise
 
 

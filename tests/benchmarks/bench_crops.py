@@ -189,7 +189,7 @@ def waiting_on_cpu(voxels: np.ndarray) -> None:
 def waiting_at_gpu_speed(voxels: np.ndarray) -> None:
     """A stand-in for a GPU that takes 10,000 samples a second, its data from the device-resident sampler.
 
-    Where there is no GPU to gather on, the processor's share alone: the plans, from workers to the thread that hands them on.
+    Where there is no GPU to gather on, the processor's share alone: the plans, from workers to the training.
     """
     device, pause = accelerator(), BATCH / GPU_SAMPLES_PER_SECOND
     dataset, order = crops(ArrayVolume(voxels)), GlobalBatches(BATCH, iterations=120)

@@ -294,9 +294,10 @@ def test_an_index_beyond_the_length_is_an_error():
         LoaderBatches(finite, GlobalBatches(2, iterations=2))
 
 
-def test_a_value_outside_the_grey_range_is_named_with_its_crop():
+@pytest.mark.parametrize("wrap", [lambda step: step, lambda step: OneOf([Compose([step])])])
+def test_a_value_outside_the_grey_range_is_named_with_its_crop(wrap):
     reals = noise().astype(np.float32)
-    crops = CropDataset([region(reals)], SIZE, transform=Compose([ScaleGreyd("image", low=300, high=400)]))
+    crops = CropDataset([region(reals)], SIZE, transform=Compose([wrap(ScaleGreyd("image", low=300, high=400))]))
     with pytest.raises(
         ValueError, match=r"sample 4, recorded.npy at .*: grey value .* outside the declared range 300 to 400"
     ):
