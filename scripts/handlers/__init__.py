@@ -15,12 +15,16 @@ from scripts.handlers.pictures import Pictures
 from scripts.handlers.plain_errors import plain_errors
 from scripts.handlers.preflight import check_settings
 from scripts.handlers.progress import Progress
+from scripts.handlers.reconstruction_windows import BoxWindows, reconstruction_region
+from scripts.handlers.reconstruction_writer import ReconstructionWriter
 from scripts.handlers.records import IterationRecord, Listener, Recorder
 from scripts.handlers.regions import check_held_out, image_regions
+from scripts.handlers.restored_network import recipe_of, restore
 from scripts.handlers.run_folder import RunFolder
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.seeding import SeedEachIteration
 from scripts.handlers.step import TrainingStep
+from scripts.handlers.switches import switch
 from scripts.handlers.tensorboard import TensorBoard
 from scripts.handlers.training import finish, train
 from scripts.handlers.validation import Validate, ValidationLoss, lower_is_better
@@ -28,6 +32,7 @@ from scripts.handlers.validation import Validate, ValidationLoss, lower_is_bette
 __all__ = [
     "Baselines",
     "BestCheckpoint",
+    "BoxWindows",
     "Checkpoints",
     "Interrupt",
     "IterationRecord",
@@ -38,6 +43,7 @@ __all__ = [
     "Pictures",
     "PrecisionInferer",
     "Progress",
+    "ReconstructionWriter",
     "Recorder",
     "RunFolder",
     "ScoreTable",
@@ -56,5 +62,9 @@ __all__ = [
     "plain_errors",
     "prepare_masked_batch",
     "read_log",
+    "recipe_of",
+    "reconstruction_region",
+    "restore",
+    "switch",
     "train",
 ]

@@ -19,8 +19,8 @@ def prepare_masked_batch(
     """Unpack a batch in MONAI's prepare-batch form: input, target, and what `forward` takes beside the input.
 
     Args:
-        batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the
-            transforms have already listed them, "kept" (b, k) tokens.
+        batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the loader has
+            listed them, "kept" (b, k) tokens.
         device: where the tensors go.
         non_blocking: copy while the host goes on, from pinned memory.
         kwargs: passed to `Tensor.to`.

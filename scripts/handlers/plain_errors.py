@@ -3,16 +3,18 @@
 import sys
 from types import TracebackType
 
+from scripts.handlers.switches import switch
+
 MENDABLE = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 
-def plain_errors(debug: bool = False) -> None:
+def plain_errors(debug: bool | str = False) -> None:
     """Make the last line of a failing program the message of what went wrong.
 
     MONAI wraps what a component raises; the innermost cause is what helps. Anything that is not the user's to mend
     keeps its trace, and with `debug` everything does.
     """
-    if not debug:
+    if not switch(debug, "debug"):
         sys.excepthook = _say
 
 

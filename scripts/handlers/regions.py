@@ -67,8 +67,8 @@ def check_held_out(training: Sequence[Region], validation: Sequence[Region]) -> 
         for held in validation:
             if seen.image.path == held.image.path and _overlap(seen, held):
                 raise ValueError(
-                    f"validation box {held.box} of {held.image.path} overlaps training box {seen.box}: the validation loss "
-                    "would be of crops that were trained on; give another --validation_box or --train_box"
+                    f"validation box {held.box} of {held.image.path} overlaps training box {seen.box}: the validation "
+                    "loss would be of crops that were trained on; give another --validation_box or --train_box"
                 )
 
 

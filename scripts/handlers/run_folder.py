@@ -9,6 +9,7 @@ import torch.distributed as dist
 
 from scripts.handlers.checkpoint_file import load_checkpoint
 from scripts.handlers.json_lines import read_log
+from scripts.handlers.switches import switch
 
 
 class RunFolder:
@@ -24,20 +25,18 @@ class RunFolder:
         ValueError: an earlier run is there and `resume` is false, or its last checkpoint cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], resume: bool = False) -> None:
-        if not isinstance(resume, bool):
-            raise ValueError(f"resume is '{resume}'; write --resume true or --resume false")
+    def __init__(self, path: str | os.PathLike[str], resume: bool | str = False) -> None:
         self.path = Path(path)
-        self.resume = resume
+        self.resume = switch(resume, "resume")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output_dir '{self.path}' is a file; choose a folder with --output_dir")
-        if self.holds_a_run and not resume:
+        if self.holds_a_run and not self.resume:
             raise ValueError(
                 f"output_dir '{self.path}' holds an earlier run ({self._how_far()}). Go on with it: --resume true. "
                 f"Keep it and begin anew: --output_dir {self.path}_2"
             )
         self.checkpoint: dict[str, Any] | None = None
-        if resume and self.last.exists():
+        if self.resume and self.last.exists():
             self.checkpoint = load_checkpoint(self.last)
         self.start = int(self.checkpoint["iteration"]) if self.checkpoint else 0
         if dist.is_initialized():

@@ -1,7 +1,6 @@
 """What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
 
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
-from scripts.transforms.kept_tokens import KeptTokensd
 from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
 from scripts.transforms.token_masks import (
     RandColumnMask,
@@ -13,7 +12,6 @@ from scripts.transforms.token_masks import (
 )
 
 __all__ = [
-    "KeptTokensd",
     "RandColumnMask",
     "RandColumnMaskd",
     "RandSectionMask",
