@@ -2,6 +2,7 @@
 
 import os
 import struct
+import threading
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 from xml.etree import ElementTree
@@ -75,20 +76,21 @@ class MappedSections(MappedVolume):
 class TiffPages(ChunkedVolume):
     """Compressed pages; each is a chunk."""
 
-    def _open_file(self) -> tifffile.TiffFile:
-        return tifffile.TiffFile(self.path)
+    def _open_file(self) -> tuple[tifffile.TiffFile, threading.Lock]:
+        return tifffile.TiffFile(self.path), threading.Lock()
 
     @staticmethod
-    def _close_file(file: tifffile.TiffFile) -> None:
-        file.close()
+    def _close_file(file: tuple[tifffile.TiffFile, threading.Lock]) -> None:
+        file[0].close()
 
-    def _decode(self, file: tifffile.TiffFile, place: Place) -> np.ndarray:
+    def _decode(self, file: tuple[tifffile.TiffFile, threading.Lock], place: Place) -> np.ndarray:
+        tiff, lock = file
         try:
-            # The lock of the file: threads share its position.
-            found = file.series[0].pages[place[0]]
-            if found is None:
-                raise ValueError("the page is missing")
-            page = found.asarray(lock=file.filehandle.lock, maxworkers=1)
+            with lock:  # threads share the position of the file
+                found = tiff.series[0].pages[place[0]]
+                if found is None:
+                    raise ValueError("the page is missing")
+                page = found.asarray(maxworkers=1)
             return np.ascontiguousarray(page, dtype=self.dtype).reshape(self.chunks)
         except (OSError, RuntimeError, ValueError, IndexError, AttributeError) as error:
             raise OSError(

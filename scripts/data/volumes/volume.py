@@ -1,6 +1,7 @@
 """The face that every volume shows: shape, dtype, voxel size, and `volume[z, y, x]` that reads only what is asked."""
 
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,18 @@ from scripts.data.volumes.indexing import select
 from scripts.data.volumes.voxel_size import VoxelSize, checked_voxel_size
 
 Place = tuple[int, int, int]
+
+_opening = threading.RLock()
+"""One thread opens a file at a time."""
+
+
+def _new_lock_in_child() -> None:
+    global _opening
+    _opening = threading.RLock()  # another thread of the parent may have held the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock_in_child)
 
 
 class Volume(ABC):
@@ -88,8 +101,10 @@ class Volume(ABC):
 
     def _opened(self) -> Any:
         if self._pid != os.getpid():
-            self._handle = self._open(self._handle)
-            self._pid = os.getpid()
+            with _opening:
+                if self._pid != os.getpid():
+                    self._handle = self._open(self._handle)
+                    self._pid = os.getpid()
         return self._handle
 
     def close(self) -> None:
