@@ -1,4 +1,4 @@
-"""What each affinity channel means: one object shared by targets, inference and decoders, so that a mismatch is an error."""
+"""What each affinity channel means: one object for targets, inference and decoders, so that a mismatch is an error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Offset = tuple[int, int, int]
 class AffinityConvention:
     """Channel c at voxel v tells whether v and v + offsets[c] belong to the same object (1) or not (0).
 
-    The value is always stored at v, the start of the step. A network that stores the edge at its far end is described by
-    the negated offset. `repulsive` channels are read by the mutex watershed as reasons to keep two voxels apart, with
+    The value is always stored at v, the start of the step. A network that stores the edge at its far end is named
+    by the negated offset. `repulsive` channels are read by the mutex watershed as reasons to keep two voxels apart, with
     strength 1 - affinity; all others as reasons to join them, with strength affinity.
 
     Args:
@@ -103,7 +103,7 @@ LONG_RANGE = AffinityConvention(
     _along_axes(1, 1, 1) + _along_axes(2, 3, 3) + _along_axes(3, 9, 9) + _along_axes(4, 27, 27),
     (False,) * 3 + (True,) * 9,
 )
-"""Twelve channels: nearest neighbours attract; steps of 2-3-3, 3-9-9 and 4-27-27 voxels (z-y-x) repel (Lee et al. 2017 reach)."""
+"""Twelve channels: nearest neighbours attract; steps of 2-3-3, 3-9-9 and 4-27-27 voxels (z-y-x) repel."""
 
 CONVENTIONS = {"nearest": NEAREST, "long_range": LONG_RANGE}
 """Names for configs and the command line."""

@@ -32,6 +32,14 @@ def renumber(labels: np.ndarray, numbers: np.ndarray) -> None:
     _renumber(labels.reshape(-1), numbers.astype(labels.dtype))
 
 
+def drop_small(labels: np.ndarray, count: int, smallest: int) -> None:
+    """Set ids 1..count with fewer than `smallest` voxels (at least 1) to 0 and close the gaps, in place, order kept."""
+    sizes = sizes_of(labels, count)
+    keep = sizes >= max(1, smallest)
+    keep[0] = False
+    renumber(labels, np.where(keep, np.cumsum(keep), 0))
+
+
 @numba.njit(cache=True)
 def _join_rows(mask, pieces, corners):  # type: ignore[no-untyped-def]
     # While scanning, pieces holds 1 + the index of another voxel of the piece (its own: a root, the lowest index).

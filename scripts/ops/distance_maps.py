@@ -28,7 +28,7 @@ def section_distance(label: np.ndarray, inside: float = 8.0, outside: float = 50
 
 
 def instance_distance(label: np.ndarray, voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
-    """(z, y, x) labels to (z, y, x) float32: each instance's 3-D distance to its own surface over its maximum, background -1.
+    """(z, y, x) labels to (z, y, x) float32: each instance's 3-D distance to its surface over its maximum, else -1.
 
     Neighbouring instances are surface too; the border of the volume is not.
 

@@ -32,5 +32,5 @@ def same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) ->
     """Raise ValueError, naming both, unless the two arrays cover the same voxels (last three axes)."""
     if first.shape[-3:] != second.shape[-3:]:
         raise ValueError(
-            f"{names[0]} has shape {first.shape[-3:]} and {names[1]} {second.shape[-3:]} (z, y, x); crop them to one box"
+            f"{names[0]} has shape {first.shape[-3:]} and {names[1]} {second.shape[-3:]} (z, y, x); use one box"
         )

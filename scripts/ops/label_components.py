@@ -39,7 +39,7 @@ def label_components(labels: np.ndarray, smallest: int = 1) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count_runs(rows, counts):
+def _count_runs(rows: np.ndarray, counts: np.ndarray) -> None:
     for row in range(rows.shape[0]):
         before = 0
         for x in range(rows.shape[1]):
@@ -50,7 +50,7 @@ def _count_runs(rows, counts):
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, run):
+def _root(parent: np.ndarray, run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -58,7 +58,9 @@ def _root(parent, run):
 
 
 @njit(cache=True, nogil=True)
-def _join_runs(rows, height, runs_before, start, stop, parent):
+def _join_runs(
+    rows: np.ndarray, height: int, runs_before: np.ndarray, start: np.ndarray, stop: np.ndarray, parent: np.ndarray
+) -> None:
     width = rows.shape[1]
     for row in range(rows.shape[0]):
         run, before = runs_before[row] - 1, 0
@@ -86,7 +88,7 @@ def _join_runs(rows, height, runs_before, start, stop, parent):
 
 
 @njit(cache=True, nogil=True)
-def _number_runs(start, stop, parent, smallest):
+def _number_runs(start: np.ndarray, stop: np.ndarray, parent: np.ndarray, smallest: int) -> int:
     """Turn `parent` into final ids; returns how many."""
     size = np.zeros(parent.size, np.int64)
     for run in range(parent.size):
@@ -106,7 +108,9 @@ def _number_runs(start, stop, parent, smallest):
 
 
 @njit(cache=True, nogil=True)
-def _write_runs(rows, runs_before, start, stop, ids):
+def _write_runs(
+    rows: np.ndarray, runs_before: np.ndarray, start: np.ndarray, stop: np.ndarray, ids: np.ndarray
+) -> None:
     for row in range(rows.shape[0]):
         for run in range(runs_before[row], runs_before[row + 1]):
             for x in range(start[run], stop[run]):

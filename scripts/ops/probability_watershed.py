@@ -1,10 +1,10 @@
-"""Instances from binary (B), contour (C) and distance (D) maps: seeds, mask, flood, filter (contract of the published recipes)."""
+"""Instances from binary (B), contour (C) and distance (D) maps: seeds, mask, flood, filter."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.ops.connected_components import connected_components, renumber, sizes_of
+from scripts.ops.connected_components import connected_components, drop_small
 from scripts.ops.probability_checks import check_range, checked_prediction, levels, threshold_in
 from scripts.ops.seeded_watershed import flood, quantised_height
 
@@ -33,7 +33,9 @@ class BinaryThresholds:
 
 @dataclass(frozen=True)
 class ContourThresholds:
-    """Seeds where B > seed and C < contour, flood within B > mask (Lin et al. 2021; 0.85, 0.6, 0.8 in the MitoEM tutorial).
+    """Seeds where B > seed and C < contour, flood within B > mask (Lin et al. 2021).
+
+    A tutorial for MitoEM uses 0.85, 0.6, 0.8 and drops objects below 1024 voxels.
 
     Raises:
         ValueError: outside [0, 1].
@@ -49,7 +51,7 @@ class ContourThresholds:
 
 @dataclass(frozen=True)
 class DistanceThresholds:
-    """Seeds where B > seed and C < contour and D > distance, flood within B > mask and D > distance_mask (Lin et al. 2021).
+    """Seeds where B > seed, C < contour, D > distance, flood within B > mask and D > distance_mask (Lin et al. 2021).
 
     Raises:
         ValueError: outside [0, 1] (B, C) or [-1, 1] (D), or distance_mask above distance.
@@ -70,12 +72,12 @@ class DistanceThresholds:
 
 def binary_watershed(
     prediction: np.ndarray,
-    thresholds: BinaryThresholds = BinaryThresholds(),  # noqa: B008 - frozen
+    thresholds: BinaryThresholds = BinaryThresholds(),
     *,
     small_seed: int = 32,
     small: int = 128,
 ) -> np.ndarray:
-    """B to instances: seeds of at least `small_seed` voxels (26 neighbours), flooding -B (6 neighbours) within the mask.
+    """B to instances: seeds of `small_seed` voxels or more (26 neighbours), flooding -B (6 neighbours) within the mask.
 
     Args:
         prediction: (1, z, y, x), floats in [0, 1] or uint8 for value / 255.
@@ -94,7 +96,7 @@ def binary_watershed(
 
 def bc_watershed(
     prediction: np.ndarray,
-    thresholds: ContourThresholds = ContourThresholds(),  # noqa: B008 - frozen
+    thresholds: ContourThresholds = ContourThresholds(),
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -108,7 +110,7 @@ def bc_watershed(
 
 def bcd_watershed(
     prediction: np.ndarray,
-    thresholds: DistanceThresholds = DistanceThresholds(),  # noqa: B008 - frozen
+    thresholds: DistanceThresholds = DistanceThresholds(),
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -120,7 +122,7 @@ def bcd_watershed(
 
 def bcd_watershed_by_distance(
     prediction: np.ndarray,
-    thresholds: DistanceThresholds = DistanceThresholds(),  # noqa: B008 - frozen
+    thresholds: DistanceThresholds = DistanceThresholds(),
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -167,13 +169,7 @@ def _grow(seed: np.ndarray, mask: np.ndarray, height: np.ndarray, small_seed: in
         raise ValueError(f"small_seed {small_seed} and small {small} are voxel counts, 0 or more")
     labels, count = connected_components(seed, 26)
     del seed
-    _keep(labels, count, small_seed)
+    drop_small(labels, count, small_seed)
     flood(height, labels, mask.view(np.uint8))
-    _keep(labels, count, small)
+    drop_small(labels, count, small)
     return labels
-
-
-def _keep(labels: np.ndarray, count: int, smallest: int) -> None:
-    sizes = sizes_of(labels, count)
-    keep = (sizes >= max(1, smallest)) & (np.arange(count + 1) > 0)
-    renumber(labels, np.where(keep, np.cumsum(keep), 0))

@@ -44,7 +44,7 @@ def summed_affinities(segments: np.ndarray, affinities: np.ndarray) -> RegionGra
 
 
 def border_values(segments: np.ndarray, affinities: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Every face's affinity as a histogram bin 0..255, grouped by pair: (bins uint8, start of each pair, one more at the end).
+    """Every face's affinity as a histogram bin 0..255, grouped by pair: (bins, pairs + 1 starts of the groups).
 
     Bin of an affinity a is floor(256 a), at most 255; of a uint8 value itself.
     """

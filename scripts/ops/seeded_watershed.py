@@ -1,4 +1,4 @@
-"""Seeded watershed in 256 levels: flood a mask from its seeds, lowest height first, first come first served (Meyer 1994)."""
+"""Seeded watershed in 256 levels: flood a mask from its seeds, lowest height first, first come first served."""
 
 import numba
 import numpy as np
@@ -9,9 +9,9 @@ from scripts.ops.label_checks import checked_labels, same_shape
 def seeded_watershed(height: np.ndarray, seeds: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Give every voxel of the mask that a seed can reach (6 neighbours) to one of the seeds.
 
-    Voxels wait in the queue of their own height and are served lowest height first; within a height in the order in
-    which they were reached, where seeds are reached in the order of their index (z, then y, then x) and the neighbours of
-    a voxel in the order -z, -y, -x, +x, +y, +z. Without equal heights this is the watershed of
+    Voxels wait in the queue of their own height and are served lowest height first (Meyer 1994); within a height in
+    the order in which they were reached: seeds in the order of their index (z, then y, then x), the neighbours of a
+    voxel in the order -z, -y, -x, +x, +y, +z. Without equal heights this is the watershed of
     `skimage.segmentation.watershed`.
 
     Args:
@@ -45,7 +45,8 @@ def quantised_height(values: np.ndarray, low: float = 0.0, high: float = 1.0) ->
     if values.dtype == np.uint8:
         return np.uint8(255) - values
     height = np.empty(values.shape, dtype=np.uint8)
-    _quantise(np.ascontiguousarray(values).reshape(-1), np.float32(low), np.float32(255 / (high - low)), height.reshape(-1))
+    scale = np.float32(255 / (high - low))
+    _quantise(np.ascontiguousarray(values).reshape(-1), np.float32(low), scale, height.reshape(-1))
     return height
 
 
@@ -108,7 +109,7 @@ def _flood(height, labels, free_voxels, after):  # type: ignore[no-untyped-def]
             for x in found[:count]:
                 v = (z * ny + y) * nx + x
                 _append(v, heights[v], heads, tails, after)
-    level = 0
+    level = np.int64(0)
     while level < 256:
         v = heads[level]
         if v < 0:

@@ -1,13 +1,13 @@
-"""Watershed basins of an affinity graph by steepest ascent, plateaus split by distance (Zlateski & Seung 2015, section 3).
+"""Watershed basins of an affinity graph by steepest ascent, plateaus split by distance (Zlateski & Seung 2015).
 
 The rules, for voxels v with edges of affinity w > low, where every w >= high counts as equal and highest:
 1. m(v) is the largest w at v; a voxel without edges is background, 0.
-2. v ascends along an edge of weight m(v). Where the other end has a larger m the step leads uphill for good: v is an exit.
+2. v ascends along an edge of weight m(v). Where the other end has a larger m the step leads uphill: v is an exit.
    Among several such steps the neighbour of lowest index (z, then y, then x) is taken.
 3. Voxels joined by edges that are m at both ends form a plateau. Without exits it is a regional maximum, one basin.
    With exits, each other voxel steps to the plateau neighbour that is nearer to an exit, counted in steps; among
    several the one of lowest index.
-4. A basin is everything that ends in the same regional maximum. Basins are numbered by the lowest index in their maximum.
+4. A basin is everything that ends in the same regional maximum. Basins are numbered by the lowest index of that.
 """
 
 import numba
@@ -25,7 +25,7 @@ def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
     `low` and `high` are in the array's own numbers: an edge exists where the value is > low; values >= high are equal.
     Basins are 1, 2, ..., uint32 below 2^31 voxels and uint64 from there; 0 is background.
     """
-    _, nz, ny, nx = affinities.shape
+    _, _, ny, nx = affinities.shape
     codes = np.empty(affinities.shape[1:], dtype=np.uint8)
     kind = affinities.dtype.type
     _steepest_edges(affinities, kind(low), kind(high), codes)
@@ -67,13 +67,14 @@ def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: igno
         a, b, c = min(up[x], high), min(back[x], high), min(along[x], high)
         d, e, f = min(along[x + 1], high), min(ahead[x], high), min(down[x], high)
         best = max(max(max(a, b), max(c, d)), max(e, f))
-        code = (a == best) | (b == best) << 1 | (c == best) << 2 | (d == best) << 3 | (e == best) << 4 | (f == best) << 5
+        code = (a == best) | (b == best) << 1 | (c == best) << 2
+        code |= (d == best) << 3 | (e == best) << 4 | (f == best) << 5
         codes[x] = code if best > low else 0
 
 
 @numba.njit(cache=True)
 def _ascend(codes, parent, step, lowest):  # type: ignore[no-untyped-def]
-    """Rule 2: give every exit its parent, everything else itself; the exits that lie on plateaus, in ascending order."""
+    """Rule 2: every exit gets its parent, everything else itself; returns the exits on plateaus, in ascending order."""
     found = 0
     exits = np.empty(1024, dtype=parent.dtype)
     for v in range(codes.size):

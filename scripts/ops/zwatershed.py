@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from scripts.ops.affinity_convention import NEAREST, AffinityConvention
+from scripts.ops.connected_components import renumber, sizes_of
 from scripts.ops.probability_checks import check_range, checked_prediction, levels, threshold_in
 from scripts.ops.region_graph import RegionGraph, largest_affinities
 from scripts.ops.steepest_ascent import basins
@@ -33,7 +34,7 @@ class AffinityThresholds:
             threshold = getattr(self, name)
             if not 0 <= threshold <= 1:
                 raise ValueError(
-                    f"{name} {threshold} is not an affinity in [0, 1]; ranks are given as PercentileThresholds, in [0, 1]"
+                    f"{name} {threshold} is not an affinity in [0, 1]; for ranks use PercentileThresholds (80 % is 0.8)"
                 )
         if self.low > self.high:
             raise ValueError(f"low {self.low} is above high {self.high}")
@@ -75,7 +76,7 @@ class PercentileThresholds:
 
 def zwatershed(
     affinities: np.ndarray,
-    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),  # noqa: B008 - frozen
+    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),
     *,
     size: int = 800,
     dust: int = 600,
@@ -116,7 +117,7 @@ def zwatershed(
 
 def zwatershed_fragments(
     affinities: np.ndarray,
-    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),  # noqa: B008 - frozen
+    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),
     *,
     convention: AffinityConvention = NEAREST,
 ) -> np.ndarray:
@@ -129,7 +130,8 @@ def affinity_ranks(affinities: np.ndarray, fractions: tuple[float, ...]) -> tupl
     flat = np.ascontiguousarray(affinities).reshape(-1)
     ranks = np.array([max(0, int(np.ceil(fraction * flat.size)) - 1) for fraction in fractions])
     if flat.dtype == np.uint8:
-        return tuple(float(v) / 255 for v in np.searchsorted(np.cumsum(np.bincount(flat, minlength=256)), ranks, "right"))
+        upto = np.cumsum(np.bincount(flat, minlength=256))
+        return tuple(float(v) / 255 for v in np.searchsorted(upto, ranks, "right"))
     # Floats >= 0 sort as their bits: count the upper half, then the lower half within the one bin that holds the rank.
     bits = flat.view(np.uint32)
     upper = np.cumsum(_count_upper(bits))
@@ -151,14 +153,14 @@ def _decode(affinities: np.ndarray, at: AffinityThresholds, size: int, dust: int
         return segments
     weak, _ = levels(affinities.dtype, at.weak)
     _, joined = levels(affinities.dtype, 1.0 if join is None else join)
-    sizes = _sizes(segments.reshape(-1), count)
+    sizes = sizes_of(segments, count)
     floor = min(weak, np.nextafter(joined, -1)) if join is not None else weak
     graph = largest_affinities(segments, affinities, max(low, floor))
     order = descending(graph)
     numbers = _merge(
         graph.first, graph.second, graph.value, order, sizes, size, weak, dust, np.inf if join is None else joined
     )
-    _renumber(segments.reshape(-1), numbers.astype(segments.dtype))
+    renumber(segments, numbers)
     return segments
 
 
@@ -184,21 +186,6 @@ def _stable_by_digit(order, key, shift):  # type: ignore[no-untyped-def]
         result[starts[digit]] = i
         starts[digit] += 1
     return result
-
-
-@numba.njit(cache=True)
-def _sizes(segments, count):  # type: ignore[no-untyped-def]
-    sizes = np.zeros(count + 1, dtype=np.int64)
-    for v in range(segments.size):
-        sizes[segments[v]] += 1
-    sizes[0] = 0
-    return sizes
-
-
-@numba.njit(cache=True)
-def _renumber(segments, numbers):  # type: ignore[no-untyped-def]
-    for v in range(segments.size):
-        segments[v] = numbers[segments[v]]
 
 
 @numba.njit(cache=True)

@@ -1,0 +1,86 @@
+"""The affinities of all faces of a border, poolable: short lists of bins until a histogram is smaller."""
+
+import numba
+import numpy as np
+
+DENSE = 1024
+"""A border with more faces than this keeps a histogram of 256 counts instead of the list of its faces' bins."""
+
+
+@numba.njit(cache=True)
+def initial_scores(sums, faces, bins, starts, quantile):  # type: ignore[no-untyped-def]
+    score = np.empty(faces.size, dtype=np.float64)
+    histogram = np.zeros(256, dtype=np.int64)
+    for e in range(faces.size):
+        if quantile == 0:
+            score[e] = 1 - sums[e] / faces[e]
+        else:
+            histogram[:] = 0
+            for i in range(starts[e], starts[e + 1]):
+                histogram[bins[i]] += 1
+            score[e] = _quantile_score(histogram, faces[e], quantile)
+    return score
+
+
+@numba.njit(cache=True)
+def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
+    """1 - centre of the lowest bin at or below which `quantile` percent of the faces lie."""
+    seen = 0
+    for b in range(256):
+        seen += histogram[b]
+        if 100 * seen >= quantile * faces:
+            return 1 - (b + 0.5) / 256
+    return 0.0
+
+
+# Pools of faces: a border's bins are a chain of the original borders poured into it, until they are many enough for a
+# histogram of their own. pool = (next in chain, last in chain, row of the histogram or -1, histograms, [rows used]).
+@numba.njit(cache=True)
+def new_pool(edges, faces, quantile):  # type: ignore[no-untyped-def]
+    kept = edges if quantile else 0
+    rows = faces // DENSE + 1
+    return (
+        np.full(kept, -1, dtype=np.int64),
+        np.arange(kept),
+        np.full(kept, -1, dtype=np.int64),
+        np.zeros((rows, 256), dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+@numba.njit(cache=True)
+def _count_chain(pool, bins, starts, border, histogram):  # type: ignore[no-untyped-def]
+    while border >= 0:
+        for i in range(starts[border], starts[border + 1]):
+            histogram[bins[i]] += 1
+        border = pool[0][border]
+
+
+@numba.njit(cache=True)
+def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-def]
+    following, last, row, histograms, rows = pool
+    if faces <= DENSE:
+        following[last[into]] = source
+        last[into] = last[source]
+        return
+    if row[into] < 0 and row[source] >= 0:
+        row[into] = row[source]
+        _count_chain(pool, bins, starts, into, histograms[row[into]])
+        return
+    if row[into] < 0:
+        row[into] = rows[0]
+        rows[0] += 1
+        _count_chain(pool, bins, starts, into, histograms[row[into]])
+    if row[source] >= 0:
+        histograms[row[into]] += histograms[row[source]]
+    else:
+        _count_chain(pool, bins, starts, source, histograms[row[into]])
+
+
+@numba.njit(cache=True)
+def pooled_score(pool, bins, starts, border, faces, quantile):  # type: ignore[no-untyped-def]
+    if pool[2][border] >= 0:
+        return _quantile_score(pool[3][pool[2][border]], faces, quantile)
+    histogram = np.zeros(256, dtype=np.int64)
+    _count_chain(pool, bins, starts, border, histogram)
+    return _quantile_score(histogram, faces, quantile)
