@@ -11,6 +11,9 @@ from scripts.ops.sections import SectionStatistics
 
 Rows = NDArray[np.floating]
 
+FEWEST = 8
+"""Sections that a volume needs for its median likeness to mean anything."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -26,6 +29,7 @@ def section_findings(
 ) -> list[Finding]:
     """Findings in order of sections.
 
+    Sections are compared with their neighbours only where there are at least `FEWEST`: the rules go by what is usual.
     A black, missing or saturated section is called nothing else; a slipped or swapped one is not also misplaced; a gap,
     jump or repetition is named only between sections that are whole themselves.
 
@@ -50,7 +54,8 @@ def section_findings(
     bright = row("bright")
     name(rules.saturated_sections(bright), "saturated", [f"{v:.0%} of the voxels are at the top" for v in bright])
     name(rules.missing_sections(std), "missing", [f"no texture: deviation {v:.2g}" for v in std])
-    if len(statistics) > 2:
+    compared = len(statistics) >= FEWEST
+    if compared:
         shifts, peaks = displacements[:, :2], displacements[:, 2]
         slipped = rules.slipped_sections(shifts, peaks)
         words = [""] + [f"displaced by (y, x) = ({y:+.0f}, {x:+.0f}) pixels" for y, x in shifts]
@@ -69,7 +74,7 @@ def section_findings(
     grey = [f"mean {v:.0f}, neighbours {u:.0f}" for v, u in zip(mean, rules.local_median(mean), strict=True)]
     name(rules.odd_brightness_sections(mean, std), "odd brightness", grey)
     whole = np.array([k not in found for k in range(len(statistics))])
-    if len(statistics) > 1:
+    if compared:
         shifts, peaks = displacements[:, :2], displacements[:, 2]
         sound = whole[:-1] & whole[1:]
         words = [f"displaced for good by (y, x) = ({y:+.0f}, {x:+.0f}) pixels from here on" for y, x in shifts]
@@ -87,3 +92,18 @@ def _between(
     """Findings of pairs (k, k + 1) are filed under the later section."""
     for k in map(int, np.flatnonzero(flags)):
         found.setdefault(k + 1, Finding(first + k + 1, kind, measured[k]))
+
+
+def label_findings(background: Rows, repeated: NDArray[np.bool_], first: int = 0) -> list[Finding]:
+    """Findings in labels: sections without labels among labelled ones, and sections equal to the one before.
+
+    Args:
+        background: `(n,)` fraction of label 0; a section counts as unlabelled over 99 %, where the neighbours' median
+            is 30 points less.
+        repeated: `(n,)` whether a section is, voxel for voxel, the one before.
+        first: number of the first section in the volume.
+    """
+    bare = (background > 0.99) & (background - rules.local_median(background) > 0.3)
+    found = [Finding(first + int(k), "unlabelled", f"{background[k]:.0%} background") for k in np.flatnonzero(bare)]
+    found += [Finding(first + int(k), "repeated", "equal to the section before") for k in np.flatnonzero(repeated)]
+    return sorted(found, key=lambda finding: finding.section)

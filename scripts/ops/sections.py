@@ -170,32 +170,37 @@ def jumps(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Flags:
 def misplaced_sections(near: Floats, far: Floats, peaks: Floats) -> Flags:
     """A section resembles neither neighbour as these resemble each other, or has a gap (see `gaps`) on both sides.
 
-    The margin is a quarter of what likeness falls by from one section's distance to two, at least 0.02. The first and
-    the last section cannot be told.
+    By how much: a quarter of what likeness falls by from one section's distance to two, and three robust deviations
+    from what is usual. The first and the last section cannot be told.
     """
     flags = np.zeros(len(near) + 1, bool)
     lost = gaps(peaks)
-    flags[1:-1] = (far - np.maximum(near[:-1], near[1:]) > _margin(near, far)) | (lost[:-1] & lost[1:])
+    flags[1:-1] = _stands_out(far - np.maximum(near[:-1], near[1:]), near, far) | (lost[:-1] & lost[1:])
     return flags
 
 
 def swapped_sections(near: Floats, far: Floats) -> Flags:
-    """Sections k and k + 1 changed places: each resembles the other's neighbour more. Row k of n - 1; same margin."""
+    """Sections k and k + 1 changed places: each resembles the other's neighbour more, by the same measure as above.
+
+    Row k of n - 1; the first and the last pair cannot be told.
+    """
     flags = np.zeros(near.shape, bool)
-    margin = _margin(near, far)
-    flags[1:-1] = (far[:-1] - near[:-2] > margin) & (far[1:] - near[2:] > margin)
+    flags[1:-1] = _stands_out(far[:-1] - near[:-2], near, far) & _stands_out(far[1:] - near[2:], near, far)
     return flags
 
 
 def gaps(peaks: Floats) -> Flags:
-    """Tissue is lost between sections k and k + 1: the peak of phase correlation is under a third of the median's."""
-    return peaks < np.nanmedian(peaks) / 3 if np.isfinite(peaks).any() else np.zeros(peaks.shape, bool)
+    """Tissue is lost between sections k and k + 1: the peak of phase correlation is under 40 % of the median's."""
+    return peaks < 0.4 * np.nanmedian(peaks) if np.isfinite(peaks).any() else np.zeros(peaks.shape, bool)
 
 
-def _margin(near: Floats, far: Floats) -> float:
-    if not (np.isfinite(near).any() and np.isfinite(far).any()):
-        return float("inf")
-    return max(0.25 * float(np.nanmedian(near) - np.nanmedian(far)), 0.02)
+def _stands_out(excess: Floats, near: Floats, far: Floats) -> Flags:
+    if not np.isfinite(excess).any():
+        return np.zeros(excess.shape, bool)
+    fall = float(np.nanmedian(near) - np.nanmedian(far))
+    usual = np.nanmedian(excess)
+    spread = 1.4826 * np.nanmedian(np.abs(excess - usual))
+    return (excess > max(0.25 * fall, 0.02)) & (excess > usual + 3 * spread)
 
 
 def local_median(values: Floats) -> Floats:
