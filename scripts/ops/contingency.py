@@ -134,7 +134,13 @@ class ContingencyTable:
         return ContingencyTable(self.pred_ids, self.gt_ids, self.counts)
 
     def _where(self, keep: NDArray[np.bool_]) -> "ContingencyTable":
-        return ContingencyTable(self.gt_ids[keep], self.pred_ids[keep], self.counts[keep])
+        """Some of the cells; they are in order already, so nothing is sorted."""
+        part = object.__new__(ContingencyTable)
+        for name in ("gt_ids", "pred_ids", "counts"):
+            array = getattr(self, name)[keep]
+            array.setflags(write=False)
+            object.__setattr__(part, name, array)
+        return part
 
 
 def side_by_side(tables: Iterable[ContingencyTable]) -> ContingencyTable:

@@ -10,13 +10,14 @@ from typing import Any
 from scripts import __version__
 from scripts.data import Volume, open_volume
 from scripts.ops.box import Box
+from scripts.ops.centre_lines import skeletons_from_labels
 from scripts.ops.contingency import ContingencyTable
 from scripts.ops.contingency_blocks import table_of_volumes
 from scripts.ops.expected_run_length import expected_run_length, node_segments
 from scripts.ops.object_errors import ObjectErrors, object_errors
 from scripts.ops.score_report import as_json, check_free, markdown_table, write_reports
 from scripts.ops.scores import DEFINITIONS, Score, all_scores
-from scripts.ops.skeletons import Skeleton, read_swc, skeletons_from_labels
+from scripts.ops.skeletons import Skeleton, read_swc
 
 _LARGE = 2**27  # voxels from which a progress bar is shown
 
@@ -33,7 +34,7 @@ def score(
     zero: str = "background",
     worst: int = 5,
     skeletons: str | None = None,
-    merge_threshold: int = 0,
+    merge_threshold: int | None = None,
     swc_unit_nm: float = 1.0,
     voxel_size_nm: Sequence[float] | None = None,
     threads: int = 1,
@@ -59,7 +60,8 @@ def score(
         worst: how many of the worst split objects and merging segments to list by id.
         skeletons: for the expected run length, a folder of SWC files, or "labels" to draw them through the ground truth
             (reads the box into memory).
-        merge_threshold: nodes of a skeleton that a segment may hold without being said to follow it.
+        merge_threshold: nodes of a skeleton that a segment may hold without being said to follow it; by default 0 for
+            SWC files, 50 for drawn skeletons, which have a node a voxel and end at the surface.
         swc_unit_nm: nm in a unit of the SWC files: 1000 for micrometres.
         voxel_size_nm: z,y,x, for run lengths where the files do not say it.
         threads: blocks counted at the same time.
@@ -117,16 +119,20 @@ def _table(gt: Volume, pred: Volume, box: Box, mask: str | None, border: int, th
             inside.close()
 
 
-def _run_length(gt: Volume, pred: Volume, box: Box, source: str, unit_nm: float, merge_threshold: int) -> list[Score]:
+def _run_length(
+    gt: Volume, pred: Volume, box: Box, source: str, unit_nm: float, merge_threshold: int | None
+) -> list[Score]:
     size = gt.voxel_size_nm or pred.voxel_size_nm
     if size is None:
         raise ValueError(
             f"neither {gt.path} nor {pred.path} says its voxel size, and run lengths are in nm; "
             "give --voxel_size_nm 30,6,6, for example"
         )
+    if merge_threshold is None:
+        merge_threshold = 50 if source == "labels" else 0
     drawn = _skeletons(gt, box, source, unit_nm, size)
     found = expected_run_length(drawn, node_segments(drawn, pred, size, box=box), merge_threshold=merge_threshold)
-    origin = "thinned ground truth" if source == "labels" else source
+    origin = "drawn through the ground truth" if source == "labels" else source
     definition = f"{found.definition}; {len(drawn)} skeletons: {origin}"
     return [
         Score("erl_nm", found.erl_nm, "higher", definition),

@@ -1,10 +1,11 @@
-"""Skeletons and expected run length: files read, labels thinned, and the merge rule as stated."""
+"""Skeletons and expected run length: files read, drawn through labels, and the merge rule as stated."""
 
 import numpy as np
 import pytest
 
+from scripts.ops.centre_lines import skeletons_from_labels
 from scripts.ops.expected_run_length import expected_run_length, node_segments
-from scripts.ops.skeletons import Skeleton, read_swc, skeletons_from_labels
+from scripts.ops.skeletons import Skeleton, read_swc
 
 
 def line(number, length, y=0.5):
@@ -83,32 +84,57 @@ def test_a_broken_swc_is_named(tmp_path, text, words):
         read_swc(tmp_path / "n.swc")
 
 
-def test_a_skeleton_is_a_tree_inside_its_object_with_its_length():
+def lengths(skeleton):
+    return skeleton.edge_lengths_nm.sum()
+
+
+def test_a_skeleton_is_a_tree_in_the_middle_of_its_object_with_its_length():
     labels = np.zeros((9, 11, 60), np.uint32)
     labels[2:7, 3:8, 5:55] = 9  # a bar of 50 voxels along x
     labels[0, 0, :5] = 4  # too small
-    (skeleton,) = skeletons_from_labels(labels, (30, 6, 6), min_voxels=100)
+    (skeleton,) = skeletons_from_labels(labels, (10, 10, 10), min_voxels=100)
     assert skeleton.id == 9
     assert len(skeleton.edges) == len(skeleton.nodes_nm) - 1
-    assert 40 * 6 <= skeleton.edge_lengths_nm.sum() <= 52 * 6
-    assert set(node_segments([skeleton], labels, (30, 6, 6))[0].tolist()) == {9}
+    assert 49 * 10 <= lengths(skeleton) <= 55 * 10
+    assert set(node_segments([skeleton], labels, (10, 10, 10))[0].tolist()) == {9}
+    inner = skeleton.nodes_nm[(skeleton.nodes_nm[:, 2] > 150) & (skeleton.nodes_nm[:, 2] < 450)]
+    assert np.all(inner[:, :2] == (45, 55))  # section 4, row 5
 
 
-def test_a_ring_gives_no_loop_and_end_branches_can_be_cut():
+def test_anisotropic_voxels_count_in_nm():
+    labels = np.ones((20, 3, 3), int)
+    (skeleton,) = skeletons_from_labels(labels, (30, 6, 6), min_voxels=1)
+    assert 19 * 30 <= lengths(skeleton) <= 19 * 30 + 4 * 9
+
+
+def test_a_ring_gives_no_loop_and_a_cavity_no_surface():
     ring = np.zeros((3, 30, 30), int)
     ring[:, 5:25, 5:25] = 2**40
     ring[:, 9:21, 9:21] = 0
-    (skeleton,) = skeletons_from_labels(ring, (1, 1, 1), min_voxels=1)
+    (skeleton,) = skeletons_from_labels(ring, (6, 6, 6), min_voxels=1, reach_nm=20)
     assert skeleton.id == 2**40
     assert len(skeleton.edges) == len(skeleton.nodes_nm) - 1
+    hollow = np.ones((15, 15, 15), int)
+    hollow[5:10, 5:10, 5:10] = 0
+    (skeleton,) = skeletons_from_labels(hollow, (6, 6, 6), min_voxels=1)
+    assert len(skeleton.edges) == len(skeleton.nodes_nm) - 1 < 40
 
-    comb = np.zeros((1, 12, 40), int)
-    comb[0, 5, :] = 3
-    comb[0, 6:9, 20] = 3  # a tooth of 3
-    (whole,) = skeletons_from_labels(comb, (1, 1, 1), min_voxels=1)
-    (cut,) = skeletons_from_labels(comb, (1, 1, 1), min_voxels=1, prune_nm=6)
-    assert cut.edge_lengths_nm.sum() < whole.edge_lengths_nm.sum()
-    assert cut.edge_lengths_nm.sum() == pytest.approx(39, abs=1)
+
+def test_branches_are_followed_and_twigs_shorter_than_the_reach_are_not():
+    comb = np.zeros((3, 40, 80), int)
+    comb[:, 30:33, :] = 3
+    comb[:, :30, 40:43] = 3  # a branch of 30
+    comb[:, 33:36, 20:23] = 3  # a twig of 3
+    (skeleton,) = skeletons_from_labels(comb, (10, 10, 10), min_voxels=1, reach_nm=60)
+    assert lengths(skeleton) == pytest.approx((80 + 30) * 10, abs=60)
+
+
+def test_an_object_in_parts_is_one_skeleton_of_several_trees():
+    parts = np.zeros((3, 3, 50), int)
+    parts[:, :, :20] = parts[:, :, 25:] = 5
+    (skeleton,) = skeletons_from_labels(parts, (10, 10, 10), min_voxels=1)
+    assert len(skeleton.edges) == len(skeleton.nodes_nm) - 2
+    assert lengths(skeleton) == pytest.approx((19 + 24) * 10, abs=40)
 
 
 def test_wrong_input_is_named():

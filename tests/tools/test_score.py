@@ -93,7 +93,7 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, capsys):
     bars = np.kron([[[1], [2]]], np.ones((5, 6, 60), int))
     np.save(tmp_path / "bars.npy", bars)
     text = score(str(tmp_path / "bars.npy"), str(tmp_path / "bars.npy"), skeletons="labels", voxel_size_nm=(30, 6, 6))
-    assert "2 skeletons: thinned ground truth" in text
+    assert "2 skeletons: drawn through the ground truth" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| nerl")]
     assert float(row.split("|")[2]) == 1
     assert "give --voxel_size_nm" in error_of(capsys, *[str(tmp_path / "bars.npy")] * 2, "--skeletons", "labels")
