@@ -54,6 +54,9 @@ def open_zarr(
         size = level.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
         return ZarrChunks(place, os.path.join(path, within), array, leading, size, cache_mib)
     if isinstance(node, zarr.Group):
+        images = [name for name, child in node.groups() if multiscales(child.attrs) is not None]
+        if len(images) == 1 and not any(True for _ in node.arrays()):  # as bioformats2raw lays an image out
+            return open_zarr(path, f"{inner}/{images[0]}" if inner else images[0], scale, voxel_size_nm, cache_mib)
         inner, array = _only_volume(node, path, inner)
         place = f"{path}:{inner}"
     else:

@@ -45,7 +45,7 @@ def test_tiff_voxel_sizes_come_from_imagej_and_ome(kind, write, voxels):
     assert open_volume(write(kind, voxels)).voxel_size_nm == pytest.approx((30, 6, 6))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.tuples(_slices(7), _slices(20), _slices(33)))
 def test_any_index_gives_what_numpy_gives(written, voxels, key):
     volume = _kept_open(written)
@@ -127,6 +127,15 @@ def test_the_scale_level_of_an_ome_zarr_is_chosen(write, voxels):
     assert np.array_equal(half[2:5], voxels[2:5, ::2, ::2])
     with pytest.raises(ValueError, match=r"has no scale 2; there are: 0 \('0'\), 1 \('1'\)"):
         open_volume(path, scale=2)
+
+
+def test_an_image_one_group_down_is_found_and_may_be_named(tmp_path, write, voxels):
+    import zarr
+
+    zarr.open_group(tmp_path / "whole.zarr", mode="w", zarr_format=2).attrs["bioformats2raw.layout"] = 3
+    os.rename(write("ome-zarr", voxels), tmp_path / "whole.zarr" / "0")
+    for path in (tmp_path / "whole.zarr", f"{tmp_path / 'whole.zarr'}:0"):
+        assert open_volume(path, scale=1).shape == (7, 10, 17)
 
 
 def test_ome_zarr_0_5_in_zarr_3_is_read(tmp_path, voxels):
