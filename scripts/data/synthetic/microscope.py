@@ -47,7 +47,7 @@ def take_section(
     painted += gaussian_filter(noise, 0.55, truncate=2.0)
     painted -= np.float32(128.0)
     painted *= np.float32(contrast)
-    painted += np.float32(128.0 + offset)
+    painted += np.float32(134.0 + offset)
     return _grey(painted)
 
 

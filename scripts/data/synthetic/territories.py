@@ -12,7 +12,7 @@ NODE_NM = 24.0
 """Distance of nodes in y and x; in z there is one at every section."""
 NEAR = 4
 """Tubes remembered at a node."""
-REACH_NM = 125.0
+REACH_NM = np.float32(115.0)
 """A node this far outside a tube does not know of it."""
 
 
@@ -37,7 +37,7 @@ def lay_nodes(
     slips_nm: np.ndarray,
     generator: np.random.Generator,
 ) -> Nodes:
-    """Nodes for a volume: the tissue is bent smoothly, each section lies a little off, slipped ones by `slips_nm` (Z, 2)."""
+    """Nodes for a volume: the tissue is bent smoothly, each section lies a little off, slipped ones by `slips_nm`."""
     stride = max(1, round(NODE_NM / voxel_size_nm[1]))
     counts = (shape[0], -(-shape[1] // stride) + 1, -(-shape[2] // stride) + 1)
     step = (voxel_size_nm[0], stride * voxel_size_nm[1], stride * voxel_size_nm[2])
@@ -56,8 +56,8 @@ def smooth_noise(shape: Sequence[int], period: Sequence[float], generator: np.ra
     field = generator.standard_normal(lattice, dtype=np.float32)
     for axis, (count, width) in enumerate(zip(shape, period, strict=True)):
         base, t = np.divmod(np.arange(count) / width, 1.0)
-        weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
-        weights = weights.astype(np.float32).reshape(4, *[-1 if i == axis else 1 for i in range(len(shape))])
+        cubic = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+        weights = cubic.astype(np.float32).reshape(4, *[-1 if i == axis else 1 for i in range(len(shape))])
         terms = [weights[k] * np.take(field, base.astype(int) + k, axis) for k in range(4)]
         field = terms[0] + terms[1] + terms[2] + terms[3]
     deviation: np.ndarray = field / np.float32(0.32 if len(shape) == 3 else 0.47)
@@ -68,19 +68,30 @@ def near_tubes(section: int, nodes: Nodes, tubes: Tubes) -> tuple[np.ndarray, np
     """The `NEAR` nearest tubes of each node of a section.
 
     Returns:
-        tube numbers (Y, X, NEAR) int32, 0 where there is none; distances to the surface of the tube in nm, negative inside,
-        ascending, REACH_NM where there is none; and the z component of the unit vector away from the tube.
+        tube numbers (Y, X, NEAR) int32, 0 where there is none; distances to the surface of the tube in nm, negative
+        inside, ascending, REACH_NM where there is none; and the z component of the unit vector away from the tube.
     """
     shape = (*nodes.offset.shape[1:3], NEAR)
     numbers, slopes = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     distances = np.full(shape, REACH_NM, np.float32)
-    arrays = tubes.balls, tubes.number, tubes.joined, numbers, distances, slopes
-    _stamp(section, nodes.offset[section], *nodes.step_nm, *arrays)
+    step_z, step_y, step_x = nodes.step_nm
+    geometry = np.array([(section + 0.5) * step_z, step_y, step_x], np.float32)
+    balls = tubes.balls.astype(np.float32)
+    _stamp(geometry, nodes.offset[section], balls, tubes.number, tubes.joined, numbers, distances, slopes)
     return numbers, distances, slopes
 
 
 @njit(cache=True, nogil=True)
-def _enter(number, distance, slope, j, i, numbers, distances, slopes):
+def _enter(
+    number: int,
+    distance: float,
+    slope: float,
+    j: int,
+    i: int,
+    numbers: np.ndarray,
+    distances: np.ndarray,
+    slopes: np.ndarray,
+) -> None:
     """Insert one tube into the ascending list of node (j, i), one entry a number."""
     slot = NEAR - 1
     for k in range(NEAR):
@@ -97,14 +108,24 @@ def _enter(number, distance, slope, j, i, numbers, distances, slopes):
 
 
 @njit(cache=True, nogil=True)
-def _stamp(section, offset, step_z, step_y, step_x, balls, owner, joined, numbers, distances, slopes):
+def _stamp(
+    geometry: np.ndarray,
+    offset: np.ndarray,
+    balls: np.ndarray,
+    owner: np.ndarray,
+    joined: np.ndarray,
+    numbers: np.ndarray,
+    distances: np.ndarray,
+    slopes: np.ndarray,
+) -> None:
+    pz, step_y, step_x = geometry[0], geometry[1], geometry[2]
     ny, nx = offset.shape[0], offset.shape[1]
-    pz = (section + 0.5) * step_z
-    low_y, high_y, low_x, high_x = 1e9, -1e9, 1e9, -1e9
+    low_y, high_y, low_x, high_x = np.float32(1e9), np.float32(-1e9), np.float32(1e9), np.float32(-1e9)
     for j in range(ny):
         for i in range(nx):
             low_y, high_y = min(low_y, offset[j, i, 0]), max(high_y, offset[j, i, 0])
             low_x, high_x = min(low_x, offset[j, i, 1]), max(high_x, offset[j, i, 1])
+    zero, one = np.float32(0.0), np.float32(1.0)
     for ball in range(owner.size):
         z1, y1, x1, r1 = balls[ball, 0], balls[ball, 1], balls[ball, 2], balls[ball, 3]
         z0, y0, x0, r0 = z1, y1, x1, r1
@@ -112,24 +133,28 @@ def _stamp(section, offset, step_z, step_y, step_x, balls, owner, joined, number
             z0, y0, x0, r0 = balls[ball - 1, 0], balls[ball - 1, 1], balls[ball - 1, 2], balls[ball - 1, 3]
         elif ball + 1 < owner.size and joined[ball + 1]:
             continue  # the next piece has this end
-        away = max(0.0, min(z0, z1) - pz, pz - max(z0, z1))
-        if away * away >= (max(r0, r1) + REACH_NM) ** 2:
+        away = max(zero, min(z0, z1) - pz, pz - max(z0, z1))
+        reach = max(r0, r1) + REACH_NM
+        if away >= reach:
             continue
-        reach = np.sqrt((max(r0, r1) + REACH_NM) ** 2 - away * away)
+        reach = np.sqrt(reach * reach - away * away)
         dz, dy, dx = z1 - z0, y1 - y0, x1 - x0
-        inverse = 1.0 / (dz * dz + dy * dy + dx * dx + 1e-9)
+        inverse = one / (dz * dz + dy * dy + dx * dx + np.float32(1e-6))
         number = owner[ball]
         first_y = max(0, int(np.floor((min(y0, y1) - reach - high_y) / step_y)))
         last_y = min(ny, int(np.ceil((max(y0, y1) + reach - low_y) / step_y)) + 1)
         first_x = max(0, int(np.floor((min(x0, x1) - reach - high_x) / step_x)))
         last_x = min(nx, int(np.ceil((max(x0, x1) + reach - low_x) / step_x)) + 1)
+        fz = pz - z0
         for j in range(first_y, last_y):
+            row = np.float32(j) * step_y - y0
             for i in range(first_x, last_x):
-                vz, vy, vx = pz - z0, j * step_y + offset[j, i, 0] - y0, i * step_x + offset[j, i, 1] - x0
-                t = min(1.0, max(0.0, (vz * dz + vy * dy + vx * dx) * inverse))
-                vz, vy, vx = vz - t * dz, vy - t * dy, vx - t * dx
+                fy, fx = row + offset[j, i, 0], np.float32(i) * step_x + offset[j, i, 1] - x0
+                t = min(one, max(zero, (fz * dz + fy * dy + fx * dx) * inverse))
+                vz, vy, vx = fz - t * dz, fy - t * dy, fx - t * dx
                 far = vz * vz + vy * vy + vx * vx
                 wide = r0 + t * (r1 - r0)
-                if far < (wide + distances[j, i, NEAR - 1]) ** 2:
+                known = wide + distances[j, i, NEAR - 1]
+                if known > zero and far < known * known:
                     far = np.sqrt(far)
-                    _enter(number, far - wide, vz / (far + 1.0), j, i, numbers, distances, slopes)
+                    _enter(number, far - wide, vz / (far + one), j, i, numbers, distances, slopes)

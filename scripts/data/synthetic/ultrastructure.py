@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.data.synthetic.neurites import STEP_NM, Tubes
+from scripts.data.synthetic.growth import STEP_NM
+from scripts.data.synthetic.neurites import Tubes
 from scripts.data.synthetic.territories import Nodes
 
 VESICLE, ENDOSOME, TUBULE, MICROTUBULE = 0, 1, 2, 3
+
+
+Things = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Centres (N, 3) in nm, radii in nm, kinds, neurites."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,11 @@ def place_ultrastructure(
     """Draw the organelles of all neurites; `pixel_nm` is the voxel size in y and x."""
     mitochondria, host, cristae = _mitochondria(neurites, generator)
     boutons = _boutons(neurites, dendrites, generator)
-    kinds = [_vesicles(neurites, boutons, generator), _endosomes(neurites, generator), *_filaments(neurites, dendrites, generator)]
+    kinds = [
+        _vesicles(neurites, boutons, generator),
+        _endosomes(neurites, generator),
+        *_filaments(neurites, dendrites, generator),
+    ]
     dots = _sorted_dots(kinds, nodes, pixel_nm)
     synapses, sides = _synapses(neurites, boutons, generator)
     return Ultrastructure(mitochondria, host, cristae, dots, synapses, sides)
@@ -67,12 +76,12 @@ def _mitochondria(neurites: Tubes, generator: np.random.Generator) -> tuple[Tube
     balls, number, joined, host = [np.empty((0, 4))], [], [], [0]
     taken = np.zeros(len(neurites.number), bool)
     wide = np.flatnonzero(neurites.balls[:, 3] > 78.0)
-    for start in wide[generator.random(wide.size) < 0.04]:
-        length = int(generator.integers(5, 22))
+    for start in wide[generator.random(wide.size) < 0.055]:
+        length = int(generator.integers(4, 17))
         stop = start + 1
         while stop < len(taken) and stop - start < length and neurites.joined[stop] and neurites.balls[stop, 3] > 66.0:
             stop += 1
-        if stop - start < 4 or taken[start:stop].any():
+        if stop - start < 3 or taken[start:stop].any():
             continue
         taken[max(0, start - 3) : stop + 3] = True
         chain = neurites.balls[start:stop].copy()
@@ -81,7 +90,7 @@ def _mitochondria(neurites: Tubes, generator: np.random.Generator) -> tuple[Tube
         aside = generator.normal(size=3)
         aside /= np.linalg.norm(aside)
         chain[:, :3] += aside * (generator.uniform(0.0, 0.8) * (room - thickness))[:, None]
-        chain[:, 3] = thickness * (1.0 + 0.08 * generator.normal(size=len(chain)))
+        chain[:, 3] = thickness * (1.0 + 0.04 * generator.normal(size=len(chain)))
         balls.append(chain)
         number += [len(host)] * len(chain)
         joined += [False] + [True] * (len(chain) - 1)
@@ -103,31 +112,35 @@ def _boutons(neurites: Tubes, dendrites: int, generator: np.random.Generator) ->
     return np.array(chosen, np.int64)
 
 
-def _vesicles(neurites: Tubes, boutons: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _vesicles(neurites: Tubes, boutons: np.ndarray, generator: np.random.Generator) -> Things:
     """Vesicles of 34-48 nm on a jittered lattice round each bouton: centres, radii, kind, neurite."""
     centres, owners = [np.empty((0, 3))], [np.empty(0, np.int32)]
     for ball in boutons:
         middle, reach = neurites.balls[ball, :3], min(480.0, 1.9 * neurites.balls[ball, 3] + 60.0)
         count = int(2 * reach / 62.0) + 1
-        lattice = (np.stack(np.meshgrid(*[np.arange(count)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5) * 62.0 - reach
+        lattice = (
+            np.stack(np.meshgrid(*[np.arange(count)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5
+        ) * 62.0 - reach
         lattice += generator.uniform(-19.0, 19.0, lattice.shape)
-        keep = (np.linalg.norm(lattice, axis=1) < reach) & (generator.random(len(lattice)) < generator.uniform(0.45, 0.85))
+        keep = (np.linalg.norm(lattice, axis=1) < reach) & (
+            generator.random(len(lattice)) < generator.uniform(0.45, 0.85)
+        )
         centres.append(middle + lattice[keep])
         owners.append(np.full(int(keep.sum()), neurites.number[ball], np.int32))
     place, owner = np.concatenate(centres), np.concatenate(owners)
     return place, generator.normal(20.5, 2.0, len(place)), np.full(len(place), VESICLE), owner
 
 
-def _endosomes(neurites: Tubes, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _endosomes(neurites: Tubes, generator: np.random.Generator) -> Things:
     """Lone dark rings of 50-100 nm, off the axis."""
-    balls = np.flatnonzero((neurites.balls[:, 3] > 60.0) & (generator.random(len(neurites.number)) < 0.09))
+    balls = np.flatnonzero((neurites.balls[:, 3] > 60.0) & (generator.random(len(neurites.number)) < 0.11))
     room = neurites.balls[balls, 3]
     place = neurites.balls[balls, :3] + generator.uniform(-0.5, 0.5, (len(balls), 3)) * room[:, None]
     radius = np.minimum(generator.uniform(22.0, 48.0, len(balls)), 0.45 * room)
     return place, radius, np.full(len(balls), ENDOSOME), neurites.number[balls]
 
 
-def _filaments(neurites: Tubes, dendrites: int, generator: np.random.Generator) -> list[tuple[np.ndarray, ...]]:
+def _filaments(neurites: Tubes, dendrites: int, generator: np.random.Generator) -> list[Things]:
     """Tubules of reticulum and microtubules that run along the tubes, as rows of dots 9 nm apart."""
     per_step = int(STEP_NM // 9.0)
     ends = np.flatnonzero(neurites.joined)
@@ -185,7 +198,7 @@ def _synapses(neurites: Tubes, boutons: np.ndarray, generator: np.random.Generat
     return np.concatenate(places), np.concatenate(sides)
 
 
-def _sorted_dots(kinds: list[tuple[np.ndarray, ...]], nodes: Nodes, pixel_nm: float) -> Dots:
+def _sorted_dots(kinds: list[Things], nodes: Nodes, pixel_nm: float) -> Dots:
     """Cut the things into sections and move them as the tissue there is bent."""
     place, radius, kind, owner = (np.concatenate(parts) for parts in zip(*kinds, strict=True))
     sections, height, width = nodes.offset.shape[:3]
@@ -195,17 +208,19 @@ def _sorted_dots(kinds: list[tuple[np.ndarray, ...]], nodes: Nodes, pixel_nm: fl
     for step in (-1, 0, 1):  # a vesicle is seen in each section that cuts it; a filament in its own
         section = home + step
         away = np.maximum(0.0, np.maximum(section * thickness - place[:, 0], place[:, 0] - (section + 1) * thickness))
-        seen = np.flatnonzero((away < 0.8 * radius) & ((step == 0) | (kind <= ENDOSOME)) & (section >= 0) & (section < sections))
+        seen = np.flatnonzero(
+            (away < 0.8 * radius) & ((step == 0) | (kind <= ENDOSOME)) & (section >= 0) & (section < sections)
+        )
         cut_from.append(seen)
         cut_section.append(section[seen])
         cut_radius.append(np.sqrt(radius[seen] ** 2 - away[seen] ** 2))
         cut_place.append(place[seen, 1:])
     origin, section = np.concatenate(cut_from), np.concatenate(cut_section)
     seen_at, seen_radius = np.concatenate(cut_place), np.concatenate(cut_radius)
-    for _ in range(2):  # invert image -> tissue by two fixed-point steps
-        at = seen_at if _ == 0 else moved
-        row = np.clip(np.rint(at[:, 0] / nodes.step_nm[1]).astype(np.int64), 0, height - 1)
-        column = np.clip(np.rint(at[:, 1] / nodes.step_nm[2]).astype(np.int64), 0, width - 1)
+    moved = seen_at
+    for _ in range(2):  # the place in the image, by two fixed-point steps
+        row = np.clip(np.rint(moved[:, 0] / nodes.step_nm[1]).astype(np.int64), 0, height - 1)
+        column = np.clip(np.rint(moved[:, 1] / nodes.step_nm[2]).astype(np.int64), 0, width - 1)
         moved = seen_at - nodes.offset[section, row, column]
     order = np.argsort(section, kind="stable")
     first = np.searchsorted(section[order], np.arange(sections + 1))

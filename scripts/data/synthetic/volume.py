@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.data.synthetic.membrane_painting import CYTOPLASM, paint_territories
 from scripts.data.synthetic.microscope import section_drift, take_section
 from scripts.data.synthetic.neurites import grow_neurites
-from scripts.data.synthetic.painting import (
-    CYTOPLASM,
-    paint_dots,
-    paint_mitochondria,
-    paint_synapse,
-    paint_territories,
-)
+from scripts.data.synthetic.organelle_painting import paint_dots, paint_mitochondria, paint_synapse
 from scripts.data.synthetic.section_defects import SectionDefect, plan_defects
 from scripts.data.synthetic.territories import Nodes, lay_nodes, near_tubes
 from scripts.data.synthetic.ultrastructure import Ultrastructure, place_ultrastructure
@@ -60,12 +55,16 @@ def synthesize_volume(
         seed: the same seed gives the same bytes, whatever the number of threads.
         voxel_size_nm: (z, y, x), with y = x; sizes of cells and organelles are in nm, so they scale with it.
         threads: None for as many as there are processors.
-        progress: called with the number of sections done, from any thread.
+        progress: called with 1 after each section.
+
+    Memory is 7 bytes a voxel for the result and about 3 while it is made.
 
     Raises:
         ValueError: a shape, seed or voxel size that makes no volume.
     """
     shape, voxel_size_nm = _checked(shape, seed, voxel_size_nm)
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads {threads} is below 1; leave it out for as many as there are processors")
     streams = np.random.SeedSequence(seed).spawn(5 + shape[0])
     plan, growth, bend, organelles, look = (np.random.Generator(np.random.SFC64(stream)) for stream in streams[:5])
     defects = plan_defects(shape[0], plan)
@@ -76,9 +75,9 @@ def synthesize_volume(
     neurites, sheathed, dendrites = grow_neurites(extent, growth)
     nodes = lay_nodes(shape, voxel_size_nm, slips, bend)
     inside = place_ultrastructure(neurites, dendrites, nodes, voxel_size_nm[1], organelles)
-    grey = CYTOPLASM + look.normal(0.0, 12.0, int(neurites.number.max(initial=0)) + 1)
-    grey[: dendrites + 1] += 6.0
-    grey = grey.astype(np.float32)
+    grey = look.normal(0.0, 12.0, int(neurites.number.max(initial=0)) + 1)
+    grey[: dendrites + 1] = 8.0 + 0.5 * grey[: dendrites + 1]  # dendrites are paler, and more alike
+    grey = (CYTOPLASM + grey).astype(np.float32)
     sheath = np.zeros(len(grey), np.float32)
     sheath[1 : sheathed + 1] = look.uniform(80.0, 130.0, sheathed)
     offset, contrast = section_drift(shape[0], look)
@@ -96,14 +95,15 @@ def synthesize_volume(
         _paint_inside(z, nodes, inside, voxel_size_nm, territory, depth, labels[z], mitochondria[z], painted)
         stream = np.random.Generator(np.random.SFC64(streams[5 + z]))
         image[z] = take_section(painted, kinds.get(z, ""), offset[z], contrast[z], stream)
-        if progress is not None:
-            progress(1)
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         for _ in pool.map(section, range(shape[0])):
-            pass
+            if progress is not None:
+                progress(1)
     label_components(labels, SMALLEST_NEURITE)
-    label_components(mitochondria, SMALLEST_NEURITE)
+    pieces = mitochondria.astype(np.uint32)  # of the type that is compiled for already
+    label_components(pieces, SMALLEST_NEURITE)
+    mitochondria = pieces.astype(np.uint16)
     return SyntheticVolume(image, labels, mitochondria, defects, voxel_size_nm)
 
 
@@ -120,24 +120,39 @@ def _paint_inside(
 ) -> None:
     thickness, pixel = voxel_size_nm[:2]
     numbers, distances, _ = near_tubes(z, nodes, inside.mitochondria)
-    paint_mitochondria(
-        numbers, distances, nodes.stride, pixel, (z + 0.5) * thickness, inside.host, inside.cristae, labels, depth, painted,
-        mitochondria,
-    )  # fmt: skip
+    z_nm = (z + 0.5) * thickness
+    tubes = numbers, distances, nodes.stride, pixel, z_nm, inside.host, inside.cristae
+    paint_mitochondria(*tubes, labels, depth, painted, mitochondria)
     dots = inside.dots
     part = slice(dots.first[z], dots.first[z + 1])
     paint_dots(
-        dots.place[part], dots.radius[part], dots.kind[part], dots.neurite[part], labels, depth, mitochondria, painted, pixel
+        dots.place[part],
+        dots.radius[part],
+        dots.kind[part],
+        dots.neurite[part],
+        labels,
+        depth,
+        mitochondria,
+        painted,
+        pixel,
     )
     for (cz, cy, cx, radius), (pre, post) in zip(inside.synapses, inside.synapse_sides, strict=True):
-        cut = radius**2 - (cz - (z + 0.5) * thickness) ** 2
+        cut = radius**2 - (cz - z_nm) ** 2
         if cut > 0:
             row, column = int(cy / nodes.step_nm[1]), int(cx / nodes.step_nm[2])
             row = min(max(row, 0), nodes.offset.shape[1] - 1)
             column = min(max(column, 0), nodes.offset.shape[2] - 1)
             move_y, move_x = nodes.offset[z, row, column]
             paint_synapse(
-                (cy - move_y) / pixel, (cx - move_x) / pixel, np.sqrt(cut) / pixel, pre, post, pixel, territory, depth, painted
+                (cy - move_y) / pixel,
+                (cx - move_x) / pixel,
+                np.sqrt(cut) / pixel,
+                pre,
+                post,
+                pixel,
+                territory,
+                depth,
+                painted,
             )
 
 

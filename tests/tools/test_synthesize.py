@@ -1,0 +1,64 @@
+"""`synthesize`: writes a whole file or none, and says what it made."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from scripts.data.synthetic import synthesize_volume
+from scripts.tools.synthesize import synthesize
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*words):
+    command = [sys.executable, "-m", "scripts", "synthesize", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_writes_the_volume_of_its_seed_and_says_how_fast(tmp_path):
+    path = tmp_path / "new folder" / "block.h5"
+    done = run("--out", path, "--shape", "16,64,96", "--seed", 7)
+    assert done.returncode == 0, done.stderr
+    for word in (str(path), "16 x 64 x 96", "Mvoxel/s", "missing"):
+        assert word in done.stdout
+    expected = synthesize_volume((16, 64, 96), seed=7)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["raw"], expected.image)
+        np.testing.assert_array_equal(file["labels"], expected.labels)
+        np.testing.assert_array_equal(file["mitochondria"], expected.mitochondria)
+        assert file.attrs["resolution"].tolist() == [30.0, 6.0, 6.0]
+    assert [entry.name for entry in path.parent.iterdir()] == ["block.h5"]
+
+
+def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path):
+    path = tmp_path / "block.h5"
+    path.write_text("mine")
+    done = run("--out", path, "--shape", "6,64,64")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--overwrite" in done.stderr
+    assert path.read_text() == "mine"
+    assert "64" in synthesize(str(path), "6,64,64", overwrite=True)
+    with h5py.File(path) as file:
+        assert file["raw"].shape == (6, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shape": "64"}, "--shape 64 is not three whole numbers z,y,x"),
+        ({"shape": (6, 64.5, 64)}, r"--shape \(6, 64.5, 64\)"),
+        ({"shape": "6,0,64"}, r"\(6, 0, 64\) is too small"),
+        ({"shape": "6,64,64", "seed": 1.5}, "--seed 1.5"),
+        ({"out": "block.tif"}, "block.tif.*h5"),
+    ],
+)
+def test_wrong_input_is_an_error_and_writes_nothing(tmp_path, arguments, message):
+    arguments["out"] = str(tmp_path / arguments.get("out", "block.h5"))
+    with pytest.raises(ValueError, match=message):
+        synthesize(**arguments)
+    assert list(tmp_path.iterdir()) == []
