@@ -68,18 +68,17 @@ def _branches(
     length = np.zeros(flat.size)  # nm along the cheapest path to the root
     before = np.full(flat.size, -1)
     node = np.full(flat.size, -1)
+    reached = np.zeros(flat.size, np.bool_)
     clear = np.zeros(flat.size, np.bool_)
     steps, lengths = _neighbours(depth.shape, voxel)
     nodes: list[NDArray[np.int64]] = []
     parents: list[NDArray[np.int64]] = []
     total = 0
-    for first in np.flatnonzero(flat > 0):
-        if before[first] >= 0 or node[first] >= 0:
+    for first in np.flatnonzero(flat > 0).tolist():
+        if reached[first]:
             continue
-        # two sweeps: the voxel farthest from any voxel of the part is an end, and the root
-        part = _paths(first, flat, steps, lengths, price, cost, length, before)
-        root = part[np.argmax(length[part])]
-        cost[part] = np.inf
+        part = _wave(first, flat, steps, reached)
+        root = int(part[-1])  # farthest from any voxel of the part: an end of it
         _paths(root, flat, steps, lengths, price, cost, length, before)
         clear[part] = False  # balls of other parts may have reached over
         tips = part[np.lexsort((part, -length[part]))]
@@ -98,18 +97,37 @@ def _neighbours(shape: tuple[int, ...], voxel: NDArray[np.float64]) -> tuple[NDA
 
 
 @numba.njit(cache=True)
-def _paths(root: int, depth: Any, steps: Any, lengths: Any, price: Any, cost: Any, length: Any, before: Any) -> Any:
-    """Dijkstra's cheapest paths from `root`; fills `cost`, `length` and `before`, gives the voxels reached.
+def _wave(first: int, depth: Any, steps: Any, reached: Any) -> Any:
+    """All voxels of the part of `first`, by their number of steps from it; marks them in `reached`."""
+    part = np.empty(1024, np.int64)
+    part[0] = first
+    reached[first] = True
+    size = 1
+    at = 0
+    while at < size:
+        for k in range(steps.size):
+            there = part[at] + steps[k]
+            if depth[there] > 0 and not reached[there]:
+                reached[there] = True
+                if size == part.size:
+                    part = np.concatenate((part, part))
+                part[size] = there
+                size += 1
+        at += 1
+    return part[:size].copy()
+
+
+@numba.njit(cache=True)
+def _paths(root: int, depth: Any, steps: Any, lengths: Any, price: Any, cost: Any, length: Any, before: Any) -> None:
+    """Dijkstra's cheapest paths from `root`; fills `cost`, `length` and `before`.
 
     A binary heap of (cost, voxel), equal costs by the smaller voxel, in two arrays that grow.
     """
     keys = np.empty(1024)
     places = np.empty(1024, np.int64)
-    done = np.empty(1024, np.int64)
     keys[0] = 0.0
     places[0] = root
     size = 1
-    found = 0
     cost[root] = 0.0
     length[root] = 0.0
     before[root] = -1
@@ -133,10 +151,6 @@ def _paths(root: int, depth: Any, steps: Any, lengths: Any, price: Any, cost: An
         places[i] = item
         if paid > cost[place]:
             continue
-        if found == done.size:
-            done = np.concatenate((done, done))
-        done[found] = place
-        found += 1
         for k in range(steps.size):
             there = place + steps[k]
             if depth[there] <= 0:
@@ -161,12 +175,11 @@ def _paths(root: int, depth: Any, steps: Any, lengths: Any, price: Any, cost: An
                 i = j
             keys[i] = total
             places[i] = there
-    return done[:found].copy()
 
 
 @numba.njit(cache=True)
 def _trace(
-    root: Any,
+    root: int,
     tips: Any,
     depth: Any,
     voxel: Any,
