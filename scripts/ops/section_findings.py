@@ -30,8 +30,8 @@ def section_findings(
     """Findings in order of sections.
 
     Sections are compared with their neighbours only where there are at least `FEWEST`: the rules go by what is usual.
-    A black, missing or saturated section is called nothing else; a slipped or swapped one is not also misplaced; a gap,
-    jump or repetition is named only between sections that are whole themselves.
+    A black, missing or saturated section is called nothing else; a slipped or swapped one is not also misplaced, nor is
+    its neighbour; a gap, jump or repetition is named only between sections that are whole themselves.
 
     Args:
         statistics: one a section, n of them.
@@ -60,17 +60,20 @@ def section_findings(
         slipped = rules.slipped_sections(shifts, peaks)
         words = [""] + [f"displaced by (y, x) = ({y:+.0f}, {x:+.0f}) pixels" for y, x in shifts]
         name(slipped, "slipped", words)
-        pair = rules.swapped_sections(near, far)
+        aside = slipped[:-1] | slipped[1:]
+        pair = rules.swapped_sections(near, far) & ~aside
         swapped = np.zeros(len(statistics), bool)
         swapped[:-1] |= pair
         swapped[1:] |= pair
         partner = [k + 1 if k < len(pair) and pair[k] else k - 1 for k in range(len(statistics))]
         name(swapped, "swapped", [f"changed places with section {first + k}" for k in partner])
         misplaced = rules.misplaced_sections(near, far, peaks)
+        misplaced[1:] &= ~slipped[:-1]
+        misplaced[:-1] &= ~slipped[1:]
         name(misplaced, "misplaced", ["resembles neither neighbour"] * len(statistics))
-    usual = rules.local_median(sharp)
-    blur = [f"sharpness {v:.2f}, neighbours {u:.2f}" for v, u in zip(sharp, usual, strict=True)]
-    name(rules.blurred_sections(sharp), "blurred", blur)
+        usual = rules.local_median(sharp)
+        blur = [f"sharpness {v:.2f}, neighbours {u:.2f}" for v, u in zip(sharp, usual, strict=True)]
+        name(rules.blurred_sections(sharp), "blurred", blur)
     grey = [f"mean {v:.0f}, neighbours {u:.0f}" for v, u in zip(mean, rules.local_median(mean), strict=True)]
     name(rules.odd_brightness_sections(mean, std), "odd brightness", grey)
     whole = np.array([k not in found for k in range(len(statistics))])

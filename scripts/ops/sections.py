@@ -6,6 +6,7 @@ measures of a whole volume. `near[k]` and everything else measured between neigh
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,30 +60,26 @@ def section_statistics(section: NDArray) -> SectionStatistics:
 
 
 def sharpness(section: NDArray) -> float:
-    """Standard deviation of the 4-neighbour Laplacian over that of the grey values (central window); 0 if uniform."""
-    grey = _central(section).astype(np.float32)
-    spread = float(grey.std())
-    if spread == 0 or min(grey.shape) < 3:
-        return 0.0
-    inner = grey[1:-1, 1:-1]
-    laplacian = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return float(laplacian.std()) / spread
+    """Contrast at the width of a membrane (Gaussian scales 1.5 to 2 pixels) over that of its surroundings (4 to 6).
+
+    Measured in the spectrum of the central half window. Single pixels do not count, as noise outlives a blur. 0 if the
+    section is uniform.
+    """
+    grey = _central(section, WINDOW // 2).astype(np.float32)
+    power = np.abs(fft.rfft2((grey - grey.mean()) * _taper(grey.shape))) ** 2
+    fine, coarse = (float((power * _band(grey.shape, *scales) ** 2).sum()) for scales in ((1.5, 2.0), (4.0, 6.0)))
+    return float(np.sqrt(fine / coarse)) if coarse > 1e-6 * grey.size else 0.0
 
 
-def texture(section: NDArray, fine: float = 1.5, coarse: float = 6.0) -> NDArray[np.complex64]:
-    """Spectrum of the central window between two Gaussian scales (pixels): membranes without brightness and noise.
+def texture(section: NDArray) -> NDArray[np.complex64]:
+    """Spectrum of the central window between the Gaussian scales 1.5 and 6 pixels: membranes, not brightness or noise.
 
     Returns the `rfft2` of shape `(y, x // 2 + 1)`, scaled so that `likeness(t, t)` is 1; zeros where all is uniform.
     """
-    grey = _central(section).astype(np.float32)
-    taper = np.outer(np.hanning(grey.shape[0] + 2)[1:-1], np.hanning(grey.shape[1] + 2)[1:-1]).astype(np.float32)
-    spectrum = fft.rfft2((grey - grey.mean()) * taper)
-    y, x = fft.fftfreq(grey.shape[0])[:, None], fft.rfftfreq(grey.shape[1])[None]
-    square = 2 * np.pi**2 * (y**2 + x**2)
-    band = np.exp(-square * fine**2) - np.exp(-square * coarse**2)
-    spectrum = (spectrum * band).astype(np.complex64)
-    norm = np.sqrt(_inner(spectrum, spectrum, grey.shape[1]))
-    return spectrum / np.float32(norm) if norm > 1e-6 * grey.size else np.zeros_like(spectrum)
+    grey = _central(section, WINDOW).astype(np.float32)
+    spectrum = fft.rfft2((grey - grey.mean()) * _taper(grey.shape)) * _band(grey.shape, 1.5, 6.0)
+    norm = np.sqrt(max(_inner(spectrum, spectrum, grey.shape[1]), 0.0))
+    return (spectrum / norm if norm > 1e-6 * grey.size else np.zeros_like(spectrum)).astype(np.complex64)
 
 
 def likeness(first: NDArray[np.complex64], second: NDArray[np.complex64], width: int) -> float:
@@ -134,8 +131,10 @@ def odd_brightness_sections(mean: Floats, std: Floats) -> Flags:
 
 
 def blurred_sections(sharp: Floats) -> Flags:
-    """The sharpness is under 60 % of the median of the neighbours."""
-    return sharp < 0.6 * local_median(sharp)
+    """The sharpness is under 75 % of the median of the neighbours, and over 3 robust deviations below it."""
+    usual = local_median(sharp)
+    spread = 1.4826 * local_median(np.abs(sharp - usual))
+    return (sharp < 0.75 * usual) & (usual - sharp > 3 * spread)
 
 
 def repeated_sections(near: Floats) -> Flags:
@@ -146,18 +145,23 @@ def repeated_sections(near: Floats) -> Flags:
     return near > typical + 0.8 * (1 - typical)
 
 
-def slipped_sections(shifts: NDArray, peaks: Floats, pixels: float = 8.0) -> Flags:
+def slipped_sections(shifts: NDArray, peaks: Floats, pixels: float = 6.0) -> Flags:
     """One section lies aside: displaced at least `pixels` from the one before, and the next one comes back.
+
+    Of two such sections in a row the first is the slipped one.
 
     Args:
         shifts: `(n - 1, 2)`, displacement (y, x) of section k + 1 from k.
         peaks: `(n - 1,)`, peak over the noise; both must reach 15.
+        pixels: distance that counts; the way back may miss by half of it.
     """
     flags = np.zeros(len(shifts) + 1, bool)
     out, back = shifts[:-1], shifts[1:]
     far = np.minimum(np.hypot(*out.T), np.hypot(*back.T)) >= pixels
-    returns = np.hypot(*(out + back).T) < pixels / 2
-    flags[1:-1] = far & returns & (np.minimum(peaks[:-1], peaks[1:]) >= 15)
+    returns = np.hypot(*(out + back).T) <= pixels / 2
+    aside = far & returns & (np.minimum(peaks[:-1], peaks[1:]) >= 15)
+    for k in np.flatnonzero(aside) + 1:
+        flags[k] = not flags[k - 1]
     return flags
 
 
@@ -211,9 +215,23 @@ def local_median(values: Floats) -> Floats:
     return np.array([np.median(part) if part.size else np.nan for part in around])
 
 
-def _central(section: NDArray) -> NDArray:
-    low = [max(0, (size - WINDOW) // 2) for size in section.shape]
-    return section[low[0] : low[0] + WINDOW, low[1] : low[1] + WINDOW]
+def _central(section: NDArray, window: int) -> NDArray:
+    low = [max(0, (size - window) // 2) for size in section.shape]
+    return section[low[0] : low[0] + window, low[1] : low[1] + window]
+
+
+@lru_cache(maxsize=2)
+def _taper(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Hann window over (y, x), so that the borders do not show in the spectrum."""
+    return np.outer(np.hanning(shape[0] + 2)[1:-1], np.hanning(shape[1] + 2)[1:-1]).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _band(shape: tuple[int, int], fine: float, coarse: float) -> NDArray[np.float32]:
+    """What a difference of Gaussians with these standard deviations (pixels) lets through, in the layout of `rfft2`."""
+    y, x = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None]
+    square = 2 * np.pi**2 * (y**2 + x**2)
+    return (np.exp(-square * fine**2) - np.exp(-square * coarse**2)).astype(np.float32)
 
 
 def _inner(first: NDArray, second: NDArray, width: int) -> float:

@@ -1,5 +1,6 @@
 """`inspect`: what it says about a volume is so, and a volume that is fine gets no alarms."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from scripts.data.survey import survey_grey, survey_labels
+from scripts.data.synthetic import cached_synthetic
 from scripts.data.volumes import ArrayVolume, open_volume
 from scripts.data.writing import write_hdf5
 from scripts.ops.box import Box
@@ -134,6 +136,16 @@ def test_a_long_volume_shows_all_that_is_marked_and_an_even_spread():
 def test_the_command_line_takes_a_box_of_plain_colons(volume, tmp_path, capsys):
     main(["inspect", volume, "--out", str(tmp_path / "s.png"), "--box", "0:8,:,:"])
     assert "no section stands out" in capsys.readouterr().out
+
+
+def test_the_defects_of_the_synthetic_volume_are_found_and_nothing_else():
+    path = cached_synthetic()
+    with h5py.File(path) as file:
+        planted = {row["section"]: row["kind"] for row in json.loads(file.attrs["defects"])}
+    with open_volume(f"{path}:raw") as volume:
+        found = {f.section: f.kind for f in survey_grey(volume, Box.whole(volume.shape)).findings}
+    assert found.items() <= planted.items()
+    assert all(kind == "slipped" for section, kind in planted.items() if section not in found)  # under 6 pixels
 
 
 @pytest.mark.skipif(not os.environ.get("SEM_DATA_DIR"), reason="SEM_DATA_DIR does not name a folder of real volumes")
