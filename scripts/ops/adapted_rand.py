@@ -41,6 +41,11 @@ def adapted_rand_snemi3d(table: ContingencyTable) -> AdaptedRand:
     return _ratios(both, truth, predicted)
 
 
+def snemi3d_error(table: ContingencyTable) -> float:
+    """The error alone, as a metric to choose a checkpoint by."""
+    return adapted_rand_snemi3d(table).error
+
+
 def adapted_rand_skimage(table: ContingencyTable) -> AdaptedRand:
     """`skimage.metrics.adapted_rand_error(gt, pred, ignore_labels=(0,))`: predicted 0 is one segment like any other, a
     voxel paired with itself does not count. It calls precision what is recall here, and the other way round.

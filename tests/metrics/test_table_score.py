@@ -13,7 +13,7 @@ from ignite.exceptions import NotComputableError
 
 from scripts.handlers.score_table import ScoreTable
 from scripts.metrics import TableScore
-from scripts.ops.adapted_rand import adapted_rand_snemi3d
+from scripts.ops.adapted_rand import snemi3d_error
 from scripts.ops.contingency import ContingencyTable, side_by_side
 from scripts.ops.score_report import as_json, markdown_table
 from scripts.ops.scores import Score, score_values
@@ -24,10 +24,6 @@ ROOT = Path(__file__).parents[2]
 def pair(seed, shape=(3, 12, 12)):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 6, shape, generator=generator), torch.randint(0, 6, shape, generator=generator)
-
-
-def snemi3d_error(table):
-    return adapted_rand_snemi3d(table).error
 
 
 def test_windows_of_a_named_volume_score_as_the_whole():
