@@ -1,6 +1,6 @@
 """Walk through a volume once, section by section, and keep what can be said about each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from scripts.ops.sections import WINDOW, SectionStatistics, displacement, likene
 
 SLAB_BYTES = 2**28
 """At most so much is read at a time, where chunks span many sections; at least one section."""
+Look = Callable[[int, NDArray], None]
+"""Called with the number and the voxels of each section in turn."""
 SMALLEST_TEXTURE = 32
 """Pixels along y and x below which sections are not compared: too few to tell chance from likeness."""
 
@@ -43,8 +45,8 @@ class LabelSurvey:
     findings: list[Finding]
 
 
-def survey_grey(volume: Volume, box: Box) -> GreySurvey:
-    """Measure the sections of a grey-value volume; three sections are held at a time.
+def survey_grey(volume: Volume, box: Box, look: Look | None = None) -> GreySurvey:
+    """Measure the sections of a grey-value volume, which need not fit in memory.
 
     Raises:
         ValueError: values that are not finite; names the section.
@@ -53,7 +55,7 @@ def survey_grey(volume: Volume, box: Box) -> GreySurvey:
     last: list[NDArray[np.complex64]] = []
     near, far, moved = [], [], []
     width = min(box.shape[2], WINDOW)
-    for z, section in _sections(volume, box):
+    for z, section in _sections(volume, box, look):
         try:
             statistics.append(section_statistics(section))
         except ValueError as error:
@@ -72,7 +74,7 @@ def survey_grey(volume: Volume, box: Box) -> GreySurvey:
     return GreySurvey(box.start[0], statistics, section_findings(statistics, *measured, first=box.start[0]))
 
 
-def survey_labels(volume: Volume, box: Box) -> LabelSurvey:
+def survey_labels(volume: Volume, box: Box, look: Look | None = None) -> LabelSurvey:
     """Count the ids of a label volume; 0 is background.
 
     Raises:
@@ -85,7 +87,7 @@ def survey_labels(volume: Volume, box: Box) -> LabelSurvey:
     total: dict[int, int] = {}
     background, counts, same = [], [], []
     before: NDArray | None = None
-    for z, section in _sections(volume, box):
+    for z, section in _sections(volume, box, look):
         if section.min() < 0:
             raise ValueError(f"{volume.path}: section {z} has label {section.min()}; labels are 0 or positive")
         ids, voxels = _unique(section)
@@ -103,7 +105,7 @@ def survey_labels(volume: Volume, box: Box) -> LabelSurvey:
     return LabelSurvey(box.start[0], ids, voxels, np.array(counts), np.array(background), findings)
 
 
-def _sections(volume: Volume, box: Box) -> Iterator[tuple[int, NDArray]]:
+def _sections(volume: Volume, box: Box, look: Look | None) -> Iterator[tuple[int, NDArray]]:
     """(number, section) of a box; whole layers of chunks are read at once where they fit in `SLAB_BYTES`."""
     (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
     bytes_each = (y1 - y0) * (x1 - x0) * volume.dtype.itemsize
@@ -114,6 +116,8 @@ def _sections(volume: Volume, box: Box) -> Iterator[tuple[int, NDArray]]:
             high = min(z1, low - low % depth + depth)
             slab = volume[low:high, y0:y1, x0:x1]
             for z in range(low, high):
+                if look is not None:
+                    look(z, slab[z - low])
                 yield z, slab[z - low]
                 bar.update()
             low = high

@@ -1,6 +1,9 @@
 """`python -m scripts fetch NAME`: download a data set of `data_manifests` and convert it to chunked files."""
 
 import os
+import shutil
+import time
+from pathlib import Path
 
 from scripts.data.conversion import convert, converted_files, is_converted
 from scripts.data.download import download
@@ -8,6 +11,8 @@ from scripts.data.manifest import load_manifest
 from scripts.data.volumes import open_volume
 
 DOWNLOADS = "downloads"
+ABANDONED_S = 3600.0
+"""Seconds after which a half-written file that nobody touched is what a killed conversion left."""
 
 
 def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
@@ -37,6 +42,8 @@ def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
             "choose another folder (--out) or replace it (--overwrite)"
         )
     downloads = manifest.folder / DOWNLOADS
+    _sweep(manifest.folder)
+    _sweep(downloads)
     for file in manifest.files:
         if any(file is source for parts in missing.values() for source, _ in parts):
             print(f"{file.url} -> {downloads / file.name}", flush=True)
@@ -59,3 +66,10 @@ def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
         size = sum(entry.stat().st_size for entry in os.scandir(downloads) if entry.is_file())
         lines.append(f"the downloads ({size / 2**20:,.0f} MiB) are no longer needed: {downloads}")
     return "\n".join(lines)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what conversions that were killed left half-written; parts of downloads stay, they are taken up again."""
+    for left in [*folder.glob(".*.partial"), *folder.glob(".unpacked-*")]:
+        if time.time() - left.stat().st_mtime > ABANDONED_S:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -10,7 +10,7 @@ from scripts.data.survey import GreySurvey, LabelSurvey, survey_grey, survey_lab
 from scripts.data.volumes import Volume, open_volume
 from scripts.ops.box import Box
 from scripts.ops.section_findings import Finding
-from scripts.tools.contact_sheet import write_contact_sheet
+from scripts.tools.contact_sheet import Thumbnails, write_contact_sheet
 
 COLUMNS = (
     ("mean", "mean", "{:.1f}"),
@@ -54,18 +54,19 @@ def inspect(
             raise FileExistsError(f"'{sheet}' exists; give the contact sheet another name (--out) or --overwrite")
         are_labels = looks_like_labels(volume) if labels is None else labels
         lines = _heading(volume, part)
+        thumbnails = Thumbnails(volume, part, are_labels)
         if are_labels:
-            counted = survey_labels(volume, part)
+            counted = survey_labels(volume, part, thumbnails.look)
             lines += _label_lines(counted, volume, sections)
             findings, limits = counted.findings, None
         else:
-            measured = survey_grey(volume, part)
+            measured = survey_grey(volume, part, thumbnails.look)
             lines += _grey_lines(measured, sections)
             findings, limits = measured.findings, _limits(measured)
         lines += _finding_lines(findings)
         marked = {finding.section: finding.kind for finding in findings}
         title = f"{Path(volume.path).name}   box {part}   {_sections(findings)} to look at"
-        write_contact_sheet(sheet, volume, part, title, marked, limits, overwrite)
+        write_contact_sheet(sheet, thumbnails, title, marked, limits, overwrite)
     return "\n".join([*lines, f"contact sheet  {sheet}"])
 
 

@@ -249,6 +249,19 @@ def test_a_file_of_other_origin_is_not_overwritten_unless_asked(served, tmp_path
         assert np.array_equal(file["raw"], RAW)
 
 
+def test_what_a_killed_conversion_left_is_swept_away(served, tmp_path):
+    mine = stacks_manifest(served, tmp_path)
+    downloads = tmp_path / "home/mine/downloads"
+    (downloads / ".unpacked-x").mkdir(parents=True)
+    (downloads / ".unpacked-x/raw.tif").write_bytes(b"half")
+    for name in (".train.h5.1.partial", ".train.h5.2.partial"):
+        (downloads.parent / name).write_bytes(b"half")
+    for old in (downloads / ".unpacked-x", downloads.parent / ".train.h5.1.partial"):
+        os.utime(old, (0, 0))
+    fetch(mine)
+    assert names(downloads.parent) == [".train.h5.2.partial", "downloads", "downloads/set.zip", "train.h5"]
+
+
 def test_another_folder_may_be_chosen(served, tmp_path):
     fetch(stacks_manifest(served, tmp_path), out=str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere/train.h5").exists()

@@ -16,7 +16,7 @@ from scripts.data.volumes import ArrayVolume, open_volume
 from scripts.data.writing import write_hdf5
 from scripts.ops.box import Box
 from scripts.tools.cli import main
-from scripts.tools.contact_sheet import TILES, chosen_sections
+from scripts.tools.contact_sheet import TILES, Thumbnails
 from scripts.tools.inspect import inspect, looks_like_labels
 
 
@@ -125,12 +125,20 @@ def test_any_shape_and_type_can_be_looked_at(tmp_path, dtype, shape):
 
 
 def test_a_long_volume_shows_all_that_is_marked_and_an_even_spread():
-    picked = chosen_sections(Box((0, 0, 0), (1000, 8, 8)), {7: "black", 503: "gap"})
+    long = ArrayVolume(np.zeros((3000, 8, 8), np.uint8))
+    thumbnails = Thumbnails(long, Box.whole(long.shape), labels=False)
+    picked = thumbnails.chosen({7: "black", 503: "gap"})
     assert len(picked) == TILES
-    assert {0, 7, 503, 999} <= set(picked)
-    assert max(np.diff(picked)) < 60
-    assert chosen_sections(Box((5, 0, 0), (20, 8, 8)), {}) == list(range(5, 20))
-    assert len(chosen_sections(Box((0, 0, 0), (1000, 8, 8)), dict.fromkeys(range(900), "black"))) == TILES
+    assert {0, 7, 503, 2999} <= set(picked)
+    assert max(np.diff(picked)) < 180
+    assert len(thumbnails.chosen(dict.fromkeys(range(900), "black"))) == TILES
+    assert thumbnails[1].shape == (8, 8)  # not kept on the way: read again
+    assert Thumbnails(long, Box((5, 0, 0), (20, 8, 8)), labels=False).chosen({}) == list(range(5, 20))
+
+
+def test_a_section_much_longer_than_wide_still_has_a_picture(tmp_path):
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).integers(1, 200, (2, 1, 900)).astype(np.uint8))
+    assert "2 x 1 x 900 voxels" in inspect(str(tmp_path / "v.npy"), out=str(tmp_path / "s.png"))
 
 
 def test_the_command_line_takes_a_box_of_plain_colons(volume, tmp_path, capsys):
