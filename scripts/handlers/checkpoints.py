@@ -84,7 +84,7 @@ class Checkpoints:
         for name, old, new in changed_settings(
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]
         ):
-            print(f"resuming with another {name} than the run began with: {old} -> {new}")
+            print(f"resuming with another {name}: {old} -> {new}")
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -35,14 +35,17 @@ def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], r
         settings: the knobs by name.
         rank: only process 0 draws.
     """
-    if rank or not folder.log.exists():
+    log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
+    if not log:
         return
-    log = read_log(folder.log)
     title = f"{settings['network']}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
-    title += f", iteration {log[-1]['iteration']:,}" if log else ""
+    title += f", iteration {log[-1]['iteration']:,}"
     curve = draw_curve(log, folder.path / "curve.png", title)
     picture = pictures.draw(folder.path / "reconstruction.png", title)
+    done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
     print("\n" + table(log))
+    if done < wanted:
+        print(f"\nstopped after iteration {done:,} of {wanted:,}; go on with the same command and --resume true")
     print(
         f"\npictures    {curve}\n            {picture}\nlog         {folder.log}\ncheckpoint  {folder.last}", flush=True
     )

@@ -1,0 +1,103 @@
+"""The bundle from its command line, as users start, stop, kill and share it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bundles.conftest import BUNDLE, ROOT, TINY, command, config, environment, losses, start
+
+FILES = [config("train"), str(TINY)]
+LONG = 4000
+
+
+def wait_for(folder: Path, iteration: int, process: subprocess.Popen[str]) -> None:
+    """Until the log has an iteration."""
+    log = folder / "log.jsonl"
+    limit = time.monotonic() + 120
+    while not (log.exists() and f'"iteration": {iteration},' in log.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_bit_and_ctrl_c_ends_one_with_a_checkpoint(train, volume, tmp_path):
+    options = {"volumes": volume, "iterations": 60, "warm_up": 3, "save_interval": 7, "workers": 1}
+    killed = start(command(FILES, **options, output_dir=tmp_path / "parted"))
+    wait_for(tmp_path / "parted", 9, killed)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    stopped = start(command(FILES, **options, output_dir=tmp_path / "parted", resume="true"))
+    wait_for(tmp_path / "parted", 20, stopped)
+    os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: workers get it too
+    said, _ = stopped.communicate(timeout=60)
+    if stopped.returncode:  # else it was faster than the signal
+        assert stopped.returncode == 130, said
+        assert "finishing this iteration" in said
+        assert "--resume true" in said.split("stopped after iteration")[1]
+    parted = train(output_dir=tmp_path / "parted", iterations=60, warm_up=3, save_interval=7, resume=True)
+    whole = train(output_dir=tmp_path / "whole", iterations=60, warm_up=3, save_interval=7)
+    assert losses(parted) == losses(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_see_the_loss_curve_of_one(train, volume, tmp_path):
+    options = {"volumes": volume, "iterations": 8, "output_dir": tmp_path / "two"}
+    words = command([config("train"), config("multi_gpu_train"), str(TINY)], **options)
+    torchrun = [words[0], "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *words[1:]]
+    done = subprocess.run(torchrun, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes" in done.stdout
+    assert losses(tmp_path / "two") == pytest.approx(losses(train(iterations=8)), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_misspelt_option_is_an_error_that_names_the_nearest_also_from_the_bundles_own_folder(volume, tmp_path):
+    words = command(["configs/train.json", str(TINY)], volumes=volume, output_dir=tmp_path / "run", iteratons=5)
+    done = subprocess.run(words, cwd=BUNDLE, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: unknown option --iteratons; did you mean --iterations?"
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_exported_copy_runs_outside_the_repository(volume, tmp_path):
+    shutil.copytree(BUNDLE, tmp_path / "bundle", ignore=shutil.ignore_patterns("__pycache__", "runs"))
+    assert not (tmp_path / "bundle" / "scripts").is_symlink()
+    files = [str(tmp_path / "bundle" / "configs" / "train.json"), str(TINY)]
+    (tmp_path / "elsewhere").mkdir()
+    environ = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command(files, volumes=volume, output_dir="run", iterations=2),
+        cwd=tmp_path / "elsewhere",
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(losses(tmp_path / "elsewhere" / "run")) == 2
+
+
+def test_the_bare_command_is_the_published_recipe_on_the_synthetic_volume():
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(ConfigParser.load_config_file(config("train")))
+    wanted = {"volumes": "synthetic", "network": "vit_base", "mask": "random", "mask_ratio": 0.9, "batch": 128}
+    wanted |= {"iterations": 100_000, "warm_up": 5_000, "crop": [6, 96, 96], "patch": [1, 16, 16], "lr": 7.5e-5}
+    assert {name: parser.get_parsed_content(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", ["vit_base", "vit_large", "small"])
+def test_the_presets_are_networks(name):
+    from monai.bundle import ConfigParser
+
+    from scripts.handlers.preflight import check_network
+
+    check_network(name, ConfigParser.load_config_file(config("train"))["presets"])
