@@ -1,4 +1,4 @@
-"""Time a thing beside its peer in one run, alternating, and print the ratio; minimum of several, as machines are noisy."""
+"""Time a thing beside its peer in one run, taking turns, minimum of several: machines are noisy, ratios less so."""
 
 import os
 import platform
@@ -33,8 +33,8 @@ def hardware() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return (
-        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {device}; "
-        f"Python {platform.python_version()}, torch {torch.__version__} ({torch.get_num_threads()} threads), numpy {numpy.__version__}"
+        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {device}; Python {platform.python_version()}, "
+        f"torch {torch.__version__} ({torch.get_num_threads()} threads), numpy {numpy.__version__}"
     )
 
 
