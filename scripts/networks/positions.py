@@ -4,9 +4,6 @@ import math
 
 import torch
 
-LONGEST_PERIOD = 10000.0
-"""Frequencies fall from 1 to nearly 1 / 10000 radians a token, as in the transformer and in the MAE recipe."""
-
 
 def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.device | None = None) -> torch.Tensor:
     """(N, width) float32 positions of the N = gz * gy * gx tokens of a grid, z slowest.
@@ -15,6 +12,8 @@ def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.devic
     z first, then y, then x. What six does not divide (2 of 512) stays zero at the end. Coordinates are the integers
     0, 1, 2, ... whatever the grid, so a larger window gives its first tokens the positions they had in a smaller one.
     They count tokens, not nanometres: one step in z is one section, as one step in y or x is one patch.
+
+    Frequencies fall from 1 to nearly 1/10000 radians a token, as in the MAE recipe.
 
     Computed anew for each grid at hand (a few microseconds); there is no stored table that could be of another size.
 
