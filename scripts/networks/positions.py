@@ -11,11 +11,11 @@ def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.devic
     Each axis has the same share of the width: `width // 6` sines, then as many cosines, of its token coordinate;
     z first, then y, then x. What six does not divide (2 of 512) stays zero at the end. Coordinates are the integers
     0, 1, 2, ... whatever the grid, so a larger window gives its first tokens the positions they had in a smaller one.
-    They count tokens, not nanometres: one step in z is one section, as one step in y or x is one patch.
+    They count tokens, not nanometres: one step is one patch along any axis.
 
     Frequencies fall from 1 to nearly 1/10000 radians a token, as in the MAE recipe.
 
-    Computed anew for each grid at hand (a few microseconds); there is no stored table that could be of another size.
+    Computed anew for each grid at hand (tens to hundreds of microseconds); there is no stored table that could be of another size.
 
     Args:
         grid: tokens along (z, y, x).
