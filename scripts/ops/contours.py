@@ -1,7 +1,7 @@
 """Ideal binary and contour maps of instance labels, and the erosion that parts touching instances (Lin et al. 2021)."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter, minimum_filter
+from scipy.ndimage import maximum_filter
 
 from scripts.ops.label_checks import checked_labels
 
@@ -41,8 +41,21 @@ def label_erosion(label: np.ndarray, erosion: int = 1) -> np.ndarray:
     label = checked_labels(label)
     if erosion < 0:
         raise ValueError(f"erosion {erosion} is negative; 0 changes nothing")
-    width = 2 * erosion + 1
-    largest = maximum_filter(label, size=(1, width, width), mode="nearest")
     nothing = np.iinfo(label.dtype).max
-    smallest = minimum_filter(np.where(label > 0, label, nothing), size=(1, width, width), mode="nearest")
+    largest = _windowed(np.maximum, label, erosion)
+    smallest = _windowed(np.minimum, np.where(label > 0, label, nothing), erosion)
     return np.where(largest == smallest, label, 0).astype(label.dtype)
+
+
+def _windowed(extreme: np.ufunc, label: np.ndarray, reach: int) -> np.ndarray:
+    """Largest or smallest id of the in-plane window, in whole numbers; the filters of scipy go through float64."""
+    for axis in (1, 2):
+        size = label.shape[axis]
+        found = label.copy()
+        for step in range(1, min(reach, size - 1) + 1):
+            here = (slice(None),) * axis + (slice(None, size - step),)
+            ahead = (slice(None),) * axis + (slice(step, None),)
+            found[here] = extreme(found[here], label[ahead])
+            found[ahead] = extreme(found[ahead], label[here])
+        label = found
+    return label

@@ -1,6 +1,6 @@
 """The decoders by name: plain settings, then prediction in and instances out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ class PercentileZWatershed:
 
 @dataclass(frozen=True)
 class MeanAgglomeration:
-    """zwatershed fragments (low, high, weak, size), merged while 1 - mean affinity < threshold; then dust is dropped."""
+    """zwatershed fragments (low, high, weak, size), merged while 1 - mean affinity < threshold; no dust."""
 
     threshold: float = 0.3
     low: float = 0.1
@@ -91,7 +91,11 @@ class MeanAgglomeration:
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
-        return _agglomerated(self, MeanAffinity(), prediction)
+        return next(self.at_each(prediction, (self.threshold,)))[1]
+
+    def at_each(self, prediction: np.ndarray, thresholds: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
+        """(threshold, instances) of every threshold (ascending) from one run; `threshold` is not used."""
+        return _agglomerated(self, MeanAffinity(), prediction, thresholds)
 
 
 @dataclass(frozen=True)
@@ -113,20 +117,26 @@ class QuantileAgglomeration:
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
-        return _agglomerated(self, QuantileAffinity(self.percent), prediction)
+        return next(self.at_each(prediction, (self.threshold,)))[1]
+
+    def at_each(self, prediction: np.ndarray, thresholds: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
+        """(threshold, instances) of every threshold (ascending) from one run; `threshold` is not used."""
+        return _agglomerated(self, QuantileAffinity(self.percent), prediction, thresholds)
 
 
 @dataclass(frozen=True)
 class MutexWatershed:
     """Mutex watershed on long-range affinities; see `scripts.ops.mutex_watershed.mutex_watershed`."""
 
+    low: float = 0.1
     strides: tuple[int, int, int] = STRIDES
     dust: int = 600
     offsets: str = "long_range"
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
-        return mutex_watershed(prediction, convention(self.offsets), strides=self.strides, dust=self.dust)
+        channels = convention(self.offsets)
+        return mutex_watershed(prediction, channels, low=self.low, strides=self.strides, dust=self.dust)
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ class BCWatershed:
 
 @dataclass(frozen=True)
 class BCDWatershed:
-    """Binary, contour, distance maps to instances, flooding -B; see `scripts.ops.probability_watershed.bcd_watershed`."""
+    """B, C and D maps to instances, flooding -B; see `scripts.ops.probability_watershed.bcd_watershed`."""
 
     seed: float = 0.9
     contour: float = 0.8
@@ -220,11 +230,14 @@ def decoder(name: str, settings: Mapping[str, Any] | None = None) -> Decoder:
 
 
 def _agglomerated(
-    of: MeanAgglomeration | QuantileAgglomeration, score: MeanAffinity | QuantileAffinity, prediction: np.ndarray
-) -> np.ndarray:
+    of: MeanAgglomeration | QuantileAgglomeration,
+    score: MeanAffinity | QuantileAffinity,
+    prediction: np.ndarray,
+    thresholds: Sequence[float],
+) -> Iterator[tuple[float, np.ndarray]]:
     channels = convention(of.offsets)
     at = AffinityThresholds(of.low, of.high, of.weak)
     fragments = zwatershed(prediction, at, size=of.size, dust=0, convention=channels)
-    instances = agglomerate(fragments, prediction, (of.threshold,), score, convention=channels).at(of.threshold)
-    drop_small(instances, int(instances.max()), of.dust)
-    return instances
+    for threshold, instances in agglomerate(fragments, prediction, thresholds, score, convention=channels):
+        drop_small(instances, int(instances.max()), of.dust)
+        yield threshold, instances

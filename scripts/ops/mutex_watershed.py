@@ -7,7 +7,7 @@ import numpy as np
 
 from scripts.ops.affinity_convention import LONG_RANGE, AffinityConvention
 from scripts.ops.connected_components import drop_small
-from scripts.ops.probability_checks import check_range, checked_prediction
+from scripts.ops.probability_checks import check_range, checked_prediction, levels, threshold_in
 
 STRIDES = (1, 4, 4)
 """Repulsive edges are taken on this grid (z, y, x), as published programs do; attractive edges everywhere."""
@@ -17,6 +17,7 @@ def mutex_watershed(
     affinities: np.ndarray,
     convention: AffinityConvention = LONG_RANGE,
     *,
+    low: float = 0.0,
     strides: Sequence[int] = STRIDES,
     dust: int = 0,
     foreground: np.ndarray | None = None,
@@ -31,6 +32,7 @@ def mutex_watershed(
     Args:
         affinities: (channels, z, y, x) floats in [0, 1], or uint8 for value / 255.
         convention: offsets, and which of them repel; at least one must.
+        low: attractive edges exist where the affinity is > low; what no edge reaches stays alone, to be dropped as dust.
         strides: repulsive edges start at voxels whose z, y, x are multiples of these.
         dust: clusters with fewer voxels become background.
         foreground: (z, y, x) bool; all other voxels stay 0 and have no edges.
@@ -60,7 +62,8 @@ def mutex_watershed(
         inside = np.ascontiguousarray(foreground != 0).view(np.uint8)
     offsets = np.array(convention.offsets, dtype=np.int64)
     repulsive = np.array(convention.repulsive)
-    edges = _sorted_edges(affinities, _unit(affinities), inside, offsets, repulsive, np.array(strides))
+    floor, _ = levels(affinities.dtype, threshold_in(low, "low"))
+    edges = _sorted_edges(affinities, _unit(affinities), floor, inside, offsets, repulsive, np.array(strides))
     steps = offsets @ np.array([shape[1] * shape[2], shape[2], 1])
     clusters = np.empty(shape, dtype=np.uint32)
     count = _cluster(edges, steps, repulsive, inside.reshape(-1), clusters.reshape(-1))
@@ -81,7 +84,7 @@ def _range(size, step, stride):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _sorted_edges(affinities, unit, inside, offsets, repulsive, strides):  # type: ignore[no-untyped-def]
+def _sorted_edges(affinities, unit, low, inside, offsets, repulsive, strides):  # type: ignore[no-untyped-def]
     """channel * voxels + voxel of every edge, by falling strength, then channel, then voxel: a counting sort."""
     channels, nz, ny, nx = affinities.shape
     starts = np.zeros(65537, dtype=np.int64)
@@ -97,6 +100,8 @@ def _sorted_edges(affinities, unit, inside, offsets, repulsive, strides):  # typ
                 for y in range(y0, y1, sy):
                     for x in range(x0, x1, sx):
                         if not (inside[z, y, x] and inside[z + dz, y + dy, x + dx]):
+                            continue
+                        if not repulsive[c] and affinities[c, z, y, x] <= low:
                             continue
                         level = np.int64(np.float64(affinities[c, z, y, x]) * unit + 0.5)
                         weakness = level if repulsive[c] else 65535 - level

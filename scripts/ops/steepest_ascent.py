@@ -28,7 +28,9 @@ def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
     _, _, ny, nx = affinities.shape
     codes = np.empty(affinities.shape[1:], dtype=np.uint8)
     kind = affinities.dtype.type
-    _steepest_edges(affinities, kind(low), kind(high), codes)
+    # Weights are capped at high; where low reaches high the cap must still be above low.
+    above = min(low + 1, 255) if kind is np.uint8 else np.nextafter(np.float32(low), np.float32(2))
+    _steepest_edges(affinities, kind(low), kind(max(high, above)), codes)
     wide = codes.size >= 2**31
     parent = np.empty(codes.size, dtype=np.uint64 if wide else np.uint32)
     top = parent.dtype.type(2**63 if wide else 2**31)

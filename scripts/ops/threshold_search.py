@@ -33,9 +33,12 @@ class SearchTable:
 
     @property
     def best(self) -> int:
-        """Position of the best setting; of equal ones the first given."""
+        """Position of the best setting; of equal ones the first given. A score that is not a number is the worst."""
         sign = 1 if self.lower_is_better else -1
-        return min(range(len(self.scores)), key=lambda i: (sign * self.scores[i][self.metric], i))
+        ranked = [sign * scores[self.metric] for scores in self.scores]
+        return min(
+            range(len(ranked)), key=lambda i: (ranked[i] != ranked[i], ranked[i] if ranked[i] == ranked[i] else 0, i)
+        )
 
     def markdown(self) -> str:
         """The whole table; the best row is marked."""

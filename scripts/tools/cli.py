@@ -14,6 +14,7 @@ VERBS = {
     "synthesize": ("scripts.tools.synthesize:synthesize", "make a synthetic EM volume with instance labels"),
     "fetch": ("scripts.tools.fetch:fetch", "download a public data set and convert it to a chunked file"),
     "decode": ("scripts.tools.decode:decode", "turn affinities or probabilities into instances"),
+    "tune": ("scripts.tools.tune:tune", "search a decoder's thresholds on a validation box"),
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
 }
 """Verb -> (module:function, one line for the list)."""

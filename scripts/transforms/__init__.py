@@ -1,5 +1,6 @@
 """What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
 
+from scripts.transforms.decoders import CleanInstances, CleanInstancesd, DecodeInstances, DecodeInstancesd
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
 from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
 from scripts.transforms.token_masks import (
@@ -12,6 +13,10 @@ from scripts.transforms.token_masks import (
 )
 
 __all__ = [
+    "CleanInstances",
+    "CleanInstancesd",
+    "DecodeInstances",
+    "DecodeInstancesd",
     "RandColumnMask",
     "RandColumnMaskd",
     "RandSectionMask",

@@ -1,0 +1,111 @@
+"""`python -m scripts tune`: find the best setting of a decoder on a validation box, with the whole table and a plot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.data import open_volume
+from scripts.data.predictions import read_prediction
+from scripts.ops.box import Box
+from scripts.ops.contingency import ContingencyTable
+from scripts.ops.decoders import decoder as made_decoder
+from scripts.ops.label_checks import same_shape
+from scripts.ops.scores import all_scores
+from scripts.ops.threshold_search import Setting, check_boxes, grid, search
+
+BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empty()) if score.better}
+"""Metric -> 'lower' or 'higher'."""
+
+
+def tune(
+    pred: str,
+    gt: str,
+    decoder: str,
+    out: str,
+    *,
+    box: str,
+    test_box: str | None = None,
+    metric: str = "adapted_rand_snemi3d",
+    processes: int = 1,
+    overwrite: bool = False,
+    **choices: Any,
+) -> str:
+    """Decode the validation box with every combination of settings, and score each against ground truth.
+
+    Example: python -m scripts tune pred.h5 truth.h5:labels --decoder zwatershed --out search --box 0:20,:,:
+    --low 0.05,0.1 --high 0.9,0.98
+
+    Finished settings are kept in OUT/search.jsonl; the same command goes on where it was stopped. Of equal settings
+    the first is taken. Run on the box kept for validation; name the test box, and a search that touches it is refused.
+
+    Args:
+        pred: the prediction, (channels, z, y, x).
+        gt: instance labels of the same volume.
+        decoder: its name, as in `decode`.
+        out: a folder for search.jsonl, search.md and search.png.
+        box: the validation box, z0:z1,y0:y1,x0:x1.
+        test_box: the box that must not be seen.
+        metric: what decides.
+        processes: settings decoded at a time; each needs the memory of one decoding.
+        overwrite: start anew where a search has been recorded.
+        choices: values to try of each setting, with commas.
+
+    Returns:
+        The table, the best row marked.
+
+    Raises:
+        ValueError: overlapping boxes, an unknown metric, decoder or setting, shapes that differ.
+    """
+    if metric not in BETTER:
+        raise ValueError(f"unknown metric '{metric}'; there are: {', '.join(BETTER)}")
+    with open_volume(gt, cache_mib=8) as volume:
+        part = Box.parse(box, volume.shape)
+        check_boxes(part, None if test_box is None else Box.parse(test_box, volume.shape))
+    settings = grid({name: _listed(name, values) for name, values in choices.items()})
+    for setting in settings:
+        made_decoder(decoder, setting)
+    folder = Path(str(out))
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / "search.jsonl"
+    if overwrite:
+        record.unlink(missing_ok=True)
+    table = search(
+        settings,
+        DecodeAndScore(pred, gt, decoder, str(part)),
+        metric,
+        lower_is_better=BETTER[metric] == "lower",
+        record=record,
+        subject=f"{pred} {gt} {decoder} {part}",
+        processes=processes,
+    )
+    (folder / "search.md").write_text(table.markdown())
+    table.plot(folder / "search.png")
+    return f"{table.markdown()}\n{folder}/search.md, search.png, search.jsonl"
+
+
+@dataclass(frozen=True)
+class DecodeAndScore:
+    """Setting -> scores of the decoded box; reads its files anew, so that it travels to other processes."""
+
+    pred: str
+    gt: str
+    decoder: str
+    box: str
+
+    def __call__(self, setting: Setting) -> dict[str, float]:
+        """All defined scores by name."""
+        prediction, part = read_prediction(self.pred, self.box)
+        with open_volume(self.gt, cache_mib=8) as volume:
+            truth = volume[part.slices]
+        same_shape(prediction, truth, ("prediction", "ground truth"))
+        found = made_decoder(self.decoder, setting)(prediction)
+        return {s.name: float(s.value) for s in all_scores(ContingencyTable.from_arrays(truth, found)) if s.better}
+
+
+def _listed(name: str, values: Any) -> Sequence[Any]:
+    if isinstance(values, tuple | list):
+        return values
+    if isinstance(values, str) and name != "offsets":
+        raise ValueError(f"--{name} '{values}' is not a number, nor several with commas")
+    return [values]

@@ -1,0 +1,148 @@
+"""`decode` and `tune` on files: every format and dtype, boxes, several thresholds, and errors in one line."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+
+from scripts.ops.affinities import label_affinities
+from scripts.ops.affinity_convention import LONG_RANGE
+from scripts.ops.contours import label_binary, label_contour
+from scripts.ops.decoders import MeanAgglomeration
+from scripts.ops.noised_affinities import noised_affinities
+from scripts.tools.cli import main
+
+CELLS = np.zeros((6, 40, 60), np.uint16)
+CELLS[:, 2:38, 2:28] = 1
+CELLS[:, 2:38, 30:58] = 2
+
+
+@pytest.fixture
+def files(tmp_path):
+    """pred.h5 with several arrays, pred.zarr, pred.npy (bytes), truth.h5."""
+    ideal = label_affinities(CELLS).astype(np.float32)
+    with h5py.File(tmp_path / "pred.h5", "w") as file:
+        file["affinity"] = ideal
+        file["noised"] = noised_affinities(CELLS, 0.5)
+        file["long"] = label_affinities(CELLS, LONG_RANGE).astype(np.float16)
+        file["bc"] = np.stack([label_binary(CELLS), label_contour(CELLS)]).astype(np.float32)
+        file["logits"] = ideal * 8 - 4
+    zarr.save_array(str(tmp_path / "pred.zarr"), ideal.astype(np.float16))
+    np.save(tmp_path / "pred.npy", (ideal * 255).astype(np.uint8))
+    with h5py.File(tmp_path / "truth.h5", "w") as file:
+        file["labels"] = CELLS
+    return tmp_path
+
+
+def labels(path, name="labels"):
+    with h5py.File(path) as file:
+        return file[name][:]
+
+
+def error_of(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("error: ")
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("source", ["pred.h5:affinity", "pred.zarr", "pred.npy"])
+def test_affinities_of_every_format_and_dtype_become_instances(files, capsys, source):
+    main(["decode", str(files / source), "--decoder", "zwatershed", "--out", str(files / "seg.h5")])
+    np.testing.assert_array_equal(labels(files / "seg.h5"), CELLS)
+    out = capsys.readouterr().out
+    assert "2 instances, uint8" in out
+    assert "Mvoxel/s" in out
+
+
+def test_bc_and_mutex_decode_by_name(files):
+    main(["decode", f"{files}/pred.h5:bc", "--decoder", "bc", "--out", f"{files}/bc.h5", "--small", "10"])
+    assert labels(files / "bc.h5").max() == 2
+    main(["decode", f"{files}/pred.h5:long", "--decoder=mutex", f"--out={files}/m.h5", "--strides=1,2,2"])
+    np.testing.assert_array_equal(labels(files / "m.h5"), CELLS)
+
+
+def test_a_box_is_decoded_alone_and_its_start_is_kept(files):
+    main(["decode", f"{files}/pred.h5:affinity", "zwatershed", f"{files}/s.h5", "--box", "2:5,:,10:60", "--dust", "0"])
+    np.testing.assert_array_equal(labels(files / "s.h5"), CELLS[2:5, :, 10:])
+    with h5py.File(files / "s.h5") as file:
+        assert file.attrs["offset"].tolist() == [2, 0, 10]
+        assert file.attrs["decoder"] == "zwatershed"
+        assert json.loads(file.attrs["settings"]) == {"dust": 0}
+
+
+def test_several_thresholds_are_one_run_and_a_dataset_each(files):
+    command = ["decode", f"{files}/pred.h5:noised", "agglomeration", f"{files}/s.h5", "--threshold", "0.1,0.5"]
+    main([*command, "--high", "0.999", "--dust", "0"])
+    for cut in (0.1, 0.5):
+        single = MeanAgglomeration(threshold=cut, high=0.999, dust=0)(noised_affinities(CELLS, 0.5))
+        np.testing.assert_array_equal(labels(files / "s.h5", f"labels_{cut}"), single)
+
+
+def test_small_objects_and_holes_go_when_asked(files):
+    ring = np.zeros((1, 3, 20, 20), np.float32)
+    ring[0, :, 2:18, 2:18] = 1
+    ring[0, 1, 9, 9] = 0
+    np.save(files / "ring.npy", ring)
+    main(["decode", f"{files}/ring.npy", "binary", f"{files}/filled.h5", "--holes"])
+    assert labels(files / "filled.h5")[1, 9, 9] == 1
+    main(["decode", f"{files}/ring.npy", "binary", f"{files}/none.h5", "--smallest", "1000"])
+    assert labels(files / "none.h5").max() == 0
+
+
+def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
+    out = files / "seg.h5"
+    out.write_bytes(b"mine")
+    command = ["decode", f"{files}/pred.h5:affinity", "zwatershed", out]
+    assert "exists; give another --out, or --overwrite" in error_of(capsys, *command)
+    assert out.read_bytes() == b"mine"
+    main([str(word) for word in command] + ["--overwrite"])
+    assert labels(out).max() == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("pred.h5:logits", "zwatershed", "s.h5"), "holds -4 at (channel, z, y, x) = (0, 0, 0, 0), outside [0, 1]"),
+        (("pred.h5:affinity", "bc", "s.h5"), "has 3 channels, expected 2"),
+        (("pred.h5", "zwatershed", "s.h5"), "holds several arrays, affinity, bc, logits, long, noised; name one"),
+        (("pred.h5:none", "zwatershed", "s.h5"), "has no array 'none'; it has: affinity"),
+        (("nothing.h5", "zwatershed", "s.h5"), "does not exist"),
+        (("pred.h5:affinity", "water", "s.h5"), "unknown decoder 'water'; there are: zwatershed"),
+        (("pred.h5:affinity", "zwatershed", "s.tif"), "does not end in .h5"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--lo", "0.1"), "has no setting 'lo'"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--low", "abc"), "--low 'abc' is not a number"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--low", "0.9", "--high", "0.1"), "low 0.9 is above high 0.1"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--high", "80"), "for ranks use PercentileThresholds"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--box", "0:7,:,:"), "ends at z=7, outside"),
+        (("pred.h5:affinity", "zwatershed", "s.h5", "--threshold", "0.1,0.2"), "does not take several"),
+    ],
+)
+def test_what_cannot_be_is_one_line(files, capsys, words, says):
+    source, decoder, out, *rest = words
+    assert says in error_of(capsys, "decode", files / source, decoder, files / out, *rest)
+    assert not (files / out).exists()
+
+
+def test_tune_finds_the_best_setting_and_keeps_table_plot_and_record(files, capsys):
+    command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search"]
+    command += ["--box=0:4,:,:", "--test_box=4:6,:,:", "--low=0.1", "--high=0.5,0.97,0.99", "--dust=100"]
+    main(command)
+    first = capsys.readouterr().out
+    assert first.count("<-") == 1
+    assert len((files / "search/search.jsonl").read_text().splitlines()) == 3
+    assert (files / "search/search.png").stat().st_size > 1000
+    main(command)
+    assert capsys.readouterr().out == first
+
+
+def test_tune_never_sees_the_test_box(files, capsys):
+    command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search", "--low=0.1"]
+    assert "shares voxels with the test box" in error_of(capsys, *command, "--box=0:4,:,:", "--test_box=3:6,:,:")
+    assert "unknown metric 'rand'; there are: " in error_of(capsys, *command, "--box=0:4,:,:", "--metric=rand")
+    assert not (files / "search").exists()
