@@ -57,6 +57,8 @@ def announce(
         "manifest",
         f"stop        Ctrl-C saves; go on with --resume true --output_dir {folder.path}",
     ]
+    if folder.start == 0:
+        lines.append("first       the baselines and the validation loss of the untrained network")
     if folder.resume:
         lines.append(
             f"resumes     after iteration {folder.start:,}"

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 
 
 class Interrupt:
-    """Ask the engine to end when a signal comes; a second one ends the program at once.
+    """Ask the engine to end when a signal comes; a second one, or one before iteration 1, ends the program at once.
 
     With several processes all of them end after the same iteration, whichever received the signal. `leave` ends the
     program with 128 + the signal's number (130 after Ctrl-C, 143 after SIGTERM), as shells expect.
@@ -37,14 +37,18 @@ class Interrupt:
         if self.received:
             raise SystemExit(128 + self.received)
 
-    def _listen(self) -> None:
-        self._process = os.getpid()
+    def _listen(self, engine: Engine) -> None:
+        self._process, self._engine = os.getpid(), engine
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a worker that prepares data: its parent ends it
             return
+        if self._engine.state.iteration == 0:
+            self._deafen()
+            print("\nnothing was trained yet, so nothing is saved", flush=True)
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.received = number
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         print(f"\n{name}: finishing this iteration, then saving. Once more ends at once, without saving.", flush=True)

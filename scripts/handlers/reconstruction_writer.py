@@ -36,7 +36,7 @@ class ReconstructionWriter:
     Args:
         windows: the dataset that the evaluator reads, in order.
         patch: voxels of a token.
-        out: the HDF5 file.
+        out: the HDF5 file; `.h5` is added where it is missing.
         grey_low: grey value that the network sees as -1; null for uint8.
         grey_high: grey value that the network sees as 1.
         overwrite: replace earlier files.
@@ -58,6 +58,8 @@ class ReconstructionWriter:
     ) -> None:
         self.windows, self.patch = windows, (int(patch[0]), int(patch[1]), int(patch[2]))
         self.out, self.overwrite = Path(out), switch(overwrite, "overwrite")
+        if self.out.suffix not in (".h5", ".hdf5"):
+            self.out = self.out.with_name(f"{self.out.name}.h5")
         if self.out.exists() and not self.overwrite:
             raise ValueError(
                 f"'{self.out}' exists; choose another name with --out, or replace it with --overwrite true"

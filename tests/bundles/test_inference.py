@@ -71,6 +71,11 @@ def test_an_earlier_file_stays_unless_told_otherwise(reconstruct):
     assert out.read_bytes() != before
 
 
+def test_a_name_without_ending_gets_one(reconstruct, tmp_path):
+    reconstruct(out=str(tmp_path / "plain"))
+    assert {"plain.h5", "plain.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def test_a_missing_checkpoint_is_said(reconstruct, tmp_path):
     with pytest.raises(RuntimeError) as caught:
         reconstruct(checkpoint=str(tmp_path / "none.pt"))
