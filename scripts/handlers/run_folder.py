@@ -1,6 +1,5 @@
 """The folder of a run: never written over, resumed only when asked to."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -44,8 +43,8 @@ class RunFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        """Whether a log or a checkpoint is there."""
-        return self.log.exists() or self.last.exists() or self.best.exists()
+        """Whether a checkpoint or the log of an iteration is there."""
+        return self.last.exists() or self.best.exists() or self._logged() > 0
 
     @property
     def log(self) -> Path:
@@ -66,11 +65,10 @@ class RunFolder:
         """A checkpoint that stays for good."""
         return self.path / "checkpoints" / f"iteration_{iteration:07d}.pt"
 
+    def _logged(self) -> int:
+        """The last iteration in the log; 0 where there is none."""
+        entries = read_log(self.log) if self.log.exists() else []
+        return int(entries[-1]["iteration"]) if entries else 0
+
     def _how_far(self) -> str:
-        try:
-            entries = read_log(self.log) if self.log.exists() else []
-        except (ValueError, json.JSONDecodeError):
-            entries = []
-        return (
-            f"iteration {entries[-1]['iteration']} is the last in its log" if entries else "a checkpoint without a log"
-        )
+        return f"iteration {self._logged():,} is the last in its log" if self._logged() else "a checkpoint without a log"
