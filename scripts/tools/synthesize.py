@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-BYTES_A_VOXEL = 10
-"""Peak memory while a volume is made: 7 for image and labels, the rest for runs of labels and the grid of nodes."""
-
 
 def synthesize(out: str, shape: str | Sequence[int] = "64,512,512", seed: int = 0, overwrite: bool = False) -> str:
     """Make an EM-like volume: neurites, membranes, mitochondria, vesicles, drift, noise and defective sections.
 
     The file holds `raw` (uint8), `labels` (one id a neurite, 0 = membrane) and `mitochondria`, axes z, y, x, voxels of
-    30 x 6 x 6 nm. The volume is made in memory, some 10 bytes a voxel.
+    30 x 6 x 6 nm. The volume is made in memory, some 15 bytes a voxel.
     Example: python -m scripts synthesize --out block.h5 --shape 64,512,512 --seed 0
 
     Args:

@@ -7,11 +7,11 @@ STEP_NM = 75.0
 """Length of one step of a growing tip, and the side of the cells of the clearance map."""
 FREE_NM = 400.0
 """Clearance of a point that no neurite is near to."""
-THINNEST_NM = 42.0
+THINNEST_NM = 52.0
 """Smallest radius of a tip; below it the membranes of both sides would meet."""
 SPINES_A_BALL = 0.2
-NECK_NM = 38.0
-AXON_NM = 88.0
+NECK_NM = 42.0
+AXON_NM = 92.0
 """Median radius of an axon."""
 LEAST_GAP_NM = 92.0
 """A gap with less clearance than this is left to its neighbours."""

@@ -132,12 +132,12 @@ def paint_territories(
                     image[y, x] = grey[number[first]] - MEMBRANE * dark
                     territory[y, x] = number[first]
                     cover = sheath[number[first]]
-                    if cover > 0.0:  # the axon begins inside its myelin
-                        inside = min(np.float32(1.0), max(np.float32(0.0), (cover - nearest) * np.float32(0.1)))
-                        lamella = MYELIN + np.float32(9.0) * np.sin(nearest * np.float32(0.42))
-                        image[y, x] += (
-                            inside * min(np.float32(1.0), nearest * np.float32(0.08)) * (lamella - image[y, x])
-                        )
-                        nearest -= cover
+                    if cover > 0.0:  # the axon begins that far inside its tube
+                        axon = -best - cover
+                        inside = min(np.float32(1.0), max(np.float32(0.0), np.float32(0.4) - axon * np.float32(0.1)))
+                        inside *= min(np.float32(1.0), nearest * np.float32(0.08))
+                        lamella = MYELIN + np.float32(9.0) * np.sin(best * np.float32(0.42))
+                        image[y, x] += inside * (lamella - image[y, x])
+                        nearest = min(nearest, axon)
                     depth[y, x] = nearest
                     labels[y, x] = 0 if nearest < MEMBRANE_NM + np.float32(0.18) * wide else number[first]

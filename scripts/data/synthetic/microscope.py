@@ -18,8 +18,8 @@ BLURRED = 3.2
 def section_drift(sections: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Brightness offset and contrast factor of each section: a slow walk and a jump at each section."""
     walk = np.cumsum(generator.normal(0.0, 2.0, sections))
-    offset = np.clip(walk - walk.mean(), -18.0, 18.0) + generator.normal(0.0, 13.0, sections)
-    return np.clip(offset, -40.0, 40.0), np.clip(generator.normal(1.25, 0.08, sections), 1.0, 1.5)
+    offset = np.clip(walk - walk.mean(), -18.0, 18.0) + generator.normal(0.0, 16.0, sections)
+    return np.clip(offset, -45.0, 45.0), np.clip(generator.normal(1.36, 0.08, sections), 1.1, 1.6)
 
 
 def take_section(
@@ -47,7 +47,7 @@ def take_section(
     painted += gaussian_filter(noise, 0.55, truncate=2.0)
     painted -= np.float32(128.0)
     painted *= np.float32(contrast)
-    painted += np.float32(134.0 + offset)
+    painted += np.float32(137.0 + offset)
     return _grey(painted)
 
 

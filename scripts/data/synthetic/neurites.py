@@ -9,7 +9,7 @@ from scripts.data.synthetic.growth import FREE_NM, STEP_NM, grow
 MARGIN_NM = 150.0
 """Neurites also grow this far outside the block, so that its faces cut through them."""
 DENDRITES_PER_UM3 = 0.42
-MYELINATED_PER_UM3 = 0.04
+MYELINATED_PER_UM3 = 0.02
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scripts.data.writing import write_hdf5
 if TYPE_CHECKING:
     from scripts.data.synthetic.volume import SyntheticVolume
 
-GENERATOR = 1
+GENERATOR = 2
 """Raised with every change of the generator that changes voxels, so that no cache serves an old volume."""
 CACHE_VARIABLE = "SEM_MAE_CACHE"
 

@@ -17,6 +17,8 @@ from scripts.data.synthetic.ultrastructure import Ultrastructure, place_ultrastr
 from scripts.ops.label_components import label_components
 
 SMALLEST_SHAPE = (2, 32, 32)
+SMALLEST_PROFILE_NM2 = 1500.0
+"""A section of a neurite smaller than this is no more than the membranes round it (label 0)."""
 SMALLEST_NEURITE = 60
 """Voxels; smaller scraps become extracellular space (label 0)."""
 
@@ -57,7 +59,7 @@ def synthesize_volume(
         threads: None for as many as there are processors.
         progress: called with 1 after each section.
 
-    Memory is 7 bytes a voxel for the result and about 3 while it is made.
+    Memory is 7 bytes a voxel for the result, and about 15 at the most while it is made.
 
     Raises:
         ValueError: a shape, seed or voxel size that makes no volume.
@@ -79,7 +81,7 @@ def synthesize_volume(
     grey[: dendrites + 1] = 8.0 + 0.5 * grey[: dendrites + 1]  # dendrites are paler, and more alike
     grey = (CYTOPLASM + grey).astype(np.float32)
     sheath = np.zeros(len(grey), np.float32)
-    sheath[1 : sheathed + 1] = look.uniform(80.0, 130.0, sheathed)
+    sheath[1 : sheathed + 1] = look.uniform(70.0, 115.0, sheathed)
     offset, contrast = section_drift(shape[0], look)
     kinds = {defect.section: defect.kind for defect in defects}
     image, labels = np.empty(shape, np.uint8), np.zeros(shape, np.uint32)
@@ -92,6 +94,9 @@ def synthesize_volume(
         paint_territories(
             *near, nodes.stride, voxel_size_nm[1], voxel_size_nm[0], grey, sheath, painted, labels[z], territory, depth
         )
+        profiles = labels[z : z + 1].copy()
+        label_components(profiles, max(1, round(SMALLEST_PROFILE_NM2 / voxel_size_nm[1] ** 2)))
+        labels[z][profiles[0] == 0] = 0
         _paint_inside(z, nodes, inside, voxel_size_nm, territory, depth, labels[z], mitochondria[z], painted)
         stream = np.random.Generator(np.random.SFC64(streams[5 + z]))
         image[z] = take_section(painted, kinds.get(z, ""), offset[z], contrast[z], stream)
@@ -103,7 +108,7 @@ def synthesize_volume(
     label_components(labels, SMALLEST_NEURITE)
     pieces = mitochondria.astype(np.uint32)  # of the type that is compiled for already
     label_components(pieces, SMALLEST_NEURITE)
-    mitochondria = pieces.astype(np.uint16)
+    mitochondria[:] = pieces
     return SyntheticVolume(image, labels, mitochondria, defects, voxel_size_nm)
 
 
