@@ -12,9 +12,9 @@ Offset = tuple[int, int, int]
 class AffinityConvention:
     """Channel c at voxel v tells whether v and v + offsets[c] belong to the same object (1) or not (0).
 
-    The value is always stored at v, the start of the step. A network that stores the edge at its far end is named
-    by the negated offset. `repulsive` channels are read by the mutex watershed as reasons to keep two voxels apart, with
-    strength 1 - affinity; all others as reasons to join them, with strength affinity.
+    The value is always stored at v, the start of the step. A network that stores the edge at its far end has
+    the negated offset. `repulsive` channels are read by the mutex watershed as reasons to keep two voxels apart, with
+    strength 1 - affinity; all others as reasons to join them, of strength affinity.
 
     Args:
         offsets: one (z, y, x) step in voxels per channel.

@@ -8,7 +8,7 @@ import numpy as np
 
 from scripts.ops.affinity_convention import NEAREST, AffinityConvention
 from scripts.ops.agglomeration_queue import merge_order
-from scripts.ops.connected_components import sizes_of
+from scripts.ops.connected_components import renumber, sizes_of
 from scripts.ops.label_checks import checked_labels, same_shape
 from scripts.ops.probability_checks import check_range, checked_prediction
 from scripts.ops.region_graph import border_values, summed_affinities
@@ -73,7 +73,9 @@ class Agglomeration:
         if threshold not in self.thresholds:
             raise ValueError(f"threshold {threshold} was not asked for; there are: {self.thresholds}")
         numbers = self.segments[self.thresholds.index(threshold)].astype(self.fragments.dtype)
-        return np.take(numbers, self.fragments)
+        instances = self.fragments.copy()
+        renumber(instances, numbers)
+        return instances
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         return ((threshold, self.at(threshold)) for threshold in self.thresholds)

@@ -39,7 +39,7 @@ def merge_order(
     return _merge(first, second, sums.copy(), faces.copy(), bins, starts, quantile, thresholds, count, score, order)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count, score, order):  # type: ignore[no-untyped-def]
     edges = first.size
     parent = np.arange(count + 1)
@@ -116,7 +116,7 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
     return snapshots
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root(parent, a):  # type: ignore[no-untyped-def]
     while parent[a] != a:
         parent[a] = parent[parent[a]]
@@ -124,13 +124,13 @@ def _root(parent, a):  # type: ignore[no-untyped-def]
     return a
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _snapshot(parent, lowest, segment):  # type: ignore[no-untyped-def]
     for a in range(parent.size):
         segment[a] = lowest[_root(parent, a)]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _lists(first, second, count):  # type: ignore[no-untyped-def]
     ends = np.empty(2 * first.size, dtype=np.int64)
     after = np.empty(2 * first.size, dtype=np.int64)
@@ -146,12 +146,12 @@ def _lists(first, second, count):  # type: ignore[no-untyped-def]
 
 # Which border joins two segments: open addressing; entries of segments that are gone are never asked for again and are
 # dropped when the table is filled anew.
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _key(a, b):  # type: ignore[no-untyped-def]
     return np.uint64(min(a, b)) << np.uint64(32) | np.uint64(max(a, b))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _slot(table, a, b):  # type: ignore[no-untyped-def]
     mask = len(table) - 1
     key = _key(a, b)
@@ -161,7 +161,7 @@ def _slot(table, a, b):  # type: ignore[no-untyped-def]
     return slot
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill(table, ends, parent, dead):  # type: ignore[no-untyped-def]
     table[:] = 0
     used = 0
@@ -175,19 +175,19 @@ def _fill(table, ends, parent, dead):  # type: ignore[no-untyped-def]
     return used
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _less(heap, i, j):  # type: ignore[no-untyped-def]
     return heap[0][i] < heap[0][j] or (heap[0][i] == heap[0][j] and heap[1][i, 0] < heap[1][j, 0])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _swap(heap, i, j):  # type: ignore[no-untyped-def]
     heap[0][i], heap[0][j] = heap[0][j], heap[0][i]
     for k in range(3):
         heap[1][i, k], heap[1][j, k] = heap[1][j, k], heap[1][i, k]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _push(heap, waiting, score, rank, border, rescored):  # type: ignore[no-untyped-def]
     heap[0][waiting] = score
     heap[1][waiting, 0], heap[1][waiting, 1], heap[1][waiting, 2] = rank, border, rescored
@@ -198,7 +198,7 @@ def _push(heap, waiting, score, rank, border, rescored):  # type: ignore[no-unty
     return waiting + 1
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _pop(heap, waiting):  # type: ignore[no-untyped-def]
     waiting -= 1
     _swap(heap, 0, waiting)

@@ -7,7 +7,7 @@ DENSE = 1024
 """A border with more faces than this keeps a histogram of 256 counts instead of the list of its faces' bins."""
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def initial_scores(sums, faces, bins, starts, quantile):  # type: ignore[no-untyped-def]
     score = np.empty(faces.size, dtype=np.float64)
     histogram = np.zeros(256, dtype=np.int64)
@@ -22,7 +22,7 @@ def initial_scores(sums, faces, bins, starts, quantile):  # type: ignore[no-unty
     return score
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
     """1 - centre of the lowest bin at or below which `quantile` percent of the faces lie."""
     seen = 0
@@ -35,7 +35,7 @@ def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
 
 # Pools of faces: a border's bins are a chain of the original borders poured into it, until they are many enough for a
 # histogram of their own. pool = (next in chain, last in chain, row of the histogram or -1, histograms, [rows used]).
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def new_pool(edges, faces, quantile):  # type: ignore[no-untyped-def]
     kept = edges if quantile else 0
     rows = faces // DENSE + 1
@@ -48,7 +48,7 @@ def new_pool(edges, faces, quantile):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count_chain(pool, bins, starts, border, histogram):  # type: ignore[no-untyped-def]
     while border >= 0:
         for i in range(starts[border], starts[border + 1]):
@@ -56,7 +56,7 @@ def _count_chain(pool, bins, starts, border, histogram):  # type: ignore[no-unty
         border = pool[0][border]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-def]
     following, last, row, histograms, rows = pool
     if faces <= DENSE:
@@ -77,7 +77,7 @@ def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-de
         _count_chain(pool, bins, starts, source, histograms[row[into]])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def pooled_score(pool, bins, starts, border, faces, quantile):  # type: ignore[no-untyped-def]
     if pool[2][border] >= 0:
         return _quantile_score(pool[3][pool[2][border]], faces, quantile)

@@ -40,7 +40,7 @@ def drop_small(labels: np.ndarray, count: int, smallest: int) -> None:
     renumber(labels, np.where(keep, np.cumsum(keep), 0))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _join_rows(mask, pieces, corners):  # type: ignore[no-untyped-def]
     # While scanning, pieces holds 1 + the index of another voxel of the piece (its own: a root, the lowest index).
     nz, ny, nx = mask.shape
@@ -83,7 +83,7 @@ def _join_rows(mask, pieces, corners):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _join(parent, v, u):  # type: ignore[no-untyped-def]
     if parent[v] != parent[u]:
         a, b = _root(parent, v), _root(parent, u)
@@ -93,7 +93,7 @@ def _join(parent, v, u):  # type: ignore[no-untyped-def]
             parent[a] = b + 1
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root(parent, v):  # type: ignore[no-untyped-def]
     up = np.int64(parent[v]) - 1
     while up != v:
@@ -104,7 +104,7 @@ def _root(parent, v):  # type: ignore[no-untyped-def]
     return v
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _sizes(labels, count):  # type: ignore[no-untyped-def]
     sizes = np.zeros(count + 1, dtype=np.int64)
     for v in range(labels.size):
@@ -112,7 +112,7 @@ def _sizes(labels, count):  # type: ignore[no-untyped-def]
     return sizes
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _renumber(labels, numbers):  # type: ignore[no-untyped-def]
     for v in range(labels.size):
         labels[v] = numbers[labels[v]]

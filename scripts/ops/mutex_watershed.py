@@ -32,7 +32,7 @@ def mutex_watershed(
     Args:
         affinities: (channels, z, y, x) floats in [0, 1], or uint8 for value / 255.
         convention: offsets, and which of them repel; at least one must.
-        low: attractive edges exist where the affinity is > low; what no edge reaches stays alone, to be dropped as dust.
+        low: attractive edges exist where the affinity is > low; a voxel that none reaches stays alone, as dust.
         strides: repulsive edges start at voxels whose z, y, x are multiples of these.
         dust: clusters with fewer voxels become background.
         foreground: (z, y, x) bool; all other voxels stay 0 and have no edges.
@@ -76,14 +76,14 @@ def _unit(affinities: np.ndarray) -> np.float64:
     return np.float64(257.0 if affinities.dtype == np.uint8 else 65535.0)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _range(size, step, stride):  # type: ignore[no-untyped-def]
     """Start (a multiple of the stride) and stop of the voxels for which the step stays inside."""
     begin = max(0, -step)
     return -(-begin // stride) * stride, min(size, size - step)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _sorted_edges(affinities, unit, low, inside, offsets, repulsive, strides):  # type: ignore[no-untyped-def]
     """channel * voxels + voxel of every edge, by falling strength, then channel, then voxel: a counting sort."""
     channels, nz, ny, nx = affinities.shape
@@ -118,7 +118,7 @@ def _sorted_edges(affinities, unit, low, inside, offsets, repulsive, strides):  
 
 # Clusters are union-find trees. The exclusions of a cluster are a linked list at its root, and all pairs of exclusive
 # roots are in a hash set; the cluster with the shorter list moves its exclusions to the other.
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _cluster(edges, steps, repulsive, inside, clusters):  # type: ignore[no-untyped-def]
     voxels = clusters.size
     parent = clusters
@@ -180,12 +180,12 @@ def _cluster(edges, steps, repulsive, inside, clusters):  # type: ignore[no-unty
     return _number(parent, inside, head)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _key(a, b):  # type: ignore[no-untyped-def]
     return (np.uint64(min(a, b)) << np.uint64(32)) + np.uint64(max(a, b)) + np.uint64(1)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _slot(pairs, key):  # type: ignore[no-untyped-def]
     mask = pairs.size - 1
     slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(24)) & mask
@@ -194,13 +194,13 @@ def _slot(pairs, key):  # type: ignore[no-untyped-def]
     return slot
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _both_roots(key, parent):  # type: ignore[no-untyped-def]
     a, b = np.int64((key - np.uint64(1)) >> np.uint64(32)), np.int64((key - np.uint64(1)) & np.uint64(2**32 - 1))
     return parent[a] == a and parent[b] == b
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _refilled(pairs, parent, room):  # type: ignore[no-untyped-def]
     """The set without pairs of which one end is no root any more, large enough for `room` more."""
     live = 0
@@ -217,7 +217,7 @@ def _refilled(pairs, parent, room):  # type: ignore[no-untyped-def]
     return fresh, live
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root(parent, v):  # type: ignore[no-untyped-def]
     while parent[v] != v:
         parent[v] = parent[np.int64(parent[v])]
@@ -225,7 +225,7 @@ def _root(parent, v):  # type: ignore[no-untyped-def]
     return np.int64(v)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _number(parent, inside, number):  # type: ignore[no-untyped-def]
     """Replace parents by numbers in the order of each cluster's first voxel; `number` is scratch of the same length."""
     number[:] = 0

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from scripts.ops.affinities import label_affinities
 from scripts.ops.affinity_convention import NEAREST, AffinityConvention
 
-LEVELS = {"mild": 0.5, "moderate": 1.0, "strong": 1.5}
+LEVELS = {"mild": 0.4, "moderate": 0.6, "strong": 0.8}
 """Named values of `noise`."""
 
 

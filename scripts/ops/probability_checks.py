@@ -76,7 +76,7 @@ def levels(dtype: Any, threshold: float) -> tuple[float, float]:
     return float(np.float32(threshold)), float(np.float32(threshold))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _inside(values: np.ndarray, low: np.float32, high: np.float32) -> bool:
     wrong = 0
     for i in range(values.size):

@@ -65,7 +65,7 @@ def _graph(segments: np.ndarray, affinities: np.ndarray, above: float, largest: 
     # Whole numbers make sums independent of the order of faces: sums to 2^-32, maxima exact.
     whole = affinities.dtype == np.uint8
     scale = 1.0 if whole else float(2**62 if largest else 2**32)
-    room = 512 + min(4 * int(segments.max(initial=0)), segments.size // 3)
+    room = 512 + min(4 * int(segments.max(initial=0)), segments.size // 2)
     rows = _scan(segments, affinities, float(above), scale, largest, room)
     first = (rows[:, 0] >> np.uint64(32)).astype(segments.dtype)
     second = (rows[:, 0] & np.uint64(2**32 - 1)).astype(segments.dtype)
@@ -75,7 +75,7 @@ def _graph(segments: np.ndarray, affinities: np.ndarray, above: float, largest: 
 # A hash table from pair to row; a row is (pair of ids in one number, value, faces). The first 16 slots tried (one cache
 # line) belong to the larger id, as ids that touch in space are met together; a segment with more partners overflows
 # to a mixed hash.
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _slot_of(pair, rows, slots):  # type: ignore[no-untyped-def]
     """The slot that holds the pair, or the free slot where it belongs."""
     mask = slots.size - 1
@@ -94,7 +94,7 @@ def _slot_of(pair, rows, slots):  # type: ignore[no-untyped-def]
         slot = (slot + 1) & mask
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _index(rows, room, used):  # type: ignore[no-untyped-def]
     capacity = 1024
     while capacity < 2 * room:
@@ -105,7 +105,7 @@ def _index(rows, room, used):  # type: ignore[no-untyped-def]
     return slots
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _contacts(here, there, weights, above, found):  # type: ignore[no-untyped-def]
     """Write the positions of a row's contacts to `found`, without a branch; how many."""
     count = 0
@@ -116,7 +116,7 @@ def _contacts(here, there, weights, above, found):  # type: ignore[no-untyped-de
     return count
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _rows(segments, affinities, axis, z, y):  # type: ignore[no-untyped-def]
     """A row, its neighbours one step back along the axis, and the affinities between; empty at the border."""
     here, weights = segments[z, y], affinities[axis, z, y]
@@ -127,12 +127,12 @@ def _rows(segments, affinities, axis, z, y):  # type: ignore[no-untyped-def]
     return (here, segments[z - 1, y], weights) if z > 0 else (here[:0], here[:0], weights[:0])
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _pair(a, b):  # type: ignore[no-untyped-def]
     return np.uint64(min(a, b)) << np.uint64(32) | np.uint64(max(a, b))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _scan(segments, affinities, above, scale, largest, room):  # type: ignore[no-untyped-def]
     nz, ny, nx = segments.shape
     rows = np.empty((room, 3), dtype=np.uint64)
@@ -149,7 +149,7 @@ def _scan(segments, affinities, above, scale, largest, room):  # type: ignore[no
     return rows[:used].copy()
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _add(here, there, weights, scale, found, rows, slots, used, largest):  # type: ignore[no-untyped-def]
     row = np.int64(0)
     for x in found:
@@ -167,7 +167,7 @@ def _add(here, there, weights, scale, found, rows, slots, used, largest):  # typ
     return used
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _collect(segments, affinities, scale, rows, slots, cursor, bins):  # type: ignore[no-untyped-def]
     nz, ny, nx = segments.shape
     found = np.empty(nx, dtype=np.int64)

@@ -60,7 +60,7 @@ def flood(height: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> None:
     _flood(height, labels, mask, np.empty(height.size, dtype=link))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _clear_outside(labels, free):  # type: ignore[no-untyped-def]
     """Drop seeds outside the mask; what stays of the mask are the voxels still free."""
     for v in range(labels.size):
@@ -68,13 +68,13 @@ def _clear_outside(labels, free):  # type: ignore[no-untyped-def]
         free[v] &= labels[v] == 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _quantise(values, low, scale, height):  # type: ignore[no-untyped-def]
     for i in range(values.size):
         height[i] = 255 - np.uint8(np.floor((values[i] - low) * scale + np.float32(0.5)))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _shore(labels, up, back, here, ahead, down, found):  # type: ignore[no-untyped-def]
     """Positions in a row of seeds with a free neighbour; how many. `here` has one voxel more at either end."""
     count = 0
@@ -85,12 +85,13 @@ def _shore(labels, up, back, here, ahead, down, found):  # type: ignore[no-untyp
 
 
 # One queue per height, as a list linked through `after`: a voxel enters one queue once, so 4 bytes a voxel are enough.
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _flood(height, labels, free_voxels, after):  # type: ignore[no-untyped-def]
     nz, ny, nx = height.shape
     heights, ids, free = height.reshape(-1), labels.reshape(-1), free_voxels.reshape(-1)
     heads = np.full(256, -1, dtype=np.int64)
     tails = np.full(256, -1, dtype=np.int64)
+    steps = np.array([-ny * nx, -nx, -1, 1, nx, ny * nx])
     nothing = np.zeros(nx, dtype=np.uint8)
     here = np.zeros(nx + 2, dtype=np.uint8)
     found = np.empty(nx, dtype=np.int64)
@@ -109,6 +110,10 @@ def _flood(height, labels, free_voxels, after):  # type: ignore[no-untyped-def]
             for x in found[:count]:
                 v = (z * ny + y) * nx + x
                 _append(v, heights[v], heads, tails, after)
+    for z in range(nz):
+        for y in range(ny):
+            ways = (z > 0) << 1 | (y > 0) << 2 | (y + 1 < ny) << 5 | (z + 1 < nz) << 6
+            _mark_ways(free_voxels[z, y], ways)
     level = np.int64(0)
     while level < 256:
         v = heads[level]
@@ -116,29 +121,24 @@ def _flood(height, labels, free_voxels, after):  # type: ignore[no-untyped-def]
             level += 1
             continue
         heads[level] = np.int64(after[v]) if v != tails[level] else -1
-        z, rest = v // (ny * nx), v % (ny * nx)
-        y, x = rest // nx, rest % nx
         for d in range(6):
-            if d == 0:
-                u = v - ny * nx if z > 0 else np.int64(-1)
-            elif d == 1:
-                u = v - nx if y > 0 else np.int64(-1)
-            elif d == 2:
-                u = v - 1 if x > 0 else np.int64(-1)
-            elif d == 3:
-                u = v + 1 if x + 1 < nx else np.int64(-1)
-            elif d == 4:
-                u = v + nx if y + 1 < ny else np.int64(-1)
-            else:
-                u = v + ny * nx if z + 1 < nz else np.int64(-1)
-            if u >= 0 and free[u]:
-                free[u] = 0
-                ids[u] = ids[v]
-                _append(u, heights[u], heads, tails, after)
-                level = min(level, np.int64(heights[u]))
+            if (free[v] >> (d + 1)) & 1:
+                u = v + steps[d]
+                if free[u] & 1:
+                    free[u] ^= 1
+                    ids[u] = ids[v]
+                    _append(u, heights[u], heads, tails, after)
+                    level = min(level, np.int64(heights[u]))
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True)
+def _mark_ways(row, ways):  # type: ignore[no-untyped-def]
+    """Bits 1 to 6 of each voxel: whether it has a neighbour in -z, -y, -x, +x, +y, +z; bit 0 stays: whether it is free."""
+    for x in range(row.size):
+        row[x] |= ways | (x > 0) << 3 | (x + 1 < row.size) << 4
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
 def _append(v, level, heads, tails, after):  # type: ignore[no-untyped-def]
     if heads[level] < 0:
         heads[level] = v

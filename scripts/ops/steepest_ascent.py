@@ -42,7 +42,7 @@ def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
     return parent.reshape(codes.shape), int(_number(flat, parent, top))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _steepest_edges(affinities, low, high, codes):  # type: ignore[no-untyped-def]
     _, nz, ny, nx = affinities.shape
     nothing = np.zeros(nx, dtype=affinities.dtype)
@@ -63,7 +63,7 @@ def _steepest_edges(affinities, low, high, codes):  # type: ignore[no-untyped-de
             )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: ignore[no-untyped-def]
     for x in range(codes.size):
         a, b, c = min(up[x], high), min(back[x], high), min(along[x], high)
@@ -74,7 +74,7 @@ def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: igno
         codes[x] = code if best > low else 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _ascend(codes, parent, step, lowest):  # type: ignore[no-untyped-def]
     """Rule 2: every exit gets its parent, everything else itself; returns the exits on plateaus, in ascending order."""
     found = 0
@@ -102,7 +102,7 @@ def _ascend(codes, parent, step, lowest):  # type: ignore[no-untyped-def]
     return exits[:found]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
     """Rule 3: breadth first from all exits at once; among parents of one layer the lowest index wins."""
     layer = exits
@@ -131,7 +131,7 @@ def _split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
         distance = deeper
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _join_maxima(codes, parent, step):  # type: ignore[no-untyped-def]
     """Union of the plateaus without exits; the lowest index becomes the root."""
     for v in range(codes.size):
@@ -147,7 +147,7 @@ def _join_maxima(codes, parent, step):  # type: ignore[no-untyped-def]
                     parent[a] = b
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root(parent, v):  # type: ignore[no-untyped-def]
     while parent[v] != v:
         parent[v] = parent[parent[v]]
@@ -155,7 +155,7 @@ def _root(parent, v):  # type: ignore[no-untyped-def]
     return np.int64(v)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _number(codes, parent, top):  # type: ignore[no-untyped-def]
     """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found."""
     count = 0

@@ -174,7 +174,7 @@ def descending(graph: RegionGraph) -> np.ndarray:
     return order
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _stable_by_digit(order, key, shift):  # type: ignore[no-untyped-def]
     starts = np.zeros(65537, dtype=np.int64)
     for i in range(order.size):
@@ -188,7 +188,7 @@ def _stable_by_digit(order, key, shift):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root(parent, a):  # type: ignore[no-untyped-def]
     while parent[a] != a:
         parent[a] = parent[parent[a]]
@@ -196,7 +196,7 @@ def _root(parent, a):  # type: ignore[no-untyped-def]
     return a
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # type: ignore[no-untyped-def]
     """Steps 2 to 4 on ids: the new number of each basin, ascending by the lowest basin of a segment, 0 for dust."""
     parent = np.arange(sizes.size)
@@ -228,7 +228,7 @@ def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # ty
     return numbers
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count_upper(bits):  # type: ignore[no-untyped-def]
     counts = np.zeros(65536, dtype=np.int64)
     for i in range(bits.size):
@@ -236,7 +236,7 @@ def _count_upper(bits):  # type: ignore[no-untyped-def]
     return counts
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count_lower(bits, upper):  # type: ignore[no-untyped-def]
     counts = np.zeros(65536, dtype=np.int64)
     for i in range(bits.size):

@@ -1,5 +1,9 @@
 """Agglomeration against a slow definition, one run for all thresholds, and untouched fragments."""
 
+import os
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -127,3 +131,26 @@ def test_a_threshold_not_asked_for_and_a_quantile_out_of_range_are_errors():
         agglomerate(np.ones((1, 2, 2), int), np.zeros((3, 1, 2, 2), np.float32)).at(0.5)
     with pytest.raises(ValueError, match="percent 0"):
         QuantileAffinity(0)
+
+
+@pytest.mark.slow
+def test_waterz_makes_the_same_partition_of_real_labels_affinities():
+    waterz = pytest.importorskip("waterz", reason="waterz is not installed: no second opinion on mean agglomeration")
+    folder = os.environ.get("SEM_DATA_DIR")
+    if folder is None:
+        pytest.skip("SEM_DATA_DIR is not set: no real labels")
+    with h5py.File(Path(folder) / "snemi3d_ac4_train.h5") as file:
+        label = file["labels"][:8, :256, :256]
+    affinities = noised_affinities(label, 0.6)
+    fragments = zwatershed(affinities, AffinityThresholds(0.1, 0.995, 0.5), size=0, dust=0)
+    ours = agglomerate(fragments, affinities, (0.2, 0.4, 0.6))
+    theirs = waterz.agglomerate(
+        affinities.copy(),
+        [0.2, 0.4, 0.6],
+        fragments=fragments.astype(np.uint64),
+        scoring_function="OneMinus<MeanAffinity<RegionGraphType, ScoreValue>>",
+    )
+    for (_, found), other in zip(ours, theirs, strict=True):
+        inside = fragments > 0
+        pairs = np.unique(np.stack([found[inside], other[inside].astype(np.int64)]), axis=1).shape[1]
+        assert pairs == np.unique(found[inside]).size == np.unique(other[inside]).size
