@@ -11,7 +11,7 @@ from scripts.handlers.json_lines import JsonLines, read_log
 from scripts.handlers.learning_rate import LearningRate
 from scripts.handlers.nonfinite import NonFiniteGuard
 from scripts.handlers.options import check_options
-from scripts.handlers.pictures import Pictures
+from scripts.handlers.pictures import Pictures, picture_region
 from scripts.handlers.plain_errors import plain_errors
 from scripts.handlers.preflight import check_settings
 from scripts.handlers.progress import Progress
@@ -59,6 +59,7 @@ __all__ = [
     "finish",
     "image_regions",
     "lower_is_better",
+    "picture_region",
     "plain_errors",
     "prepare_masked_batch",
     "read_log",

@@ -1,53 +1,58 @@
-"""What the network makes of held-out crops, as pictures while training and as a PNG at its end."""
+"""What the network makes of a held-out place, as pictures while training and as a PNG at its end."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.inferers import Inferer
 from monai.networks.utils import eval_mode
-from torch.utils.data import Dataset
 
+from scripts.data.region import Region
 from scripts.handlers.batches import prepare_masked_batch
 from scripts.handlers.figures import draw_reconstruction, mosaic
+from scripts.handlers.reconstruction_windows import BoxWindows
 from scripts.handlers.records import Recorder
 from scripts.handlers.tensorboard import TensorBoard
 from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
+from scripts.ops.box import Box
 
 HIDDEN_GREY = 0.5
 """Shade of a hidden token in a picture, between black 0 and white 1."""
+FIELD = (4, 96, 96)
+"""A picture shows at least so many voxels (z, y, x), side by side in as many crops as it takes."""
+SECTIONS = 4
+"""Rows of a picture, each a section."""
 
 
 class Pictures:
-    """Reconstruct the first validation crops every so often, and on demand.
+    """Reconstruct a fixed place of the validation box every so often, and on demand.
 
     Args:
-        dataset: of validation crops, each with "image" (1, z, y, x) scaled to [-1, 1] and "mask".
+        windows: the place, in crops; see `picture_region`. Images scaled to [-1, 1], with masks.
         network: the plain network.
         inferer: how it is called.
         device: where.
         tensorboard: shown there; null to draw on demand only.
         interval: iterations between two pictures.
-        crops: how many crops; one section of each is a row of the picture.
+        recorder: whose clock leaves the drawing out; null for none.
     """
 
     def __init__(
         self,
-        dataset: Dataset[Any],
+        windows: BoxWindows,
         network: torch.nn.Module,
         inferer: Inferer,
         device: str | torch.device = "cpu",
         tensorboard: TensorBoard | None = None,
         interval: int = 1000,
-        crops: int = 4,
         recorder: Recorder | None = None,
     ) -> None:
-        self.dataset, self.network, self.inferer, self.device = dataset, network, inferer, device
-        self.tensorboard, self.interval, self.crops, self.recorder = tensorboard, interval, crops, recorder
+        self.windows, self.network, self.inferer, self.device = windows, network, inferer, device
+        self.tensorboard, self.interval, self.recorder = tensorboard, interval, recorder
 
     def attach(self, engine: Engine) -> None:
         """Show pictures every `interval` iterations."""
@@ -55,44 +60,50 @@ class Pictures:
             engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.interval), self._show)
 
     def panels(self) -> list[np.ndarray]:
-        """Original, masked, reconstruction and pasted: four (crops, y, x) stacks in [0, 1]."""
-        return reconstruction_panels(
-            [self.dataset[number] for number in range(self.crops)], self.network, self.inferer, self.device
-        )
+        """Original, masked, reconstruction and pasted: four (sections, y, x) stacks in [0, 1]."""
+        stacks = [np.zeros(self.windows.box.shape, np.float32) for _ in range(4)]
+        for number in range(len(self.windows)):
+            item = self.windows[number]
+            corner, inside = item["corner"].tolist(), item["inside"].tolist()
+            place = tuple(slice(a, a + n) for a, n in zip(corner, inside, strict=True))
+            part = tuple(slice(0, n) for n in inside)
+            for stack, volume in zip(stacks, self._reconstructed(item["image"], item["mask"]), strict=True):
+                stack[place] = volume[part]
+        rows = np.linspace(0, len(stacks[0]) - 1, min(SECTIONS, len(stacks[0]))).round().astype(int)
+        return [np.clip((stack[rows] + 1) / 2, 0, 1) for stack in stacks]
 
     def draw(self, path: str | os.PathLike[str], title: str = "") -> Path:
         """Write them as a PNG."""
         return draw_reconstruction(self.panels(), path, title)
 
+    def _reconstructed(self, image: torch.Tensor, mask: torch.Tensor) -> list[np.ndarray]:
+        """The four (z, y, x) volumes of one crop, in [-1, 1]."""
+        batch = {"image": torch.as_tensor(image)[None], "mask": torch.as_tensor(mask)[None]}
+        crop, (_, mask), (kept,), _ = prepare_masked_batch(batch, self.device)
+        with torch.no_grad(), eval_mode(self.network):
+            prediction = self.inferer(crop, self.network, kept)
+        steps = [crop.shape[2 + axis] // mask.shape[1 + axis] for axis in range(3)]
+        patch = (steps[0], steps[1], steps[2])
+        masked = torch.where(voxel_mask(mask, patch), torch.full_like(crop, 2 * HIDDEN_GREY - 1), crop)
+        volumes = (crop, masked, in_grey(prediction, crop, patch), paste_hidden(crop, prediction, mask, patch))
+        return [volume[0, 0].float().cpu().numpy() for volume in volumes]
+
     def _show(self, engine: Engine) -> None:
-        assert self.tensorboard is not None
-        picture = torch.from_numpy(mosaic(self.panels()))
-        self.tensorboard.image(
-            "validation/original, masked, reconstruction, pasted", picture, int(engine.state.iteration)
-        )
+        if self.tensorboard is not None:
+            picture = torch.from_numpy(mosaic(self.panels()))
+            name = "validation/original, masked, reconstruction, pasted"
+            self.tensorboard.image(name, picture, int(engine.state.iteration))
         if self.recorder is not None:
             self.recorder.restart_clock()
 
 
-def reconstruction_panels(
-    items: Sequence[dict[str, Any]], network: torch.nn.Module, inferer: Inferer, device: str | torch.device
-) -> list[np.ndarray]:
-    """One section of each item: the one with the most hidden tokens, of several the first."""
-    batch = {key: torch.stack([torch.as_tensor(item[key]) for item in items]) for key in ("image", "mask")}
-    image, (_, mask), (kept,), _ = prepare_masked_batch(batch, device)
-    with torch.no_grad(), eval_mode(network):
-        prediction = inferer(image, network, kept)
-    patch = tuple(image.shape[2 + axis] // mask.shape[1 + axis] for axis in range(3))
-    hidden = voxel_mask(mask, (patch[0], patch[1], patch[2]))
-    pasted = paste_hidden(image, prediction, mask, (patch[0], patch[1], patch[2]))
-    grey = in_grey(prediction, image, (patch[0], patch[1], patch[2]))
-    sections = hidden.flatten(3).sum(3)[:, 0].argmax(1)
-    shade = torch.full_like(image, 2 * HIDDEN_GREY - 1)
-    chosen = [_sections(volume, sections) for volume in (image, torch.where(hidden, shade, image), grey, pasted)]
-    return [np.clip((stack + 1) / 2, 0, 1) for stack in chosen]
-
-
-def _sections(volume: torch.Tensor, sections: torch.Tensor) -> np.ndarray:
-    rows = torch.arange(len(volume), device=volume.device)
-    stack: np.ndarray = volume[rows, 0, sections].float().cpu().numpy()
-    return stack
+def picture_region(regions: Sequence[Region], crop: Sequence[int]) -> Region:
+    """The middle of the first region: whole crops (z, y, x), as many side by side as make up `FIELD` or fit."""
+    region = regions[0]
+    starts, stops = [], []
+    for low, high, size, wanted in zip(region.box.start, region.box.stop, crop, FIELD, strict=True):
+        extent = size * min(-(-wanted // size), (high - low) // size)
+        starts.append(low + (high - low - extent) // 2)
+        stops.append(starts[-1] + extent)
+    middle = Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
+    return dataclasses.replace(region, box=middle)

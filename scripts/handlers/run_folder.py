@@ -71,4 +71,5 @@ class RunFolder:
         return int(entries[-1]["iteration"]) if entries else 0
 
     def _how_far(self) -> str:
-        return f"iteration {self._logged():,} is the last in its log" if self._logged() else "a checkpoint without a log"
+        last = self._logged()
+        return f"iteration {last:,} is the last in its log" if last else "a checkpoint without a log"

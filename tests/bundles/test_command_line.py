@@ -94,7 +94,7 @@ def test_the_bare_command_is_the_published_recipe_on_the_synthetic_volume():
     assert {name: parser.get_parsed_content(name) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("name", ["vit_base", "vit_large", "small"])
+@pytest.mark.parametrize("name", ["vit_base", "vit_large", "small", "demo"])
 def test_the_presets_are_networks(name):
     from monai.bundle import ConfigParser
 

@@ -71,7 +71,7 @@ def test_each_overlay_trains(train, overlay, kept, capsys):
     options = {"volumes": "unused"} if overlay == "" else {}
     folder = train(overlay, iterations=2, **options)
     assert len(losses(folder)) == 2
-    ratio = {"demo": 13}.get(overlay, kept)
+    ratio = {"demo": 27}.get(overlay, kept)
     assert f"{ratio} of 54 tokens kept" in capsys.readouterr().out
 
 

@@ -1,13 +1,18 @@
 """Pictures say what the numbers say."""
 
 import numpy as np
-import torch
 from PIL import Image
 
+from scripts.data.region import Region
+from scripts.data.volumes.volume import ArrayVolume
 from scripts.handlers.figures import draw_curve, draw_reconstruction, mosaic, running_mean
-from scripts.handlers.pictures import reconstruction_panels
+from scripts.handlers.inferer import PrecisionInferer
+from scripts.handlers.pictures import Pictures, picture_region
+from scripts.handlers.reconstruction_windows import BoxWindows
 from scripts.handlers.training import table
 from scripts.networks import Encoder, MaskedAutoencoder
+from scripts.ops.box import Box
+from scripts.transforms import RandSectionMaskd
 
 
 def test_a_running_mean_is_shorter_at_both_ends():
@@ -33,18 +38,21 @@ def test_curve_and_reconstruction_become_files(tmp_path):
     draw_curve([], tmp_path / "empty.png")
 
 
-def test_a_pasted_section_is_the_original_where_visible():
-    image = torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    mask = torch.zeros(4, 2, 2, dtype=torch.bool)
-    mask[2, 0] = True  # the section with the most hidden tokens
+def test_a_picture_is_made_of_crops_and_pasted_where_hidden():
+    voxels = np.random.RandomState(0).rand(9, 20, 21).astype(np.float32) * 2 - 1
+    region = Region(ArrayVolume(voxels), Box((2, 1, 0), (9, 20, 21)))
+    place = picture_region([region], (3, 8, 8))
+    assert str(place.box) == "2:8,2:18,2:18"
     network = MaskedAutoencoder(Encoder((1, 4, 4), 24, 1, 2), 24, 1, 2)
-    original, masked, _, pasted = reconstruction_panels(
-        [{"image": image, "mask": mask}], network, lambda x, net, kept: net(x, kept), "cpu"
-    )
-    np.testing.assert_allclose(original[0], (image[0, 2].numpy() + 1) / 2, atol=1e-6)
-    np.testing.assert_allclose(pasted[0, 4:], original[0, 4:], atol=1e-6)
-    assert (masked[0, :4] == 0.5).all()
-    np.testing.assert_allclose(masked[0, 4:], original[0, 4:], atol=1e-6)
+    windows = BoxWindows(place, (3, 8, 8), RandSectionMaskd((3, 2, 2), 0.4))
+    pictures = Pictures(windows, network, PrecisionInferer())
+    original, masked, _, pasted = pictures.panels()
+    np.testing.assert_allclose(original, (voxels[[2, 4, 5, 7], 2:18, 2:18] + 1) / 2, atol=1e-6)
+    hidden = masked == 0.5
+    assert 0 < hidden.mean() < 1
+    np.testing.assert_allclose(pasted[~hidden], original[~hidden], atol=1e-6)
+    np.testing.assert_allclose(masked[~hidden], original[~hidden], atol=1e-6)
+    assert not np.allclose(pasted[hidden], original[hidden], atol=1e-3)
 
 
 def test_the_table_has_first_and_last_losses_baselines_and_speed():
