@@ -1,11 +1,11 @@
 """Fixed 3D sin-cos positions of tokens, for any grid and any width."""
 
-import math
-
 import torch
 
 
-def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.device | None = None) -> torch.Tensor:
+def sincos_positions(
+    grid: tuple[int, int, int], width: int, device: torch.device | None = None, frequency_range: float = 10.0
+) -> torch.Tensor:
     """(N, width) float32 positions of the N = gz * gy * gx tokens of a grid, z slowest.
 
     Each axis has the same share of the width: `width // 6` sines, then as many cosines, of its token coordinate;
@@ -13,7 +13,9 @@ def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.devic
     0, 1, 2, ... whatever the grid, so a larger window gives its first tokens the positions they had in a smaller one.
     They count tokens, not nanometres: one step is one patch along any axis.
 
-    Frequencies fall from 1 to nearly 1/10000 radians a token, as in the MAE recipe.
+    Frequencies fall geometrically from 1 to nearly 1/10 radians a token. The MAE recipe's range of 10000 is made for
+    sequences of thousands: along 6 tokens most of its channels hardly change, and a small network takes several times
+    as long to tell neighbours apart (docs/decisions/positions.md).
 
     Computed anew for the grid at hand (under a millisecond for 6x6x6x768): no stored table could be of another size.
 
@@ -21,12 +23,13 @@ def sincos_positions(grid: tuple[int, int, int], width: int, device: torch.devic
         grid: tokens along (z, y, x).
         width: channels of a token, at least 6.
         device: where to make them.
+        frequency_range: fastest over slowest frequency.
     """
     frequencies = width // 6
     if frequencies < 1:
         raise ValueError(f"width {width} is too small for 3D positions: give each axis a sine and a cosine, 6 or more")
     octave = torch.arange(frequencies, dtype=torch.float32, device=device) / frequencies
-    frequency = torch.exp(octave * -math.log(10000.0))
+    frequency = torch.pow(frequency_range, -octave)
     z, y, x = grid
     parts = [
         _waves(z, frequency).view(z, 1, 1, 2 * frequencies).expand(z, y, x, 2 * frequencies),

@@ -15,7 +15,7 @@ def by_definition(grid: tuple[int, int, int], width: int) -> torch.Tensor:
             for x in range(grid[2]):
                 row = []
                 for coordinate in (z, y, x):
-                    angles = [torch.tensor(coordinate * 10000 ** (-k / share)) for k in range(share)]
+                    angles = [torch.tensor(coordinate * 10.0 ** (-k / share)) for k in range(share)]
                     row += [angle.sin() for angle in angles] + [angle.cos() for angle in angles]
                 rows.append(torch.stack(row + [torch.tensor(0.0)] * (width - 6 * share)))
     return torch.stack(rows)
