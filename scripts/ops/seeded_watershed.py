@@ -133,7 +133,7 @@ def _flood(height, labels, free_voxels, after):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _mark_ways(row, ways):  # type: ignore[no-untyped-def]
-    """Bits 1 to 6 of each voxel: whether it has a neighbour in -z, -y, -x, +x, +y, +z; bit 0 stays: whether it is free."""
+    """Bits 1 to 6 of a voxel: has it a neighbour in -z, -y, -x, +x, +y, +z? Bit 0 stays: is it free?"""
     for x in range(row.size):
         row[x] |= ways | (x > 0) << 3 | (x + 1 < row.size) << 4
 
