@@ -28,7 +28,7 @@ class Baselines:
     Args:
         dataset: of validation crops, each with "image" (1, z, y, x) and "mask".
         patch: voxels of a token.
-        crops: how many of them; interpolation takes about a second each.
+        crops: how many of them; interpolation takes up to a second each.
         recorder: told of the scores.
     """
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+CEILING = 1.1
+"""Top of a curve's picture once the loss is below it."""
 TITLES = ("original", "masked", "reconstruction", "pasted")
 
 
@@ -66,6 +68,9 @@ def draw_curve(log: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], t
             axes.axhline(
                 level[-1, 1], color="0.35", linestyle=style, linewidth=1, label=f"{name.replace('_', ' ')} baseline"
             )
+    shown = [points[-1, 1] for points in (training, validation) if len(points)]
+    if shown and max(shown) < CEILING:  # an untrained network scores two or more, and would squash the rest
+        axes.set_ylim(top=CEILING)
     axes.set_xlabel("iteration")
     axes.set_ylabel("error of hidden tokens\n(1 = predicting each token's mean)")
     axes.grid(alpha=0.25)
