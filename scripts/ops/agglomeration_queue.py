@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from scripts.ops.border_pools import initial_scores, new_pool, pooled_score, pour
+from scripts.ops.union_find import find_root
 
 
 def merge_order(
@@ -75,7 +76,7 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
             step += 1
         if step == thresholds.size:
             break
-        kept, gone = _root(parent, ends[2 * e]), _root(parent, ends[2 * e + 1])
+        kept, gone = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
         if degree[kept] < degree[gone]:
             kept, gone = gone, kept
         dead[e] = True
@@ -87,7 +88,7 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
         while half >= 0:
             following, moved = after[half], half >> 1
             if not dead[moved]:
-                neighbour = _root(parent, ends[half ^ 1])
+                neighbour = find_root(parent, ends[half ^ 1])
                 slot = _slot(table, kept, neighbour)
                 if table[slot, 1]:
                     into = np.int64(table[slot, 1]) - 1
@@ -117,17 +118,9 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, a):  # type: ignore[no-untyped-def]
-    while parent[a] != a:
-        parent[a] = parent[parent[a]]
-        a = parent[a]
-    return a
-
-
-@numba.njit(cache=True, nogil=True)
 def _snapshot(parent, lowest, segment):  # type: ignore[no-untyped-def]
     for a in range(parent.size):
-        segment[a] = lowest[_root(parent, a)]
+        segment[a] = lowest[find_root(parent, a)]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -167,7 +160,7 @@ def _fill(table, ends, parent, dead):  # type: ignore[no-untyped-def]
     used = 0
     for e in range(dead.size):
         if not dead[e]:
-            a, b = _root(parent, ends[2 * e]), _root(parent, ends[2 * e + 1])
+            a, b = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
             slot = _slot(table, a, b)
             if not table[slot, 1]:
                 table[slot, 0], table[slot, 1] = _key(a, b), e + 1

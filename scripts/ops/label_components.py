@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from scripts.ops.union_find import find_root
+
 
 def label_components(labels: np.ndarray, smallest: int = 1) -> int:
     """Renumber the 6-connected components of equal non-zero label, in place; ids follow the first voxel in scan order.
@@ -50,14 +52,6 @@ def _count_runs(rows: np.ndarray, counts: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: np.ndarray, run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
-
-
-@njit(cache=True, nogil=True)
 def _join_runs(
     rows: np.ndarray, height: int, runs_before: np.ndarray, start: np.ndarray, stop: np.ndarray, parent: np.ndarray
 ) -> None:
@@ -82,7 +76,7 @@ def _join_runs(
                 over = other
                 while over < last and start[over] < stop[run]:
                     if rows[row, start[run]] == rows[row - back, start[over]]:
-                        one, two = _root(parent, run), _root(parent, over)
+                        one, two = find_root(parent, run), find_root(parent, over)
                         parent[max(one, two)] = min(one, two)
                     over += 1
 
@@ -92,7 +86,7 @@ def _number_runs(start: np.ndarray, stop: np.ndarray, parent: np.ndarray, smalle
     """Turn `parent` into final ids; returns how many."""
     size = np.zeros(parent.size, np.int64)
     for run in range(parent.size):
-        parent[run] = _root(parent, run)
+        parent[run] = find_root(parent, run)
         size[parent[run]] += stop[run] - start[run]
     kept = 0
     for run in range(parent.size):  # a root comes before its runs

@@ -8,6 +8,7 @@ import numpy as np
 from scripts.ops.affinity_convention import LONG_RANGE, AffinityConvention
 from scripts.ops.connected_components import drop_small
 from scripts.ops.probability_checks import check_range, checked_prediction, levels, threshold_in
+from scripts.ops.union_find import find_root
 
 STRIDES = (1, 4, 4)
 """Repulsive edges are taken on this grid (z, y, x), as published programs do; attractive edges everywhere."""
@@ -134,7 +135,7 @@ def _cluster(edges, steps, repulsive, inside, clusters):  # type: ignore[no-unty
     used = 0
     for edge in edges:
         c, v = np.int64(edge) // voxels, np.int64(edge) % voxels
-        a, b = _root(parent, v), _root(parent, v + steps[c])
+        a, b = find_root(parent, v), find_root(parent, v + steps[c])
         if a == b:
             continue
         if length[a] < length[b]:
@@ -167,7 +168,7 @@ def _cluster(edges, steps, repulsive, inside, clusters):  # type: ignore[no-unty
         while entry:
             row = np.int64(entry) - 1
             entry = after[row]
-            far = _root(parent, np.int64(other[row]))
+            far = find_root(parent, np.int64(other[row]))
             key = _key(a, far)
             slot = _slot(pairs, key)
             if pairs[slot] == 0:
@@ -218,26 +219,18 @@ def _refilled(pairs, parent, room):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, v):  # type: ignore[no-untyped-def]
-    while parent[v] != v:
-        parent[v] = parent[np.int64(parent[v])]
-        v = np.int64(parent[v])
-    return np.int64(v)
-
-
-@numba.njit(cache=True, nogil=True)
 def _number(parent, inside, number):  # type: ignore[no-untyped-def]
     """Replace parents by numbers in the order of each cluster's first voxel; `number` is scratch of the same length."""
     number[:] = 0
     count = 0
     for v in range(parent.size):
         if inside[v]:
-            root = _root(parent, v)
+            root = find_root(parent, v)
             if number[root] == 0:
                 count += 1
                 number[root] = count
     for v in range(parent.size):
-        _root(parent, v)
+        find_root(parent, v)
     for v in range(parent.size):
         root = v
         while parent[root] != root:

@@ -13,6 +13,8 @@ The rules, for voxels v with edges of affinity w > low, where every w >= high co
 import numba
 import numpy as np
 
+from scripts.ops.union_find import find_root
+
 # Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index.
 # Direction d and its way back add up to 5. Bits 0-5 of a code are steepest edges, bits 6-7 the distance to an exit
 # modulo 3, plus 1 (0: not reached).
@@ -140,19 +142,11 @@ def _join_maxima(codes, parent, step):  # type: ignore[no-untyped-def]
             continue
         for d in range(3):
             if (code >> d) & 1:
-                a, b = _root(parent, v), _root(parent, v + step[d])
+                a, b = find_root(parent, v), find_root(parent, v + step[d])
                 if a < b:
                     parent[b] = a
                 elif b < a:
                     parent[a] = b
-
-
-@numba.njit(cache=True, nogil=True)
-def _root(parent, v):  # type: ignore[no-untyped-def]
-    while parent[v] != v:
-        parent[v] = parent[parent[v]]
-        v = np.int64(parent[v])
-    return np.int64(v)
 
 
 @numba.njit(cache=True, nogil=True)

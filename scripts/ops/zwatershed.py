@@ -10,6 +10,7 @@ from scripts.ops.connected_components import renumber, sizes_of
 from scripts.ops.probability_checks import check_range, checked_prediction, levels, threshold_in
 from scripts.ops.region_graph import RegionGraph, largest_affinities
 from scripts.ops.steepest_ascent import basins
+from scripts.ops.union_find import find_root
 
 
 @dataclass(frozen=True)
@@ -189,21 +190,13 @@ def _stable_by_digit(order, key, shift):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, a):  # type: ignore[no-untyped-def]
-    while parent[a] != a:
-        parent[a] = parent[parent[a]]
-        a = parent[a]
-    return a
-
-
-@numba.njit(cache=True, nogil=True)
 def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # type: ignore[no-untyped-def]
     """Steps 2 to 4 on ids: the new number of each basin, ascending by the lowest basin of a segment, 0 for dust."""
     parent = np.arange(sizes.size)
     for i in order:
         if weight[i] <= weak:
             break
-        a, b = _root(parent, np.int64(first[i])), _root(parent, np.int64(second[i]))
+        a, b = find_root(parent, np.int64(first[i])), find_root(parent, np.int64(second[i]))
         if a != b and (sizes[a] < size or sizes[b] < size):
             low, high = min(a, b), max(a, b)
             parent[high] = low
@@ -211,7 +204,7 @@ def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # ty
     for i in order:
         if weight[i] < joined:
             break
-        a, b = _root(parent, np.int64(first[i])), _root(parent, np.int64(second[i]))
+        a, b = find_root(parent, np.int64(first[i])), find_root(parent, np.int64(second[i]))
         if a != b and sizes[a] >= dust and sizes[b] >= dust:
             low, high = min(a, b), max(a, b)
             parent[high] = low
@@ -219,7 +212,7 @@ def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # ty
     numbers = np.zeros(sizes.size, dtype=np.int64)
     count = 0
     for a in range(1, sizes.size):
-        root = _root(parent, a)
+        root = find_root(parent, a)
         if root == a and sizes[a] >= dust:
             count += 1
             numbers[a] = count
