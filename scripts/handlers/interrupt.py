@@ -46,13 +46,19 @@ class Interrupt:
         if os.getpid() != self._process:  # a worker that prepares data: its parent ends it
             return
         if self._engine.state.iteration == 0:
-            self._deafen()
             print("\nnothing was trained yet, so nothing is saved", flush=True)
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+            self._end_at_once(number, frame)
         self.received = number
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         print(f"\n{name}: finishing this iteration, then saving. Once more ends at once, without saving.", flush=True)
-        self._deafen()
+        for each in self._before:
+            signal.signal(each, self._end_at_once)
+
+    def _end_at_once(self, number: int, frame: FrameType | None) -> None:
+        """End the program, also where the shell had it ignore Ctrl-C, as it does in the background."""
+        if os.getpid() == self._process:
+            self._deafen()
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     def _end_if_asked(self, engine: Engine) -> None:
         self.received = _largest_over_processes(self.received)

@@ -35,12 +35,16 @@ def test_a_signal_ends_training_after_its_iteration_and_the_program_with_its_cod
     assert left.value.code == code
 
 
-def test_a_second_ctrl_c_ends_at_once():
-    before = signal.getsignal(signal.SIGINT)
-    engine = engine_with(Interrupt(), signal.SIGINT, at=2, times=2)
-    with pytest.raises(KeyboardInterrupt):
-        engine.run([0] * 10, max_epochs=1)
-    assert signal.getsignal(signal.SIGINT) == before
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_a_second_ctrl_c_ends_at_once(before):
+    outside = signal.signal(signal.SIGINT, before)
+    try:
+        engine = engine_with(Interrupt(), signal.SIGINT, at=2, times=2)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run([0] * 10, max_epochs=1)
+        assert signal.getsignal(signal.SIGINT) == before
+    finally:
+        signal.signal(signal.SIGINT, outside)
 
 
 def test_before_the_first_iteration_there_is_nothing_to_wait_for(capsys):
