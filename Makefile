@@ -32,7 +32,7 @@ format: $(READY)  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## measure beside the peers, as ratios (about 20 minutes on 2 cores)
+bench: $(READY)  ## measure beside the peers, as ratios (about 10 minutes on 2 cores)
 	@for bench in $(patsubst tests/benchmarks/%.py,%,$(sort $(wildcard tests/benchmarks/bench_*.py))); do \
 	  echo "# $$bench"; $(BIN)/python -m tests.benchmarks.$$bench || exit 1; done
 

@@ -9,6 +9,7 @@ DENSE = 1024
 
 @numba.njit(cache=True, nogil=True)
 def initial_scores(sums, faces, bins, starts, quantile):  # type: ignore[no-untyped-def]
+    """(edges,) scores of single borders: 1 - mean affinity where `quantile` is 0, else 1 - that percentile."""
     score = np.empty(faces.size, dtype=np.float64)
     histogram = np.zeros(256, dtype=np.int64)
     for e in range(faces.size):
@@ -37,6 +38,7 @@ def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
 # histogram of their own. pool = (next in chain, last in chain, row of the histogram or -1, histograms, [rows used]).
 @numba.njit(cache=True, nogil=True)
 def new_pool(edges, faces, quantile):  # type: ignore[no-untyped-def]
+    """An empty pool for `edges` borders of `faces` faces in all; nothing is kept where `quantile` is 0 (the mean)."""
     kept = edges if quantile else 0
     rows = faces // DENSE + 1
     return (
@@ -58,6 +60,7 @@ def _count_chain(pool, bins, starts, border, histogram):  # type: ignore[no-unty
 
 @numba.njit(cache=True, nogil=True)
 def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-def]
+    """Pour the faces of border `source` into `into`; `faces` is how many they have together."""
     following, last, row, histograms, rows = pool
     if faces <= DENSE:
         following[last[into]] = source
@@ -79,6 +82,7 @@ def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-de
 
 @numba.njit(cache=True, nogil=True)
 def pooled_score(pool, bins, starts, border, faces, quantile):  # type: ignore[no-untyped-def]
+    """1 - the `quantile` percent quantile of the affinities of all `faces` faces poured into `border`, in 256 bins."""
     if pool[2][border] >= 0:
         return _quantile_score(pool[3][pool[2][border]], faces, quantile)
     histogram = np.zeros(256, dtype=np.int64)

@@ -176,6 +176,16 @@ def test_grey_values_without_a_range_are_said_and_trained_on_with_one(train, vox
     assert wide == pytest.approx(narrow, rel=1e-4)
 
 
+def test_a_rule_turns_black_crops_down(train, voxels, tmp_path):
+    path = tmp_path / "black.npy"
+    np.save(path, np.zeros_like(voxels))
+    rule = {"_target_": "scripts.data.MostlyBlack"}
+    message = failure(train, volumes=str(path), reject=rule)
+    assert "MostlyBlack" in message
+    assert "black.npy" in message
+    assert len(losses(train(output_dir=tmp_path / "grey", reject=rule, iterations=2))) == 2
+
+
 def test_a_loss_that_is_not_finite_stops_with_its_place(train, voxels, tmp_path):
     path = tmp_path / "holes.npy"
     broken = voxels.astype(np.float32)
