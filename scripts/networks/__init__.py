@@ -1,16 +1,22 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
+from scripts.networks.activated import Activated
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.parameter_groups import parameter_groups, scaled_lr
 from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
 from scripts.networks.positions import sincos_positions
+from scripts.networks.taps import even_taps
 from scripts.networks.tokens import from_tokens, kept_tokens, normalise_tokens, take_tokens, to_tokens, token_grid
+from scripts.networks.unetr import UNETR
 from scripts.networks.vit import Block, Encoder
 
 __all__ = [
+    "UNETR",
+    "Activated",
     "Block",
     "Encoder",
     "MaskedAutoencoder",
+    "even_taps",
     "from_tokens",
     "in_grey",
     "kept_tokens",
