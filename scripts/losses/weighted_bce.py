@@ -1,0 +1,26 @@
+"""Binary cross-entropy with logits in which both classes count alike."""
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from scripts.losses.known_voxels import Truth, known_logits, mean_over_known
+from scripts.ops.class_weights import class_weights
+
+
+class WeightedBCE(nn.Module):
+    """Binary cross-entropy with logits, each voxel weighed by `scripts.ops.class_weights` of its sample.
+
+    The weighted sum is divided by the number of known voxels, not by the sum of the weights: so does PyTorch
+    Connectomics (Lin et al. 2021), whose learning rates thereby stay valid; its scale grows with the imbalance.
+    """
+
+    def forward(self, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
+        """Scalar loss of logits (B, C, Z, Y, X) against (target, known) of that shape.
+
+        Raises:
+            ValueError: shapes that differ, or a mask that is not bool.
+        """
+        logits, target, known = known_logits(prediction, truth)
+        entropy = binary_cross_entropy_with_logits(logits, target, reduction="none")
+        return mean_over_known(entropy * class_weights(target, known), known).mean()
