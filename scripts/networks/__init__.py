@@ -1,6 +1,7 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
 from scripts.networks.activated import Activated
+from scripts.networks.layer_decay import group_table, layer_decay_groups
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.parameter_groups import parameter_groups, scaled_lr
 from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
@@ -18,8 +19,10 @@ __all__ = [
     "MaskedAutoencoder",
     "even_taps",
     "from_tokens",
+    "group_table",
     "in_grey",
     "kept_tokens",
+    "layer_decay_groups",
     "normalise_tokens",
     "parameter_groups",
     "paste_hidden",

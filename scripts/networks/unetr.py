@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -92,7 +93,7 @@ class UNETR(nn.Module):
 
 def check_taps(taps: Sequence[int], depth: int, doublings: int) -> None:
     """Refuse taps of another number than the doublings, or that do not rise from 1 or more to the last block."""
-    rising = all(before < after for before, after in zip(taps, taps[1:], strict=False))
+    rising = all(before < after for before, after in pairwise(taps))
     if len(taps) != doublings or not rising or taps[0] < 1 or taps[-1] != depth:
         raise ValueError(
             f"taps {list(taps)} must be {doublings} rising block numbers, one for each doubling of the patch, from 1 "
