@@ -5,6 +5,8 @@ from scripts.handlers.baselines import Baselines
 from scripts.handlers.batches import prepare_masked_batch
 from scripts.handlers.best_checkpoint import BestCheckpoint
 from scripts.handlers.checkpoints import Checkpoints
+from scripts.handlers.encoder_transfer import transfer_encoder
+from scripts.handlers.freeze_encoder import FreezeEncoder
 from scripts.handlers.inferer import PrecisionInferer
 from scripts.handlers.interrupt import Interrupt
 from scripts.handlers.json_lines import JsonLines, read_log
@@ -34,6 +36,7 @@ __all__ = [
     "BestCheckpoint",
     "BoxWindows",
     "Checkpoints",
+    "FreezeEncoder",
     "Interrupt",
     "IterationRecord",
     "JsonLines",
@@ -68,4 +71,5 @@ __all__ = [
     "restore",
     "switch",
     "train",
+    "transfer_encoder",
 ]
