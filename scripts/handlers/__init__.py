@@ -2,7 +2,7 @@
 
 from scripts.handlers.announce import announce
 from scripts.handlers.baselines import Baselines
-from scripts.handlers.batches import prepare_masked_batch
+from scripts.handlers.batches import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.handlers.best_checkpoint import BestCheckpoint
 from scripts.handlers.checkpoints import Checkpoints
 from scripts.handlers.encoder_transfer import transfer_encoder
@@ -21,7 +21,7 @@ from scripts.handlers.reconstruction_windows import BoxWindows, reconstruction_r
 from scripts.handlers.reconstruction_writer import ReconstructionWriter
 from scripts.handlers.records import IterationRecord, Listener, Recorder
 from scripts.handlers.regions import check_held_out, image_regions
-from scripts.handlers.restored_network import recipe_of, restore
+from scripts.handlers.restored_network import decoder_of, recipe_of, restore
 from scripts.handlers.run_folder import RunFolder
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.seeding import SeedEachIteration
@@ -59,12 +59,15 @@ __all__ = [
     "check_held_out",
     "check_options",
     "check_settings",
+    "decoder_of",
     "finish",
     "image_regions",
     "lower_is_better",
     "picture_region",
     "plain_errors",
+    "prepare_box_batch",
     "prepare_masked_batch",
+    "prepare_target_batch",
     "read_log",
     "recipe_of",
     "reconstruction_region",

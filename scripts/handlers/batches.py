@@ -1,4 +1,4 @@
-"""What a training or validation engine gets out of a batch of masked crops."""
+"""What a training or validation engine gets out of a batch of crops."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,6 +8,8 @@ import torch
 from scripts.networks.tokens import kept_tokens
 
 MaskedBatch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor], dict[str, Any]]
+TargetBatch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[()], dict[str, Any]]
+BoxBatch = tuple[torch.Tensor, torch.Tensor, tuple[()], dict[str, Any]]
 
 
 def prepare_masked_batch(
@@ -33,6 +35,47 @@ def prepare_masked_batch(
     kept = batch["kept"] if "kept" in batch else kept_tokens(mask)
     kept = kept.to(device, non_blocking=non_blocking)
     return image, (image, mask.to(device, non_blocking=non_blocking)), (kept,), {}
+
+
+def prepare_target_batch(
+    batch: Mapping[str, Any],
+    device: str | torch.device | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> TargetBatch:
+    """Unpack a batch of crops with targets in MONAI's prepare-batch form.
+
+    Args:
+        batch: "image" (b, 1, z, y, x), "target" (b, c, z, y, x) and "known", bool of the same shape, True where the
+            labels decide.
+        device: where the tensors go.
+        non_blocking: copy while the host goes on, from pinned memory.
+        kwargs: passed to `Tensor.to`.
+
+    Returns:
+        The image, (target, known) for the loss, nothing more and no keywords.
+    """
+    image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
+    target = _plain(batch["target"]).to(device, non_blocking=non_blocking, **kwargs)
+    return image, (target, _plain(batch["known"]).to(device, non_blocking=non_blocking)), (), {}
+
+
+def prepare_box_batch(
+    batch: Mapping[str, Any],
+    device: str | torch.device | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> BoxBatch:
+    """Unpack a batch of whole boxes: the image goes to the device, the labels stay where scores are counted.
+
+    Args:
+        batch: "image" (b, 1, z, y, x) and "label", integers of the same shape.
+        device: where the image goes.
+        non_blocking: copy while the host goes on, from pinned memory.
+        kwargs: passed to `Tensor.to`.
+    """
+    image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
+    return image, _plain(batch["label"]).cpu(), (), {}
 
 
 def split_batch(batch: Mapping[str, Any], parts: int) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Keep the network with the lowest validation loss."""
+"""Keep the network with the best validation score."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from scripts.handlers.run_folder import RunFolder
 
 
 class BestCheckpoint:
-    """Write `best.pt`: the network and its recipe, without the optimizer.
+    """Write `best.pt`: the network, its recipe and its scores, without the optimizer.
 
     Args:
         folder: of the run.
@@ -22,8 +22,17 @@ class BestCheckpoint:
     def __init__(self, folder: RunFolder, network: torch.nn.Module, recipe: Mapping[str, Any], rank: int = 0) -> None:
         self.folder, self.network, self.recipe, self.rank = folder, network, recipe, rank
 
-    def __call__(self, iteration: int, val_loss: float) -> None:
-        """Replace the best by the network as it is now."""
+    def __call__(self, iteration: int, scores: Mapping[str, float], decoder: Mapping[str, Any] | None = None) -> None:
+        """Replace the best by the network as it is now.
+
+        Args:
+            iteration: optimizer steps done.
+            scores: those of the validation, by name; under "scores" in the file.
+            decoder: "name" and "settings" of the decoder that reached them; under "decoder", where there is one.
+        """
         if self.rank == 0:
             content = network_content(self.network, self.recipe, iteration)
-            save_atomically(content | {"val_loss": float(val_loss)}, self.folder.best)
+            content["scores"] = {name: float(value) for name, value in scores.items()}
+            if decoder is not None:
+                content["decoder"] = {"name": decoder["name"], "settings": dict(decoder["settings"])}
+            save_atomically(content, self.folder.best)

@@ -12,9 +12,9 @@ from scripts.handlers.records import IterationRecord, Listener
 class JsonLines(Listener):
     """Append a line for each iteration and each validation; a resumed run first drops what lies beyond its checkpoint.
 
-    A training line has iteration, loss, lr, samples_per_s, seconds, waiting (of them, for data) and elapsed; a
-    validation line has iteration and the scores by name, val_loss among them. A value that is not finite is written
-    as null.
+    A training line has iteration, loss, loss_NAME for each term of a sum, lr, samples_per_s, seconds, waiting (of
+    them, for data) and elapsed; a validation line has iteration and the scores by name, such as val_loss. A value that
+    is not finite is written as null.
 
     Args:
         path: the file; its folder is made when training begins.
@@ -36,6 +36,7 @@ class JsonLines(Listener):
             {
                 "iteration": record.iteration,
                 "loss": record.loss,
+                **{f"loss_{name}": value for name, value in record.parts.items()},
                 "lr": record.learning_rate,
                 "samples_per_s": round(record.samples_per_second, 3),
                 "seconds": record.seconds,

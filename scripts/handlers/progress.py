@@ -10,7 +10,9 @@ from tqdm import tqdm
 from scripts.handlers.records import IterationRecord, Listener
 
 SMOOTHING = 0.1
-"""Weight of the newest iteration in the loss and the speeds shown."""
+"""Weight of the newest iteration in the losses and the speeds shown."""
+SCORES = 6
+"""Validation scores printed; the log has them all."""
 
 
 class Progress(Listener):
@@ -27,6 +29,7 @@ class Progress(Listener):
         self._bar: tqdm | None = None
         self._iterations = 0
         self._loss = self._seconds = 0.0
+        self._parts: dict[str, float] = {}
         self._last_line = 0.0
 
     def begin(self, start: int, iterations: int) -> None:
@@ -39,9 +42,11 @@ class Progress(Listener):
         """Move on by one."""
         first = self._seconds == 0.0
         self._loss = record.loss if first else _towards(self._loss, record.loss)
+        self._parts = {name: _towards(self._parts.get(name, part), part) for name, part in record.parts.items()}
         self._seconds = record.seconds if first else _towards(self._seconds, record.seconds)
+        parts = ", ".join(f"{name} {part:.3f}" for name, part in self._parts.items())
         text = (
-            f"loss {self._loss:.4f}, lr {record.learning_rate:.2e}, "
+            f"loss {self._loss:.4f}{f' ({parts})' if parts else ''}, lr {record.learning_rate:.2e}, "
             f"{record.samples / max(self._seconds, 1e-9):.1f} samples/s"
         )
         if self._bar is not None:
@@ -57,8 +62,10 @@ class Progress(Listener):
             self._say(f"iteration {record.iteration}/{self._iterations}: {text}, {speed}, {duration(left)} left")
 
     def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
-        """Print scores above the bar."""
-        self._say(f"iteration {iteration}: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+        """Print the first few scores above the bar."""
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in list(scores.items())[:SCORES])
+        more = f" and {len(scores) - SCORES} more in the log" if len(scores) > SCORES else ""
+        self._say(f"iteration {iteration}: {shown}{more}")
 
     def close(self) -> None:
         """End the bar."""

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,13 +16,14 @@ class IterationRecord:
 
     Args:
         iteration: counted from 1.
-        loss: mean over the hidden tokens of the whole batch, all processes.
+        loss: mean over the whole batch, all processes.
         learning_rate: the one this step was made with.
         samples: crops of this step, all processes.
         seconds: wall time since the step before.
         waiting: the part of it that went into waiting for data.
         elapsed: wall seconds of training since iteration 1, earlier parts of a resumed run included.
         batch: the crops of this process, to say where a bad one lies.
+        parts: the terms of the loss by name, where it is a sum.
     """
 
     iteration: int
@@ -33,6 +34,7 @@ class IterationRecord:
     waiting: float
     elapsed: float
     batch: Mapping[str, Any]
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def samples_per_second(self) -> float:
@@ -134,30 +136,42 @@ class Recorder:
         lr = float(self.optimizer.param_groups[0]["lr"])
         state: Any = engine.state
         batch = {key: value for key, value in state.batch.items() if key in ("image", "region", "corner", "index")}
-        loss, ready = _to_host(state.output["loss"])
-        self._pending.append((engine.state.iteration, loss, ready, lr, seconds, self._waiting, self.elapsed, batch))
+        parts: Mapping[str, torch.Tensor] = state.output.get("parts", {})
+        losses, ready = _to_host(torch.stack([state.output["loss"], *parts.values()]).detach())
+        self._pending.append(
+            (engine.state.iteration, losses, tuple(parts), ready, lr, seconds, self._waiting, self.elapsed, batch)
+        )
         self._tell(0 if ready is None else 1)
         self._waiting = 0.0
         self._clock = now
 
     def _tell(self, keep: int) -> None:
         while len(self._pending) > keep:
-            iteration, loss, ready, lr, seconds, waiting, elapsed, batch = self._pending.popleft()
+            iteration, losses, names, ready, lr, seconds, waiting, elapsed, batch = self._pending.popleft()
             if ready is not None:
                 ready.synchronize()
+            loss, *terms = losses.tolist()
             record = IterationRecord(
-                iteration, float(loss), lr, self.samples, round(seconds, 6), round(waiting, 6), round(elapsed, 3), batch
+                iteration=iteration,
+                loss=loss,
+                learning_rate=lr,
+                samples=self.samples,
+                seconds=round(seconds, 6),
+                waiting=round(waiting, 6),
+                elapsed=round(elapsed, 3),
+                batch=batch,
+                parts=dict(zip(names, terms, strict=True)),
             )
             for listener in self.listeners:
                 listener.training(record)
 
 
-def _to_host(loss: torch.Tensor) -> tuple[torch.Tensor, Any]:
-    """Start the copy of a scalar to the host; the event, if any, says when it is there."""
-    if loss.device.type != "cuda":
-        return loss.detach(), None
-    host = torch.empty(loss.shape, dtype=loss.dtype, pin_memory=True)
-    host.copy_(loss.detach(), non_blocking=True)
+def _to_host(losses: torch.Tensor) -> tuple[torch.Tensor, Any]:
+    """Start the copy of a few numbers to the host; the event, if any, says when they are there."""
+    if losses.device.type != "cuda":
+        return losses, None
+    host = torch.empty(losses.shape, dtype=losses.dtype, pin_memory=True)
+    host.copy_(losses, non_blocking=True)
     ready = torch.cuda.Event()
     ready.record()
     return host, ready

@@ -17,7 +17,8 @@ class TrainingStep:
 
     One iteration of the engine is one step of the optimizer. With accumulation the process's share of the batch goes
     through the network in that many parts, one after the other; the gradient, so the loss curve, is that of the
-    undivided batch. The loss handed on is the mean over all processes.
+    undivided batch. The loss handed on is the mean over all processes. Where the loss function has `.parts`, the terms
+    of its last value by name, they are averaged in the same way and handed on with it.
 
     Args:
         accumulation: parts that the batch is cut into.
@@ -30,18 +31,24 @@ class TrainingStep:
         self.accumulation = accumulation
         self.clip = clip
 
-    def __call__(self, engine: Any, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        """Returns {"loss": scalar}, detached, on the engine's device."""
+    def __call__(self, engine: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns {"loss": scalar}, and {"parts": {name: scalar}} where there are any: detached, on the device."""
         engine.network.train()
         engine.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=engine.state.device)
+        parts: dict[str, torch.Tensor] = {}
         for number, part in enumerate(split_batch(batch, self.accumulation), start=1):
             with _gradients_kept_local(engine.network, number < self.accumulation):
                 loss += self._backward(engine, part)
+            for name, value in (getattr(engine.loss_function, "parts", None) or {}).items():
+                parts[name] = parts.get(name, 0) + value.detach().to(loss) / self.accumulation
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.clip)
         engine.optimizer.step()
-        output = {"loss": mean_over_processes(loss)}
+        mean = mean_over_processes(torch.stack([loss, *parts.values()]))
+        output: dict[str, Any] = {"loss": mean[0]}
+        if parts:
+            output["parts"] = dict(zip(parts, mean[1:], strict=True))
         engine.state.output = output
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return output

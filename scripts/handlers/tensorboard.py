@@ -36,6 +36,8 @@ class TensorBoard(Listener):
         if self._writer is None or record.iteration % self.every:
             return
         self._writer.add_scalar("train/loss", record.loss, record.iteration)
+        for name, value in record.parts.items():
+            self._writer.add_scalar(f"train/loss_{name}", value, record.iteration)
         self._writer.add_scalar("train/learning_rate", record.learning_rate, record.iteration)
         self._writer.add_scalar("train/samples_per_second", record.samples_per_second, record.iteration)
 
@@ -46,9 +48,9 @@ class TensorBoard(Listener):
                 self._writer.add_scalar(f"validation/{name}", value, iteration)
 
     def image(self, name: str, picture: torch.Tensor, iteration: int) -> None:
-        """Add a grey (y, x) picture in [0, 1]."""
+        """Add a picture, grey (y, x) or in colour (y, x, 3), in [0, 1]."""
         if self._writer is not None:
-            self._writer.add_image(name, picture, iteration, dataformats="HW")
+            self._writer.add_image(name, picture, iteration, dataformats="HW" if picture.ndim == 2 else "HWC")
 
     def flush(self) -> None:
         """Write out what is buffered."""

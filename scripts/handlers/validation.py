@@ -1,5 +1,6 @@
-"""The loss on held-out crops, measured while training goes on."""
+"""Scores on held-out boxes, measured while training goes on."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from monai.handlers import from_engine
 
 from scripts.handlers.best_checkpoint import BestCheckpoint
 from scripts.handlers.records import Recorder
+from scripts.metrics.threshold_choice import BETTER, ThresholdChoice
 
 VAL_LOSS = "val_loss"
 
@@ -35,18 +37,39 @@ class ValidationLoss(Loss):
 class Validate:
     """Run a validator before the first iteration, every so often, and after the last one.
 
+    The key score decides which network is kept as the best; of equal ones the later, and never the untrained one. With
+    a `choice` the boxes are decoded: the recorder hears all scores as val_NAME, the deciding one first, and what was
+    chosen as chosen_SETTING.
+
+    With several processes each validates its own share; a process whose share of the boxes is empty only takes part in
+    adding up, so the loader of process r holds `regions[r::processes]`, and there may be fewer boxes than processes.
+
     Args:
-        validator: a MONAI evaluator with the metric "val_loss".
+        validator: a MONAI evaluator, with the metric "val_loss", or with the choice.
         interval: iterations between two validations.
         recorder: told of the scores.
-        save_best: called at each new lowest loss; null to keep none.
+        save_best: called at each new best; null to keep none.
+        choice: what decodes and scores the validator's boxes; null where the loss decides.
+        loss_validator: with a choice, a second evaluator, whose "val_loss" is told too; null for none.
+        untrained: whether to validate before the first iteration too.
     """
 
     def __init__(
-        self, validator: Evaluator, interval: int, recorder: Recorder, save_best: BestCheckpoint | None = None
+        self,
+        validator: Evaluator,
+        interval: int,
+        recorder: Recorder,
+        save_best: BestCheckpoint | None = None,
+        choice: ThresholdChoice | None = None,
+        loss_validator: Evaluator | None = None,
+        untrained: bool = True,
     ) -> None:
         self.validator, self.interval, self.recorder, self.save_best = validator, interval, recorder, save_best
+        self.choice, self.loss_validator, self.untrained = choice, loss_validator, untrained
+        self.key = VAL_LOSS if choice is None else f"val_{choice.metric}"
+        self.lower_is_better = choice is None or BETTER[choice.metric] == "lower"
         self.best: float | None = None
+        self.best_iteration: int | None = None
 
     def attach(self, engine: Engine) -> None:
         """Listen to a training engine; attach after the recorder and before what saves checkpoints."""
@@ -54,27 +77,55 @@ class Validate:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_an_iteration)
 
     def measure(self, iteration: int) -> float:
-        """Validate now."""
-        self.validator.run()
-        val_loss = float(self.validator.state.metrics[VAL_LOSS])
-        self.recorder.validation(iteration, {VAL_LOSS: val_loss})
-        if self.best is None or val_loss < self.best:
-            self.best = val_loss
-            if self.save_best is not None and iteration > 0:
-                self.save_best(iteration, val_loss)
+        """Validate now; the key score."""
+        scores = self._losses() if self.choice is None else self._decoded(self.choice)
+        key = scores[self.key]
+        self.recorder.validation(iteration, scores)
+        if iteration > 0 and self._is_best(key):
+            self.best, self.best_iteration = key, iteration
+            if self.save_best is not None:
+                self.save_best(iteration, scores, None if self.choice is None else self.choice.chosen)
         self.recorder.restart_clock()
-        return val_loss
+        return key
 
-    def state_dict(self) -> dict[str, float | None]:
-        """For the checkpoint."""
-        return {"best": self.best}
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint; with the latest choice of the decoder."""
+        decoder = None if self.choice is None else self.choice.chosen
+        return {"best": self.best, "best_iteration": self.best_iteration, "decoder": decoder}
 
-    def load_state_dict(self, state: Mapping[str, float | None]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """From the checkpoint."""
-        self.best = state["best"]
+        self.best, self.best_iteration = state["best"], state.get("best_iteration")
+        if self.choice is not None:
+            self.choice.chosen = state.get("decoder")
+
+    def _losses(self) -> dict[str, float]:
+        self.validator.run()
+        return {VAL_LOSS: float(self.validator.state.metrics[VAL_LOSS])}
+
+    def _decoded(self, choice: ThresholdChoice) -> dict[str, float]:
+        """The scores of the boxes, the key score first, then the loss and the numbers that were chosen."""
+        if _length(self.validator):
+            self.validator.run()
+            found = {name: float(self.validator.state.metrics[name]) for name in choice.scores}
+        else:
+            choice.reset()
+            found = choice.compute()
+        scores = {self.key: found[choice.metric]}
+        if self.loss_validator is not None:
+            self.loss_validator.run()
+            scores[VAL_LOSS] = float(self.loss_validator.state.metrics[VAL_LOSS])
+        scores |= {f"val_{name}": value for name, value in found.items() if name != choice.metric}
+        return scores | {f"chosen_{name}": value for name, value in choice.varied.items()}
+
+    def _is_best(self, key: float) -> bool:
+        """A score that is not a number is the worst."""
+        if self.best is None or math.isnan(self.best):
+            return True
+        return key <= self.best if self.lower_is_better else key >= self.best
 
     def _before_the_first(self, engine: Engine) -> None:
-        if engine.state.iteration == 0:
+        if self.untrained and engine.state.iteration == 0:
             self.measure(0)
 
     def _after_an_iteration(self, engine: Engine) -> None:
@@ -91,3 +142,8 @@ def lower_is_better(now: float, best: float) -> bool:
 def _crops(target: tuple[Any, ...]) -> int:
     """Number of crops of a target (image, mask)."""
     return len(target[0])
+
+
+def _length(validator: Evaluator) -> int:
+    """Batches of a validator's loader."""
+    return len(validator.data_loader)  # type: ignore[arg-type]
