@@ -31,8 +31,9 @@ class CropDataset(Dataset[dict[str, Any]]):
     """Crops at random places of one or more regions; item i is a pure function of (seed, i).
 
     A region is drawn in proportion to its voxels, or to its weight where weights are given, then a corner, each
-    position inside the region's box as likely. Only the crop's own voxels are read. Where a rule rejects the crop
-    another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
+    position inside the region's box as likely; where only a part of the box is labelled, each of those whose centre
+    lies in that part, or as near to it as the box allows. Only the crop's own voxels are read. Where a rule rejects the
+    crop another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
 
     An item has "image" (1, z, y, x) in the volume's dtype, "label" likewise where the regions have labels, "index" i,
     "region" k and "corner" (3,) int64, the first voxel in the volume; then the transform is applied to it.
@@ -71,8 +72,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         self.chain = SampleChain(transform)
         self.rules = (reject,) if callable(reject) else tuple(reject or ())
         self._bounds = np.cumsum(region_shares(self.regions))
-        self._starts = np.array([region.box.start for region in self.regions], dtype=np.int64)
-        self._positions = np.array([region.box.shape for region in self.regions]) - self.size + 1
+        self._starts, self._positions = _positions(self.regions, self.size)
 
     def __len__(self) -> int:
         if self.length is None:
@@ -139,6 +139,16 @@ class CropDataset(Dataset[dict[str, Any]]):
     def _box(self, corner: Sequence[int] | np.ndarray) -> Box:
         z, y, x = map(int, corner)
         return Box((z, y, x), (z + self.size[0], y + self.size[1], x + self.size[2]))
+
+
+def _positions(regions: Sequence[Region], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """First corner and number of corners along each axis, (regions, 3): in the box, with the centre on the aim."""
+    first = np.array([region.box.start for region in regions], dtype=np.int64)
+    last = np.array([region.box.stop for region in regions], dtype=np.int64) - size
+    before = np.array(size) // 2
+    low = np.array([region.aim.start for region in regions], dtype=np.int64) - before
+    high = np.array([region.aim.stop for region in regions], dtype=np.int64) - 1 - before
+    return np.clip(low, first, last), np.clip(high, first, last) - np.clip(low, first, last) + 1
 
 
 def _three_sizes(size: Sequence[int]) -> tuple[int, int, int]:

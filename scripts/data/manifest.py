@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,12 +20,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Entry:
-    """One volume of a split, paths already resolved: image, label, box (`z0:z1,y0:y1,x0:x1`) and weight."""
+    """One volume of a split, paths already resolved: image, label, box (`z0:z1,y0:y1,x0:x1`), weight, and further
+    labels by class."""
 
     image: str
     label: str | None = None
     box: str | None = None
     weight: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ def _find(name_or_path: str) -> Path:
 def _entry(entry: Mapping[str, Any], base: Path) -> Entry:
     label = entry.get("label")
     place = None if label is None else str(base / label)
-    return Entry(str(base / entry["image"]), place, entry.get("box"), entry.get("weight"))
+    classes = {name: str(base / path) for name, path in entry.get("labels", {}).items()}
+    return Entry(str(base / entry["image"]), place, entry.get("box"), entry.get("weight"), classes)
 
 
 def _file(file: Mapping[str, Any]) -> RemoteFile:

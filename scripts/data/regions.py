@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from scripts.data.manifest import SPLITS, Manifest, Split, known_manifests, load_manifest
 from scripts.data.region import Region
 from scripts.data.volumes.open import FORMATS, open_volume
@@ -45,11 +47,35 @@ def open_regions(
     if not named:
         raise ValueError("no volume is named; give a path, the name of a data set, or 'synthetic'")
     regions = [region for name in named for region in _open(os.fspath(name), split, box, section_depth)]
+    check_weights(regions)
+    return regions
+
+
+def check_weights(regions: Sequence[Region]) -> None:
+    """Raise ValueError, naming two of them, where some regions have a weight and others none."""
     weighted = [region for region in regions if region.weight is not None]
     if weighted and len(weighted) < len(regions):
         bare = next(region.title for region in regions if region.weight is None)
         raise ValueError(f"{weighted[0].title} has a weight, {bare} has none; give a weight to every volume or to none")
-    return regions
+
+
+def check_grey(regions: Sequence[Region], low: float | None, high: float | None) -> None:
+    """Refuse volumes whose grey values have no declared range, before training.
+
+    Raises:
+        ValueError: a volume that is not uint8, with no range given; or half a range.
+    """
+    if (low is None) != (high is None):
+        raise ValueError(
+            f"grey_low {low}, grey_high {high}: give both, the values that are black and white, or neither"
+        )
+    for region in regions:
+        if low is None and np.dtype(region.image.dtype) != np.uint8:
+            white = 65535 if np.dtype(region.image.dtype) == np.uint16 else 1
+            raise ValueError(
+                f"{region.image.path} has {region.image.dtype} grey values: say which are black and white, for example "
+                f"--grey_low 0 --grey_high {white}"
+            )
 
 
 def check_regions(regions: Sequence[Region], size: Sequence[int]) -> None:
@@ -71,8 +97,8 @@ def check_regions(regions: Sequence[Region], size: Sequence[int]) -> None:
 
 
 def region_shares(regions: Sequence[Region]) -> list[float]:
-    """Fraction of the crops that comes from each region: by weight where given, else by number of voxels."""
-    sizes = [float(region.box.voxels) if region.weight is None else region.weight for region in regions]
+    """Fraction of the crops that comes from each region: by weight where given, else by voxels (labelled ones)."""
+    sizes = [float(region.aim.voxels) if region.weight is None else region.weight for region in regions]
     return [size / sum(sizes) for size in sizes]
 
 
@@ -115,24 +141,34 @@ def _open(name: str, split: Split, box: str | None, section_depth: int) -> list[
         path = cached_synthetic()
         labels = open_volume(f"{path}:labels")
         return [_by_sections(open_volume(f"{path}:raw"), labels, SYNTHETIC, split, box, section_depth)]
-    if name.endswith(".json"):
-        manifest = load_manifest(name)
-        return (
-            _open(SYNTHETIC, split, box, section_depth)
-            if manifest.name == SYNTHETIC
-            else _of_manifest(manifest, split, box)
-        )
-    if _is_volume(name):
+    manifest = named_manifest(name)
+    if manifest is None:
         return [_by_sections(open_volume(name), None, "", split, box, section_depth)]
+    if manifest.name == SYNTHETIC:
+        return _open(SYNTHETIC, split, box, section_depth)
+    return _of_manifest(manifest, split, box)
+
+
+def named_manifest(name: str) -> Manifest | None:
+    """The manifest that a config's word for a volume names, or None where it is the path of a volume.
+
+    Raises:
+        FileNotFoundError: neither a file here nor a data set.
+    """
+    if name.endswith(".json"):
+        return load_manifest(name)
+    if is_volume_path(name):
+        return None
     known = sorted({SYNTHETIC, *known_manifests()})
     if name not in known:
         raise FileNotFoundError(
             f"'{name}' is neither a file or folder here nor a data set; there are: {', '.join(known)}"
         )
-    return _of_manifest(load_manifest(name), split, box)
+    return load_manifest(name)
 
 
-def _is_volume(name: str) -> bool:
+def is_volume_path(name: str) -> bool:
+    """Whether a word is the path of a volume rather than the name of something."""
     suffixes = tuple(suffix for group in FORMATS.values() for suffix in group)
     file = name if os.path.exists(name) else name.rsplit(":", 1)[0]
     return os.path.exists(file) or os.sep in name or file.lower().endswith(suffixes)
@@ -151,8 +187,8 @@ def _of_manifest(manifest: Manifest, split: Split, box: str | None) -> list[Regi
     regions = []
     for k, entry in enumerate(manifest.entries(split)):
         place = f"{manifest.path.name}: $.{split}[{k}]"
-        image = _open_entry(manifest, entry.image, f"{place}.image")
-        label = None if entry.label is None else _open_entry(manifest, entry.label, f"{place}.label")
+        image = open_entry(manifest, entry.image, f"{place}.image")
+        label = None if entry.label is None else open_entry(manifest, entry.label, f"{place}.label")
         try:
             part = _parse(box if box is not None else entry.box, image)
             regions.append(Region(image, part, label, entry.weight, manifest.name))
@@ -161,7 +197,13 @@ def _of_manifest(manifest: Manifest, split: Split, box: str | None) -> list[Regi
     return regions
 
 
-def _open_entry(manifest: Manifest, path: str, place: str) -> Volume:
+def open_entry(manifest: Manifest, path: str, place: str) -> Volume:
+    """A volume of a manifest, with the voxel size that the manifest states; `place` names its key in messages.
+
+    Raises:
+        FileNotFoundError: no such file; says how to fetch it.
+        ValueError: the file states another voxel size.
+    """
     file = Path(path if os.path.exists(path) or ":" not in path else path.rsplit(":", 1)[0])
     if not file.exists():
         remedy = "check the path, relative ones are counted from the manifest's own folder"

@@ -12,8 +12,7 @@ from torch.utils.data import Dataset
 from scripts.data.chain import SampleChain
 from scripts.data.crops import sample_stream
 from scripts.data.region import Region
-from scripts.data.regions import open_regions
-from scripts.handlers.regions import check_grey
+from scripts.data.regions import check_grey, open_regions
 
 
 def reconstruction_region(

@@ -5,10 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from scripts.data.region import Region
-from scripts.data.regions import check_regions, open_regions
+from scripts.data.regions import check_grey, check_regions, open_regions
 
 
 def image_regions(
@@ -36,25 +34,6 @@ def image_regions(
     check_regions(regions, crop)
     check_grey(regions, grey_low, grey_high)
     return regions
-
-
-def check_grey(regions: Sequence[Region], low: float | None, high: float | None) -> None:
-    """Refuse volumes whose grey values have no declared range, before training.
-
-    Raises:
-        ValueError: a volume that is not uint8, with no range given; or half a range.
-    """
-    if (low is None) != (high is None):
-        raise ValueError(
-            f"grey_low {low}, grey_high {high}: give both, the values that are black and white, or neither"
-        )
-    for region in regions:
-        if low is None and np.dtype(region.image.dtype) != np.uint8:
-            white = 65535 if np.dtype(region.image.dtype) == np.uint16 else 1
-            raise ValueError(
-                f"{region.image.path} has {region.image.dtype} grey values: say which are black and white, for example "
-                f"--grey_low 0 --grey_high {white}"
-            )
 
 
 def check_held_out(training: Sequence[Region], validation: Sequence[Region]) -> None:

@@ -69,6 +69,17 @@ class Box:
             a >= b for a, b in zip(self.stop, other.stop, strict=True)
         )
 
+    def overlap(self, other: "Box") -> "Box | None":
+        """The voxels of both boxes, or None where they share none."""
+        z, y, x = (max(pair) for pair in zip(self.start, other.start, strict=True))
+        ends = tuple(min(pair) for pair in zip(self.stop, other.stop, strict=True))
+        return None if ends[0] <= z or ends[1] <= y or ends[2] <= x else Box((z, y, x), (ends[0], ends[1], ends[2]))
+
+    def within(self, other: "Box") -> "Box":
+        """The same voxels counted from the first of a box that contains them."""
+        (z, y, x), (dz, dy, dx), size = self.start, other.start, self.shape
+        return Box((z - dz, y - dy, x - dx), (z - dz + size[0], y - dy + size[1], x - dx + size[2]))
+
     def __str__(self) -> str:
         return ",".join(f"{low}:{high}" for low, high in zip(self.start, self.stop, strict=True))
 
