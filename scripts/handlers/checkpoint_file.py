@@ -1,5 +1,6 @@
 """Checkpoint files: written whole or not at all, read without running code, and clear about what does not fit."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,6 +71,9 @@ def link_or_copy(source: Path, target: Path) -> None:
 def load_checkpoint(path: str | os.PathLike[str], map_location: str | torch.device = "cpu") -> dict[str, Any]:
     """Read a checkpoint of ours; tensors and plain values only, no code of the file is run.
 
+    A package has the weights alone in `model.pt`, a plain state dict, and what else a checkpoint holds in `model.json`
+    beside it; the two read as one.
+
     Raises:
         ValueError: no file, cut off, damaged, or not a checkpoint of this project.
     """
@@ -85,12 +89,20 @@ def load_checkpoint(path: str | os.PathLike[str], map_location: str | torch.devi
             f"({_reason(error)}); use another checkpoint of the run, such as checkpoints/best.pt or "
             "checkpoints/iteration_*.pt"
         ) from error
+    beside = about_weights(path)
+    if isinstance(content, dict) and "network" not in content and beside.is_file():
+        content = {**json.loads(beside.read_text(encoding="utf-8")), "network": content}
     if not isinstance(content, dict) or not {"format", "network", "iteration"} <= content.keys():
         found = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
             f"checkpoint {path} is not one of this project: it needs format, network and iteration, found {found}"
         )
     return content
+
+
+def about_weights(path: str | os.PathLike[str]) -> Path:
+    """The JSON file beside a plain state dict, with what a checkpoint holds besides the weights."""
+    return Path(path).with_suffix(".json")
 
 
 def load_weights(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> None:

@@ -1,5 +1,6 @@
 """A checkpoint is whole or not there, and says what does not fit."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,6 +64,16 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
     torch.save({"state": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"needs format, network and iteration, found \['state'\]"):
         load_checkpoint(tmp_path / "other.pt")
+
+
+def test_plain_weights_and_what_lies_beside_them_read_as_a_checkpoint(tmp_path):
+    weights = torch.nn.Linear(2, 3).state_dict()
+    torch.save(weights, tmp_path / "model.pt")
+    about = {"format": 1, "iteration": 7, "recipe": {"width": 3}}
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    content = load_checkpoint(tmp_path / "model.pt")
+    assert {name: content[name] for name in about} == about
+    assert torch.equal(content["network"]["weight"], weights["weight"])
 
 
 def test_weights_of_another_network_are_refused_whole():
