@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scripts.data.labels import labelled_regions
     from scripts.data.loader_batches import LoaderBatches
     from scripts.data.manifest import Manifest, load_manifest
+    from scripts.data.margins import read_size
     from scripts.data.order import GlobalBatches
-    from scripts.data.read_size import read_size
     from scripts.data.region import Region
     from scripts.data.regions import check_regions, describe, open_regions
     from scripts.data.samplers import crop_batches
@@ -65,7 +65,7 @@ _WHEN_ASKED = {
     "labelled_regions": "scripts.data.labels",
     "load_manifest": "scripts.data.manifest",
     "open_regions": "scripts.data.regions",
-    "read_size": "scripts.data.read_size",
+    "read_size": "scripts.data.margins",
 }
 
 
