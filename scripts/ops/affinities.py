@@ -24,6 +24,18 @@ def label_affinities(label: np.ndarray, convention: AffinityConvention = NEAREST
     return affinities.view(np.uint8)
 
 
+def affinities_known(known: np.ndarray, convention: AffinityConvention = NEAREST) -> np.ndarray:
+    """(z, y, x) bool, where labels are known, to (channels, z, y, x) bool: v and v + offset both are.
+
+    Outside the volume counts as known, as the affinity there is that of v alone.
+    """
+    decided = np.repeat(known[None], convention.channels, axis=0)
+    for channel, offset in enumerate(convention.offsets):
+        here, there = steps(known.shape, offset)
+        decided[channel][here] &= known[there]
+    return decided
+
+
 def steps(shape: tuple[int, ...], offset: tuple[int, int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Slices of all v for which v + offset is inside, and of those v + offset."""
     here = tuple(slice(max(0, -step), max(0, min(size, size - step))) for size, step in zip(shape, offset, strict=True))

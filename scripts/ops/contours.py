@@ -1,7 +1,6 @@
 """Ideal binary and contour maps of instance labels, and the erosion that parts touching instances (Lin et al. 2021)."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 from scripts.ops.label_checks import checked_labels
 
@@ -26,8 +25,23 @@ def label_contour(label: np.ndarray, thickness: int = 1) -> np.ndarray:
     padded = np.pad(label, ((0, 0), (1, 1), (1, 1)), mode="edge")
     contour = padded[:, 2:, 1:-1] != padded[:, :-2, 1:-1]
     contour |= padded[:, 1:-1, 2:] != padded[:, 1:-1, :-2]
-    width = 2 * thickness + 1
-    return maximum_filter(contour.view(np.uint8), size=(1, width, width), mode="constant")
+    return _windowed(np.maximum, contour.view(np.uint8), thickness)
+
+
+def contour_known(known: np.ndarray, thickness: int = 1) -> np.ndarray:
+    """(z, y, x) bool, where labels are known, to where `label_contour` is: no label that it looks at is unknown.
+
+    Those are the differences' cross dilated by the square: a square of 2 * thickness + 3 voxels without its corners.
+    """
+    if known.all():
+        return known
+    unknown = ~known
+    touched = unknown.copy()
+    for axis in (1, 2):
+        here, ahead = _shifted(axis, unknown.shape[axis], 1)
+        touched[here] |= unknown[ahead]
+        touched[ahead] |= unknown[here]
+    return ~_windowed(np.maximum, touched, thickness)
 
 
 def label_erosion(label: np.ndarray, erosion: int = 1) -> np.ndarray:
@@ -47,15 +61,36 @@ def label_erosion(label: np.ndarray, erosion: int = 1) -> np.ndarray:
     return np.where(largest == smallest, label, 0).astype(label.dtype)
 
 
+def erosion_known(label: np.ndarray, known: np.ndarray, erosion: int = 1) -> np.ndarray:
+    """Where `label_erosion` of labels that are partly unknown is decided: (z, y, x) bool.
+
+    A background voxel stays background whatever is beside it, and two known ids in a window clear it; any other voxel
+    needs its whole window.
+
+    Args:
+        label: instances, 0 where unknown.
+        known: bool of the same shape.
+        erosion: that of `label_erosion`.
+    """
+    if known.all():
+        return known
+    whole = ~_windowed(np.maximum, ~known, erosion)
+    return known & (whole | (label_erosion(label, erosion) == 0))
+
+
 def _windowed(extreme: np.ufunc, label: np.ndarray, reach: int) -> np.ndarray:
     """Largest or smallest id of the in-plane window, in whole numbers; the filters of scipy go through float64."""
     for axis in (1, 2):
-        size = label.shape[axis]
         found = label.copy()
-        for step in range(1, min(reach, size - 1) + 1):
-            here = (slice(None),) * axis + (slice(None, size - step),)
-            ahead = (slice(None),) * axis + (slice(step, None),)
+        for step in range(1, min(reach, label.shape[axis] - 1) + 1):
+            here, ahead = _shifted(axis, label.shape[axis], step)
             found[here] = extreme(found[here], label[ahead])
             found[ahead] = extreme(found[ahead], label[here])
         label = found
     return label
+
+
+def _shifted(axis: int, size: int, step: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of all voxels with one `step` ahead along the axis, and of those ahead."""
+    before = (slice(None),) * axis
+    return (*before, slice(None, size - step)), (*before, slice(step, None))

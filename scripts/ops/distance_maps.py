@@ -1,8 +1,9 @@
 """Ideal distance maps of instance labels: how far inside an object, or outside all of them, a voxel lies."""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects
 
+from scripts.ops.distance_transform import FAR, as_keys, squared_distance, squared_section_distance
+from scripts.ops.instance_maxima import relative_to_maximum
 from scripts.ops.label_checks import checked_labels
 
 
@@ -18,13 +19,33 @@ def section_distance(label: np.ndarray, inside: float = 8.0, outside: float = 50
     label = checked_labels(label)
     if inside <= 0 or outside <= 0:
         raise ValueError(f"scales inside {inside} and outside {outside} are pixels, above 0")
-    distance = np.empty(label.shape, dtype=np.float32)
-    for section, mapped in zip(label > 0, distance, strict=True):
-        if section.all() or not section.any():
-            mapped[...] = np.tanh(5.0) if section.all() else np.tanh(-5.0)
-            continue
-        mapped[...] = np.tanh(distance_transform_edt(section) / inside - distance_transform_edt(~section) / outside)
-    return distance
+    foreground = label > 0
+    squared = squared_section_distance(foreground)
+    scaled = np.sqrt(squared) * np.where(foreground, np.float32(1 / inside), np.float32(-1 / outside))
+    plain = squared[:, 0, 0] == FAR  # such a section has one kind only
+    scaled[plain] = np.where(foreground[plain], 5, -5)
+    return np.tanh(scaled)
+
+
+def section_distance_known(label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where `section_distance` of labels that are partly unknown is decided: (z, y, x) bool.
+
+    The nearest known pixel of the other kind (object or background) must be at most as far as the nearest unknown
+    pixel of the section, which may be of that kind.
+
+    Args:
+        label: instances, 0 where unknown.
+        known: bool of the same shape.
+    """
+    decided = known.copy()
+    partly = ~known.all((1, 2))
+    if partly.any():
+        foreground, sure = label[partly] > 0, known[partly]
+        to_background = squared_section_distance(foreground | ~sure)
+        to_foreground = squared_section_distance(foreground)
+        other = np.where(foreground, to_background, to_foreground)
+        decided[partly] &= (other <= squared_section_distance(sure)) & (other != FAR)
+    return decided
 
 
 def instance_distance(label: np.ndarray, voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
@@ -40,16 +61,26 @@ def instance_distance(label: np.ndarray, voxel_size: tuple[float, float, float] 
         ValueError: labels that are not labels, or sizes that are not positive.
     """
     label = checked_labels(label)
-    if min(voxel_size) <= 0:
+    if len(voxel_size) != 3 or min(voxel_size) <= 0:
         raise ValueError(f"voxel_size {tuple(voxel_size)} must be positive in z, y, x")
-    names, dense = np.unique(label, return_inverse=True)
-    dense = dense.reshape(label.shape) + (0 if names[0] == 0 else 1)
-    distance = np.full(label.shape, -1.0, dtype=np.float32)
-    for number, box in enumerate(find_objects(dense), start=1):
-        if box is None:
-            continue
-        wider = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
-        own = dense[wider] == number
-        depth = distance_transform_edt(own, sampling=voxel_size) if not own.all() else np.ones(own.shape)
-        distance[wider][own] = (depth / depth.max())[own]
-    return distance
+    ids = as_keys(label)
+    return relative_to_maximum(ids, np.sqrt(squared_distance(ids, voxel_size)))
+
+
+def instance_distance_known(label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where `instance_distance` of labels that are partly unknown is decided: (z, y, x) bool.
+
+    Background is; an instance is where none of its faces touches an unknown voxel, as then its surface is known.
+
+    Args:
+        label: instances, 0 where unknown.
+        known: bool of the same shape.
+    """
+    if known.all():
+        return known
+    touching = []
+    for axis in range(3):
+        before, after = (slice(None),) * axis + (slice(None, -1),), (slice(None),) * axis + (slice(1, None),)
+        touching += [label[before][~known[after]], label[after][~known[before]]]
+    open_ids = np.setdiff1d(np.concatenate(touching), 0)
+    return known & ~np.isin(label, open_ids)

@@ -1,7 +1,13 @@
 """What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
 
+from scripts.transforms.affinity_target import AffinityTarget
+from scripts.transforms.class_weights import ClassWeights, ClassWeightsd
 from scripts.transforms.decoders import CleanInstances, CleanInstancesd, DecodeInstances, DecodeInstancesd
+from scripts.transforms.distance_targets import InstanceDistanceTarget, SectionDistanceTarget
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
+from scripts.transforms.label_erosion import ErodeLabel, ErodeLabeld
+from scripts.transforms.make_targets import MakeTargetsd
+from scripts.transforms.object_targets import BinaryTarget, ContourTarget
 from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
 from scripts.transforms.token_masks import (
     RandColumnMask,
@@ -13,10 +19,19 @@ from scripts.transforms.token_masks import (
 )
 
 __all__ = [
+    "AffinityTarget",
+    "BinaryTarget",
+    "ClassWeights",
+    "ClassWeightsd",
     "CleanInstances",
     "CleanInstancesd",
+    "ContourTarget",
     "DecodeInstances",
     "DecodeInstancesd",
+    "ErodeLabel",
+    "ErodeLabeld",
+    "InstanceDistanceTarget",
+    "MakeTargetsd",
     "RandColumnMask",
     "RandColumnMaskd",
     "RandSectionMask",
@@ -27,4 +42,5 @@ __all__ = [
     "RandTokenMaskd",
     "ScaleGrey",
     "ScaleGreyd",
+    "SectionDistanceTarget",
 ]

@@ -1,0 +1,69 @@
+"""Affinity targets: does a voxel belong to the same object as the voxel one step away?"""
+
+from collections.abc import Sequence
+
+import torch
+from monai.config import NdarrayOrTensor
+from monai.transforms import Transform
+from monai.utils import TransformBackends
+
+from scripts.ops.affinities import affinities_known, label_affinities
+from scripts.ops.affinity_convention import AffinityConvention, convention
+from scripts.transforms.known_labels import Size, known_labels
+
+
+class AffinityTarget(Transform):
+    """One map per offset: 1 where v and v + offset carry the same non-zero label, else 0 (Lin et al. 2021).
+
+    Where v + offset lies outside, 1 where v is foreground. A crop cut with `margin` equals the crop of the volume's
+    target exactly. A value is known where v and v + offset are.
+
+    Args:
+        offsets: "nearest" (3 maps), "long_range" (12), a list of (z, y, x) steps in voxels, or a convention, which
+            the decoder should be given too.
+
+    Raises:
+        ValueError: an unknown name or senseless offsets.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
+
+    def __init__(self, offsets: str | AffinityConvention | Sequence[Sequence[int]] = "nearest") -> None:
+        named = isinstance(offsets, str | AffinityConvention)
+        self.convention = convention(offsets) if named else AffinityConvention(tuple(map(tuple, offsets)))  # type: ignore[arg-type]
+
+    @property
+    def channels(self) -> int:
+        """One per offset."""
+        return self.convention.channels
+
+    @property
+    def margin(self) -> Size:
+        """The longest step along each axis."""
+        z, y, x = (max(abs(offset[axis]) for offset in self.convention.offsets) for axis in range(3))
+        return z, y, x
+
+    @property
+    def smallest(self) -> Size:
+        """A crop in which each offset joins at least two voxels."""
+        z, y, x = self.margin
+        return z + 1, y + 1, x + 1
+
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (channels, z, y, x) float32, 1 or 0.
+
+        Raises:
+            ValueError: labels that are not labels, or smaller than an offset.
+        """
+        filled, _ = known_labels(label)
+        for offset in self.convention.offsets:
+            if any(abs(step) >= size for step, size in zip(offset, filled.shape, strict=True)):
+                raise ValueError(
+                    f"offset {offset} is longer than the labels of {filled.shape} voxels (z, y, x), so no voxel has a "
+                    "neighbour there; use larger crops or shorter offsets"
+                )
+        return torch.from_numpy(label_affinities(filled, self.convention)).float()
+
+    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """The same labels to (channels, z, y, x) bool."""
+        return torch.from_numpy(affinities_known(known_labels(label)[1], self.convention))

@@ -1,0 +1,80 @@
+"""Instance labels of which a part may be unknown, as targets take them in."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+
+from scripts.ops.label_checks import checked_labels
+
+UNKNOWN = -1
+"""The id of voxels that nobody has labelled; 0 is background."""
+
+Size = tuple[int, int, int]
+
+
+class Target(Protocol):
+    """What a network is asked to predict of a label volume. All sizes are in voxels: z, y, x."""
+
+    @property
+    def channels(self) -> int:
+        """Number of maps."""
+
+    @property
+    def margin(self) -> Size:
+        """Voxels around a crop that decide the target at its border."""
+
+    @property
+    def smallest(self) -> Size:
+        """Smallest crop that the target makes sense on."""
+
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """(z, y, x) or (1, z, y, x) labels to (channels, z, y, x) float32."""
+
+    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """The same labels to (channels, z, y, x) bool: where no unknown label could change the target."""
+
+
+def as_volume(label: NdarrayOrTensor, name: str = "label") -> np.ndarray:
+    """(z, y, x) array of a (z, y, x) or (1, z, y, x) array or tensor, a view where possible.
+
+    Raises:
+        ValueError: another shape.
+    """
+    volume: Any = label
+    if isinstance(volume, torch.Tensor):
+        volume = volume.detach().cpu()
+        volume = (volume.as_tensor() if hasattr(volume, "as_tensor") else volume).numpy()
+    volume = np.asarray(volume)
+    if volume.ndim == 4 and volume.shape[0] == 1:
+        volume = volume[0]
+    if volume.ndim != 3:
+        raise ValueError(f"{name} of shape {volume.shape} is neither (1, z, y, x) nor (z, y, x)")
+    return volume
+
+
+def known_labels(label: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
+    """(z, y, x) labels with 0 where unknown, in their dtype, and where they are known, bool.
+
+    Raises:
+        ValueError: labels that are no whole numbers, empty, of another shape, or negative other than `UNKNOWN`.
+    """
+    volume = as_volume(label)
+    known = np.ones(volume.shape, dtype=bool)
+    if volume.dtype.kind == "i" and volume.size and volume.min() < 0:
+        known = volume != UNKNOWN
+        volume = np.where(known, volume, 0)
+    return checked_labels(volume), known
+
+
+def checked_size(size: Sequence[int], name: str) -> Size:
+    """Three positive whole numbers.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if len(size) != 3 or min(size) < 1 or any(int(length) != length for length in size):
+        raise ValueError(f"{name} {tuple(size)} must be three positive sizes in voxels: z, y, x")
+    return int(size[0]), int(size[1]), int(size[2])

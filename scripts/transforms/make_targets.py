@@ -1,0 +1,145 @@
+"""The last step of a training chain: labels to what the network is asked for, cut to the crop it sees."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from monai.utils import TransformBackends
+
+from scripts.transforms.known_labels import UNKNOWN, Size, Target, as_volume, checked_size
+from scripts.transforms.label_erosion import ErodeLabel
+
+
+class MakeTargetsd(MapTransform):
+    """Erode the labels, make every target of them, and cut image and targets to the centre: the dictionary form of all.
+
+    The item's volumes are read larger than the crop by `margin`, so that targets are as right at the border of a crop
+    as in its middle; they may be larger still, or reach less far along an axis where the volume ends, as its border is
+    then the crop's. Unknown voxels are those labelled -1, or where the mask volume is 0.
+
+    Args:
+        targets: what to predict, in the order of the network's channels.
+        crop: (z, y, x) voxels that stay.
+        erosion: that of `ErodeLabel`, before any target.
+        image: key of the image, (channels, z, y, x).
+        label: key of the labels, (1, z, y, x) whole numbers; taken out of the item.
+        mask: key of a volume that is 0 where labels are unknown, (1, z, y, x); looked at and taken out where there.
+
+    Raises:
+        ValueError: no targets, or a crop that is none or smaller than a target can do with, as with a long offset.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        crop: Sequence[int] = (6, 96, 96),
+        erosion: int = 1,
+        image: KeysCollection = "image",
+        label: str = "label",
+        mask: str = "label_mask",
+    ) -> None:
+        super().__init__(image)
+        self.targets, self.erode = tuple(targets), ErodeLabel(erosion)
+        self.crop: Size = checked_size(crop, "crop")
+        self.label, self.mask = label, mask
+        if not self.targets:
+            raise ValueError("no targets: give at least one, such as scripts.transforms.AffinityTarget")
+        for target in self.targets:
+            if any(size < least for size, least in zip(self.crop, target.smallest, strict=True)):
+                raise ValueError(
+                    f"a crop of {self.crop} voxels (z, y, x) is smaller than {target.smallest}, the least that "
+                    f"{type(target).__name__} makes sense on: its offsets are longer than the crop"
+                )
+
+    @property
+    def channels(self) -> int:
+        """Those of all targets: what the network must put out."""
+        return sum(target.channels for target in self.targets)
+
+    @property
+    def margin(self) -> Size:
+        """(z, y, x) voxels to read around the crop, at both ends of each axis."""
+        z, y, x = (max(target.margin[axis] for target in self.targets) + self.erode.margin[axis] for axis in range(3))
+        return z, y, x
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with "target", float32, and "known", bool: (C, z, y, x) tensors of the crop, 0 where unknown.
+
+        Raises:
+            KeyError: an image or labels that are not there.
+            ValueError: volumes of different extent or smaller than the crop, or labels that are not labels.
+        """
+        item = dict(data)
+        if self.label not in item:
+            raise KeyError(f"MakeTargetsd reads '{self.label}', but the item has only {sorted(map(str, item))}")
+        label = self._with_mask(as_volume(item.pop(self.label), self.label), item.pop(self.mask, None))
+        for key in self.key_iterator(item):
+            if tuple(item[key].shape[-3:]) != label.shape:
+                raise ValueError(
+                    f"'{key}' has {tuple(item[key].shape[-3:])} voxels (z, y, x) and '{self.label}' {label.shape}; "
+                    "they must cover the same"
+                )
+            item[key] = _contiguous(item[key][(..., *self._window(label.shape, (0, 0, 0)))])
+        item["target"], item["known"] = self._made(label)
+        return item
+
+    def _made(self, label: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        near = self._window(label.shape, self.margin)
+        eroded = np.zeros(label.shape, label.dtype)
+        eroded[near] = self.erode(label[near])
+        made, known = [], []
+        for target in self.targets:
+            around = self._window(label.shape, target.margin)
+            inner = tuple(
+                slice(own.start - wide.start, own.stop - wide.start)
+                for own, wide in zip(self._window(label.shape, (0, 0, 0)), around, strict=True)
+            )
+            made.append(target(eroded[around])[(slice(None), *inner)])
+            known.append(target.known(eroded[around])[(slice(None), *inner)])
+        everywhere = torch.cat(known)
+        return torch.cat(made).masked_fill_(~everywhere, 0), everywhere
+
+    def _window(self, shape: tuple[int, ...], margin: Size) -> tuple[slice, ...]:
+        """The centred crop and as much of a margin as there is."""
+        if any(size < length for size, length in zip(shape, self.crop, strict=True)):
+            raise ValueError(f"labels of {shape} voxels (z, y, x) are smaller than the crop {self.crop}")
+        starts = [(size - length) // 2 for size, length in zip(shape, self.crop, strict=True)]
+        return tuple(
+            slice(max(0, start - extra), min(size, start + length + extra))
+            for start, length, extra, size in zip(starts, self.crop, margin, shape, strict=True)
+        )
+
+    def _with_mask(self, label: np.ndarray, mask: Any) -> np.ndarray:
+        if mask is None:
+            return label
+        unknown = as_volume(mask, self.mask) == 0
+        if unknown.shape != label.shape:
+            raise ValueError(
+                f"'{self.mask}' has {unknown.shape} voxels (z, y, x) and '{self.label}' {label.shape}; they must cover "
+                "the same"
+            )
+        if not unknown.any():
+            return label
+        return np.where(unknown, UNKNOWN, _signed(label))
+
+
+def _signed(label: np.ndarray) -> np.ndarray:
+    """The labels in a dtype that has -1.
+
+    Raises:
+        ValueError: an id above 2^63 - 1.
+    """
+    if label.dtype.kind not in "ub":
+        return label
+    if label.dtype.itemsize == 8 and label.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"id {label.max()} is above 2^63 - 1, so it cannot be beside unknown voxels, which are -1")
+    return label.astype(np.int64)
+
+
+def _contiguous(volume: Any) -> Any:
+    return volume.contiguous() if isinstance(volume, torch.Tensor) else np.ascontiguousarray(volume)

@@ -1,0 +1,70 @@
+"""Binary and contour targets: is a voxel in an object, and is it on the border of one?"""
+
+import torch
+from monai.config import NdarrayOrTensor
+from monai.transforms import Transform
+from monai.utils import TransformBackends
+
+from scripts.ops.contours import contour_known, label_binary, label_contour
+from scripts.transforms.known_labels import Size, known_labels
+
+
+class BinaryTarget(Transform):
+    """1 where an object is, 0 on the background; known where the label is."""
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
+    channels: int = 1
+    margin: Size = (0, 0, 0)
+    smallest: Size = (1, 1, 1)
+
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
+
+        Raises:
+            ValueError: labels that are not labels.
+        """
+        return torch.from_numpy(label_binary(known_labels(label)[0])).float()[None]
+
+    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """The same labels to (1, z, y, x) bool."""
+        return torch.from_numpy(known_labels(label)[1])[None]
+
+
+class ContourTarget(Transform):
+    """1 on the contours of each section, those to the background too (Lin et al. 2021; `scripts.ops.contours`).
+
+    A crop cut with `margin` equals the crop of the volume's target exactly. A value is known where no label that its
+    dilated differences look at is unknown.
+
+    Args:
+        thickness: 1 makes a band of 4 voxels, 0 of 2.
+
+    Raises:
+        ValueError: a negative thickness.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
+    channels: int = 1
+    smallest: Size = (1, 1, 1)
+
+    def __init__(self, thickness: int = 1) -> None:
+        if thickness < 0:
+            raise ValueError(f"thickness {thickness} is negative; 0 gives a band of 2 voxels, 1 of 4")
+        self.thickness = int(thickness)
+
+    @property
+    def margin(self) -> Size:
+        """Nothing along z; the difference and its dilation in plane."""
+        return 0, self.thickness + 1, self.thickness + 1
+
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
+
+        Raises:
+            ValueError: labels that are not labels.
+        """
+        return torch.from_numpy(label_contour(known_labels(label)[0], self.thickness)).float()[None]
+
+    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """The same labels to (1, z, y, x) bool."""
+        return torch.from_numpy(contour_known(known_labels(label)[1], self.thickness))[None]
