@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scripts.data.label_search import single_id
 from scripts.data.region import Region
 from scripts.ops.box import Box
 
@@ -78,15 +79,24 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def describe_labels(regions: Sequence[Region]) -> str:
-    """One line a label volume: `my.h5:labels: 8 sections (0-3, 40-43), 8.389 M voxels`, for the log."""
-    lines: dict[str, dict[str, Box]] = {}
+    """One line a label volume, for the log: `my.h5:labels: 8 sections (0-3, 40-43), y,x 0:1024,0:1024, 8.389 M voxels`.
+
+    Says so where a few sections show a single id, as in a mask whose objects were never numbered; reads these sections.
+    """
+    groups: dict[str, list[Region]] = {}
     for region in regions:
-        boxes = lines.setdefault("" if region.label is None else region.label.path, {})
-        boxes[str(region.aim)] = region.aim
-    return "\n".join(f"{path}: {_in_words(list(boxes.values()))}" for path, boxes in lines.items())
+        groups.setdefault("" if region.label is None else region.label.path, []).append(region)
+    return "\n".join(f"{path}: {_in_words(group)}{_remark(single_id(group))}" for path, group in groups.items())
 
 
-def _in_words(boxes: list[Box]) -> str:
+def _remark(only: int | None) -> str:
+    if only is None:
+        return ""
+    return f"; every object looked at has the id {only}: if this is a mask, number its objects first"
+
+
+def _in_words(regions: Sequence[Region]) -> str:
+    boxes = list(dict.fromkeys(region.aim for region in regions))
     sections = sorted({z for box in boxes for z in range(box.start[0], box.stop[0])})
     spans = ", ".join(f"{low}-{high - 1}" if high - low > 1 else f"{low}" for low, high in runs(sections))
     planes = sorted({str(box).split(",", 1)[1] for box in boxes})

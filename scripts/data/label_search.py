@@ -10,6 +10,8 @@ from scripts.ops.box import Box
 
 ROWS_VOXELS = 2**24
 """Voxels read at a time: a section, or some rows of a large one."""
+LOOKED = 16
+"""Sections of a region that are searched for a second id."""
 WINDOW = 512
 """Side of the piece of a section, in voxels, that image and labels are compared in."""
 
@@ -31,13 +33,13 @@ def check_foreground(regions: Sequence[Region]) -> None:
 
 
 def single_id(regions: Sequence[Region]) -> int | None:
-    """The id that all objects of a split share, as in a mask that was never numbered; None where there are several.
+    """The id that all objects share, as in a mask that was never numbered; None where there are several, or none.
 
-    Reads until a second id is found.
+    Reads `LOOKED` sections of each region at most, and ends at a second id.
     """
     found: set[int] = set()
     for region in regions:
-        for ids in _ids(region):
+        for ids in _ids(region, LOOKED):
             found |= set(ids[:2].tolist())
             if len(found) > 1:
                 return None
@@ -74,13 +76,13 @@ def _repeats(volume: Volume, piece: Box) -> float:
     return float(np.mean(block[..., 1:] == block[..., :-1])) if block.shape[2] > 1 else 1.0
 
 
-def _ids(region: Region) -> Iterator[np.ndarray]:
+def _ids(region: Region, sections: int | None = None) -> Iterator[np.ndarray]:
     """The positive ids of one piece of a section after the other, where there are any."""
     if region.label is None:
         return
     (z0, y0, x0), (z1, y1, x1) = region.aim.start, region.aim.stop
     rows = max(1, ROWS_VOXELS // (x1 - x0))
-    for z in spread(z1 - z0):
+    for z in spread(z1 - z0)[:sections]:
         for y in range(y0, y1, rows):
             block = region.label[z0 + z, y : min(y + rows, y1), x0:x1]
             if block.max() > 0:

@@ -68,6 +68,7 @@ def labelled_regions(
     wanted = _one_each(labels, [os.fspath(name) for name in named])
     opened = [_labelled(os.fspath(n), w, split, box, crop[0]) for n, w in zip(named, wanted, strict=True)]
     whole = [region for group in opened for region in group]
+    _check_shared(labels, whole)
     check_weights(whole)
     check_regions(whole, crop)
     check_grey(whole, grey_low, grey_high)
@@ -103,29 +104,35 @@ def _known(region: Region) -> KnownLabels:
 
 def _one_each(labels: Paths | Sequence[Paths | None] | None, names: Sequence[str]) -> list[str | None]:
     if labels is None or isinstance(labels, str | os.PathLike):
-        word = None if labels is None else os.fspath(labels)
-        if word is not None and is_volume_path(word) and len(names) > 1:
-            raise ValueError(f"labels '{word}' is one volume for {len(names)} volumes; give a list, one for each")
-        return [word] * len(names)
+        return [None if labels is None else os.fspath(labels)] * len(names)
     words = [None if label is None else os.fspath(label) for label in labels]
     if len(words) != len(names):
         raise ValueError(f"{len(words)} labels for {len(names)} volumes ({', '.join(names)}); give one for each")
     return words
 
 
+def _check_shared(labels: object, regions: Sequence[Region]) -> None:
+    """Refuse one label volume for several images."""
+    images = sorted({region.image.path for region in regions})
+    if isinstance(labels, str | os.PathLike) and is_volume_path(os.fspath(labels)) and len(images) > 1:
+        labelled = {region.label.path for region in regions if region.label is not None}
+        if len(labelled) < len(images):
+            raise ValueError(
+                f"labels '{os.fspath(labels)}' is one volume for {len(images)} ({', '.join(images)}); give a list, one "
+                "for each, or write the labels into a manifest, each beside its image"
+            )
+
+
 def _labelled(name: str, labels: str | None, split: Split, box: str | None, depth: int) -> list[Region]:
     """The regions of one named volume, each with the labels asked for."""
     regions = open_regions(name, split, box, depth)
     manifest = None if name == SYNTHETIC else named_manifest(name)
-    if labels is not None and is_volume_path(labels):
-        if len({region.image.path for region in regions}) > 1:
-            raise ValueError(
-                f"labels '{labels}' is one volume, {name} has {len(regions)} in its {split} split; write the labels "
-                "into the manifest, each beside its image"
-            )
+    synthetic = name == SYNTHETIC or (manifest is not None and manifest.name == SYNTHETIC)
+    classes = SYNTHETIC_CLASSES.keys() if synthetic else _classes(manifest, split)
+    if labels is not None and labels not in classes and is_volume_path(labels):
         volume = _open_labels(labels)
         return [_with(region, volume) for region in regions]
-    if name == SYNTHETIC or (manifest is not None and manifest.name == SYNTHETIC):
+    if synthetic:
         dataset = _of_class(SYNTHETIC_CLASSES, labels or "neurites", "the synthetic volume")
         return [_with(region, _open_labels(f"{region.image.path.rsplit(':', 1)[0]}:{dataset}")) for region in regions]
     if manifest is None:
@@ -136,6 +143,10 @@ def _labelled(name: str, labels: str | None, split: Split, box: str | None, dept
             "this volume, for example --labels my.h5:labels"
         )
     return [_of_entry(manifest, k, split, region, labels) for k, region in enumerate(regions)]
+
+
+def _classes(manifest: Manifest | None, split: Split) -> set[str]:
+    return set() if manifest is None else {name for entry in manifest.entries(split) for name in entry.labels}
 
 
 def _of_entry(manifest: Manifest, k: int, split: Split, region: Region, labels: str | None) -> Region:

@@ -109,7 +109,8 @@ def describe(regions: Sequence[Region]) -> str:
         size = region.image.voxel_size_nm
         scale = "voxel size unknown" if size is None else f"{' x '.join(f'{edge:g}' for edge in size)} nm"
         name = f"{region.name}: " if region.name else ""
-        label = f", labels {region.label.path}" if region.label is not None else ""
+        known = f" in {region.labelled}" if region.labelled is not None else ""
+        label = f", labels {region.label.path}{known}" if region.label is not None else ""
         lines.append(
             f"{name}{region.image.path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
             f"{share:.0%} of the crops"
