@@ -67,6 +67,11 @@ class MakeTargetsd(MapTransform):
         z, y, x = (max(target.margin[axis] for target in self.targets) + self.erode.margin[axis] for axis in range(3))
         return z, y, x
 
+    def extent_before(self, extent: Size) -> Size:
+        """(z, y, x) voxels that an item needs for the crop, whatever comes after; see `augmentation_margin`."""
+        z, y, x = (size + 2 * more for size, more in zip(self.crop, self.margin, strict=True))
+        return z, y, x
+
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with "target", float32, and "known", bool: (C, z, y, x) tensors of the crop, 0 where unknown.
 

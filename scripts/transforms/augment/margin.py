@@ -24,7 +24,7 @@ def augmentation_margin(augmentations: Sequence[Any] | Compose, crop: Sequence[i
     if len(crop) != 3 or any(int(size) != size or size < 1 for size in crop):
         raise ValueError(f"crop {tuple(crop)} must be three whole voxel counts of at least 1: z, y, x")
     extent: Extent = (int(crop[0]), int(crop[1]), int(crop[2]))
-    for step in reversed(augmentations.transforms if isinstance(augmentations, Compose) else list(augmentations)):
+    for step in reversed(Compose(augmentations).flatten().transforms):
         before: Callable[[Extent], Extent] | None = getattr(step, "extent_before", None)
         extent = extent if before is None else before(extent)
     z, y, x = (-(-(size - wanted) // 2) for size, wanted in zip(extent, crop, strict=True))
