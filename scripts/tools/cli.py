@@ -16,6 +16,7 @@ VERBS = {
     "decode": ("scripts.tools.decode:decode", "turn affinities or probabilities into instances"),
     "tune": ("scripts.tools.tune:tune", "search a decoder's thresholds on a validation box"),
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
+    "package": ("scripts.tools.package:package", "make a folder and a zip of a bundle, for the model zoo"),
 }
 """Verb -> (module:function, one line for the list)."""
 

@@ -1,0 +1,1 @@
+"""The parts of `python -m scripts package`: code, configs, weights, archive, and the zoo's rules as checks."""
