@@ -30,6 +30,7 @@ from scripts.handlers.switches import switch
 from scripts.handlers.tensorboard import TensorBoard
 from scripts.handlers.training import finish, train
 from scripts.handlers.validation import Validate, ValidationLoss, lower_is_better
+from scripts.handlers.volume_inference.inferer import VolumeInferer
 
 __all__ = [
     "Baselines",
@@ -55,6 +56,7 @@ __all__ = [
     "TrainingStep",
     "Validate",
     "ValidationLoss",
+    "VolumeInferer",
     "announce",
     "check_held_out",
     "check_options",

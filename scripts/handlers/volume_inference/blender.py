@@ -1,0 +1,95 @@
+"""Weighted sums of overlapping windows, held for the planes that a window spans and no more."""
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scripts.ops.blending import TotalWeights
+from scripts.ops.windows import Step, WindowGrid
+
+
+class Blender:
+    """Adds up the windows of a box, plane by plane, and hands out the blended maps of what has ended.
+
+    The sums are a ring of `window z` planes of the padded box: as many float32 as channels x planes x lines x columns,
+    however many sections the box has.
+
+    Args:
+        grid: the windows.
+        weights: of the voxels of one window, (z, y, x) float32.
+        device: where the sums are kept.
+        scratch: a folder for a file that holds the sums in place of memory; for planes of which not even a window's
+            depth fits. The file has no name and goes with the program.
+    """
+
+    def __init__(
+        self, grid: WindowGrid, weights: np.ndarray, device: torch.device, scratch: Path | None = None
+    ) -> None:
+        self.grid, self.device, self.scratch = grid, device, scratch
+        self.totals = TotalWeights(weights, grid.starts, grid.padded)
+        self._sums: torch.Tensor | None = None
+        self._pages: mmap.mmap | None = None
+
+    def plane_bytes(self, channels: int) -> int:
+        """Bytes of the sums."""
+        return 4 * channels * self.grid.window[0] * self.grid.padded[1] * self.grid.padded[2]
+
+    def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
+        """Add a window that starts at (z, y, x) of the padded box: votes (C, z, y, x) times weights (1 or C, z, y, x).
+
+        Raises:
+            OSError: no room for the scratch file.
+        """
+        if self._sums is None:
+            self._sums = self._room(votes.shape[0])
+        depth, height, width = self.grid.window
+        first = z % depth
+        for here, there in (
+            (slice(first, depth), slice(0, depth - first)),
+            (slice(0, first), slice(depth - first, depth)),
+        ):
+            if here.stop > here.start:
+                room = self._sums[:, here, y : y + height, x : x + width]
+                room.addcmul_(votes[:, there].to(self.device), weights[:, there])
+
+    def ended(self, step: Step) -> torch.Tensor | None:
+        """The blended maps of what `step` has ended, cut to the box: (C, z, y, x) float32; None outside the box.
+
+        To be called once a step, in order: the sums of these voxels start anew.
+        """
+        assert self._sums is not None
+        depth, width = self.grid.window[0], self.grid.shape[2]
+        blended = None
+        inside = [self._inside(ended, axis) for axis, ended in enumerate((step.ended_z, step.ended_y))]
+        if all(low < high for low, high in inside):
+            (z0, z1), (y0, y1) = inside
+            x0 = self.grid.before[2]
+            totals = torch.from_numpy(self.totals.at((z0, z1), (y0, y1), (x0, x0 + width))).to(self.device)
+            blended = self._sums.new_empty((len(self._sums), z1 - z0, y1 - y0, width))
+            for plane in range(z0, z1):
+                sums = self._sums[:, plane % depth, y0:y1, x0 : x0 + width]
+                torch.div(sums, totals[plane - z0], out=blended[:, plane - z0])
+        for plane in range(*step.ended_z):
+            self._sums[:, plane % depth, slice(*step.ended_y)] = 0
+        if self._pages is not None:
+            self._pages.madvise(mmap.MADV_DONTNEED)  # what was written stays in the file
+        return blended
+
+    def _inside(self, ended: tuple[int, int], axis: int) -> tuple[int, int]:
+        """The part of a range of the padded box that is in the box."""
+        low, before = self.grid.in_box(ended, axis), self.grid.before[axis]
+        return low[0] + before, low[1] + before
+
+    def _room(self, channels: int) -> torch.Tensor:
+        shape = (channels, self.grid.window[0], *self.grid.padded[1:])
+        if self.scratch is None:
+            return torch.zeros(shape, device=self.device)
+        path = self.scratch / f"sums.{os.getpid()}"
+        with path.open("w+b") as file:
+            os.posix_fallocate(file.fileno(), 0, self.plane_bytes(channels))  # a full disk is found here
+            self._pages = mmap.mmap(file.fileno(), self.plane_bytes(channels))
+        path.unlink()
+        return torch.from_numpy(np.frombuffer(self._pages, np.float32).reshape(shape))

@@ -1,0 +1,159 @@
+"""Where the windows of a sliding-window inference lie, in which order they are gone through, and what each step ends.
+
+Three frames, axes z, y, x: the volume; the box of it that is asked for; and the padded box, `before` voxels larger on
+its low side, in which windows start. Voxels of the padded box outside the volume are its mirror image.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+Triple = tuple[int, int, int]
+Range = tuple[int, int]
+
+
+def window_starts(size: int, window: int, stride: int) -> list[int]:
+    """First voxels of the windows along one axis: every `stride`, the last one moved back to end with the axis.
+
+    Raises:
+        ValueError: an axis shorter than the window, or a stride outside 1 to the window.
+    """
+    if size < window:
+        raise ValueError(f"an axis of {size} voxels is shorter than a window of {window}; pad it")
+    if not 1 <= stride <= window:
+        raise ValueError(f"a stride of {stride} leaves voxels out or stands still: use 1 to the window's {window}")
+    last = size - window
+    return [*range(0, last, stride), last]
+
+
+def padding(size: int, window: int, least: int) -> Range:
+    """Voxels to add before and after an axis: `least` on each side, more where a window would not fit otherwise."""
+    lacking = max(0, window - size - 2 * least)
+    return least + lacking // 2, least + lacking - lacking // 2
+
+
+def mirrored(first: int, stop: int, size: int) -> np.ndarray:
+    """Indices in [0, size) of the voxels first to stop of an axis that goes on by mirroring at its end voxels.
+
+    The end voxels are not repeated (2 1 0 1 2); an axis shorter than what is asked for is mirrored again and again, and
+    one of a single voxel repeats it.
+    """
+    if size == 1:
+        return np.zeros(stop - first, np.int64)
+    place = np.arange(first, stop) % (2 * size - 2)
+    return np.where(place < size, place, 2 * size - 2 - place)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of windows along x, or several such rows, that are computed together.
+
+    Attributes:
+        index: of the step.
+        z: first plane of its windows, in the padded box.
+        ys: first lines of its windows.
+        lines: the lines that its windows span.
+        ended_z: planes of the padded box that nothing later adds to, within `ended_y`.
+        ended_y: lines of the padded box.
+        ends_planes: whether it is the last step of its planes.
+    """
+
+    index: int
+    z: int
+    ys: tuple[int, ...]
+    lines: Range
+    ended_z: Range
+    ended_y: Range
+    ends_planes: bool
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """The windows over a box, and the steps that go through them: z slowest, then y, then x.
+
+    Each window belongs to one step, and so is computed once.
+
+    Args:
+        shape: voxels of the box.
+        window: voxels of a window.
+        stride: voxels from one window to the next.
+        pad: voxels added on both sides of each axis, at least.
+        together: windows that a step should have; it takes as many rows along x as that needs.
+
+    Raises:
+        ValueError: sizes that are not three positive numbers, a stride beyond the window, a negative padding.
+    """
+
+    shape: Triple
+    window: Triple
+    stride: Triple
+    pad: Triple
+    together: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("shape", 1), ("window", 1), ("stride", 1), ("pad", 0)):
+            sizes = getattr(self, name)
+            if len(sizes) != 3 or any(int(size) != size or size < least for size in sizes):
+                raise ValueError(f"{name} {tuple(sizes)} is not three whole numbers (z, y, x) of at least {least}")
+            object.__setattr__(self, name, tuple(int(size) for size in sizes))
+        for axis, size, stride in zip("zyx", self.window, self.stride, strict=True):
+            if stride > size:
+                raise ValueError(
+                    f"stride {self.stride} exceeds window {self.window} along {axis}: voxels would be left out"
+                )
+
+    @cached_property
+    def paddings(self) -> tuple[Range, Range, Range]:
+        """Voxels before and after the box along z, y, x."""
+        z, y, x = (padding(*sizes) for sizes in zip(self.shape, self.window, self.pad, strict=True))
+        return z, y, x
+
+    @property
+    def before(self) -> Triple:
+        """Voxels of the padded box before the first of the box."""
+        (z, _), (y, _), (x, _) = self.paddings
+        return z, y, x
+
+    @cached_property
+    def padded(self) -> Triple:
+        """Voxels of the padded box."""
+        z, y, x = (size + sum(added) for size, added in zip(self.shape, self.paddings, strict=True))
+        return z, y, x
+
+    @cached_property
+    def starts(self) -> tuple[list[int], list[int], list[int]]:
+        """First voxels of the windows along z, y, x, in the padded box."""
+        z, y, x = (window_starts(*sizes) for sizes in zip(self.padded, self.window, self.stride, strict=True))
+        return z, y, x
+
+    @property
+    def windows(self) -> int:
+        """Number of windows."""
+        return int(np.prod([len(starts) for starts in self.starts]))
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """All steps in order."""
+        zs, ys, xs = self.starts
+        rows = max(1, -(-self.together // len(xs)))
+        groups = [tuple(ys[first : first + rows]) for first in range(0, len(ys), rows)]
+        found: list[Step] = []
+        for plane, z in enumerate(zs):
+            ended_z = (z, zs[plane + 1] if plane + 1 < len(zs) else self.padded[0])
+            for number, group in enumerate(groups):
+                last = number + 1 == len(groups)
+                ended_y = (group[0], self.padded[1] if last else groups[number + 1][0])
+                lines = (group[0], group[-1] + self.window[1])
+                found.append(Step(len(found), z, group, lines, ended_z, ended_y, last))
+        return found
+
+    def first_step_for(self, section: int) -> int:
+        """Index of the first step whose windows reach a section of the box: where to begin, to have it again."""
+        plane = section + self.before[0]
+        return next(step.index for step in self.steps if step.z + self.window[0] > plane)
+
+    def in_box(self, ended: Range, axis: int) -> Range:
+        """The part of a range of the padded box that lies in the box, counted from the box's first voxel."""
+        low, high = (min(max(end - self.before[axis], 0), self.shape[axis]) for end in ended)
+        return low, high
