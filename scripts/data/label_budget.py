@@ -20,7 +20,8 @@ def budget_boxes(
         shape: of the volume, (z, y, x) voxels.
         sections: None for all; a count for the first so many of the labelled box; or numbers of sections, counted from
             the first of the volume.
-        labelled_box: `z0:z1,y0:y1,x0:x1` in voxels of the volume; None for all of `box`.
+        labelled_box: `z0:z1,y0:y1,x0:x1` in voxels of the volume, a missing end being that of `box`; None for all of
+            it.
 
     Raises:
         ValueError: a labelled box outside the volume or the training box, sections outside them, a count below 1 or
@@ -29,7 +30,7 @@ def budget_boxes(
     inside = box
     if labelled_box is not None:
         try:
-            inside = Box.parse(labelled_box, shape)
+            inside = Box.parse(_with_ends(labelled_box, box), shape)
         except ValueError as error:
             raise ValueError(f"labelled_box: {error}") from None
         if not box.contains(inside):
@@ -42,6 +43,15 @@ def budget_boxes(
     return [
         Box((low, *inside.start[1:]), (high, *inside.stop[1:])) for low, high in runs(_numbers(sections, first, last))
     ]
+
+
+def _with_ends(text: str, box: Box) -> str:
+    """`:,0:512,512:` with the ends of a box where it has none."""
+    ranges = [part.partition(":") for part in str(text).replace(" ", "").split(",")]
+    if len(ranges) != 3 or not all(colon for _, colon, _ in ranges):
+        return text  # not a box, which its reader says
+    ends = zip(ranges, box.start, box.stop, strict=True)
+    return ",".join(f"{low or first}:{high or last}" for (low, _, high), first, last in ends)
 
 
 def _numbers(sections: int | Sequence[int], first: int, last: int) -> list[int]:
