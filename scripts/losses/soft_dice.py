@@ -32,5 +32,6 @@ class SoftDice(nn.Module):
         """
         logits, target, known = known_logits(prediction, truth)
         predicted, true = torch.where(known, logits.sigmoid(), 0.0).flatten(1), target.flatten(1)
-        overlap = (predicted * true).sum(1)
-        return (1 - (2 * overlap + self.smooth) / (predicted.sum(1) + true.sum(1) + self.smooth)).mean()
+        sizes = predicted.sum(1) + true.sum(1)
+        missed = sizes - 2 * (predicted * true).sum(1)
+        return (missed / (sizes + self.smooth)).mean()  # the formula without 1 - ratio, which would cancel digits
