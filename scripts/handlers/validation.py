@@ -42,7 +42,8 @@ class Validate:
     chosen as chosen_SETTING.
 
     With several processes each validates its own share; a process whose share of the boxes is empty only takes part in
-    adding up, so the loader of process r holds `regions[r::processes]`, and there may be fewer boxes than processes.
+    adding up. So the loader of process r holds items r, r + processes, ... (a `torch.utils.data.Subset`), of which
+    there may be none.
 
     Args:
         validator: a MONAI evaluator, with the metric "val_loss", or with the choice.
@@ -104,7 +105,7 @@ class Validate:
         return {VAL_LOSS: float(self.validator.state.metrics[VAL_LOSS])}
 
     def _decoded(self, choice: ThresholdChoice) -> dict[str, float]:
-        """The scores of the boxes, the key score first, then the loss and the numbers that were chosen."""
+        """The key score, the loss, what was chosen, and all other scores of the boxes."""
         if _length(self.validator):
             self.validator.run()
             found = {name: float(self.validator.state.metrics[name]) for name in choice.scores}
@@ -115,8 +116,9 @@ class Validate:
         if self.loss_validator is not None:
             self.loss_validator.run()
             scores[VAL_LOSS] = float(self.loss_validator.state.metrics[VAL_LOSS])
-        scores |= {f"val_{name}": value for name, value in found.items() if name != choice.metric}
-        return scores | {f"chosen_{name}": value for name, value in choice.varied.items()}
+        scores |= {f"chosen_{name}": value for name, value in choice.varied.items()}
+        rest = sorted((name for name in found if name != choice.metric), key=_worth)
+        return scores | {f"val_{name}": found[name] for name in rest}
 
     def _is_best(self, key: float) -> bool:
         """A score that is not a number is the worst."""
@@ -137,6 +139,11 @@ class Validate:
 def lower_is_better(now: float, best: float) -> bool:
     """For `metric_cmp_fn` of a MONAI engine whose key metric is an error."""
     return now < best
+
+
+def _worth(name: str) -> int:
+    """For sorting: scores, then what they are made of, then counts."""
+    return 2 if name not in BETTER else int(name.endswith(("_precision", "_recall")))
 
 
 def _crops(target: tuple[Any, ...]) -> int:

@@ -25,7 +25,7 @@ SMALL = {"dust": 0, "low": 0.3}
 
 def tiles(shape=(4, 48, 48), side=12):
     """(z, y, x) square cells with a gap of background between them."""
-    z, y, x = np.indices(shape)
+    _, y, x = np.indices(shape)
     label = 1 + y // side * (shape[2] // side) + x // side
     label[(y % side == 0) | (x % side == 0)] = 0
     return label
@@ -162,7 +162,7 @@ def test_what_cannot_be_is_refused_by_name():
         ThresholdChoice("guess", KEY)
     with pytest.raises(ValueError, match="no setting 'treshold'"):
         ThresholdChoice("agglomeration", KEY, choices={"treshold": [0.1]})
-    with pytest.raises(ValueError, match="unknown score 'dice'.*ap50_accuracy"):
+    with pytest.raises(ValueError, match=r"unknown score 'dice'.*ap50_accuracy"):
         ThresholdChoice("bc", "dice")
     with pytest.raises(ValueError, match="unknown score 'voi_total'; of these one can decide: adapted_rand"):
         ThresholdChoice("bc", "voi_total", definitions=["snemi3d"])
