@@ -85,9 +85,9 @@ class UNETR(nn.Module):
         """(B, C, Z, Y, X) volume, each size a multiple of the patch, to (B, out_channels, Z, Y, X) logits."""
         grid = token_grid((image.shape[2], image.shape[3], image.shape[4]), self.patch)
         taps = self.encoder.taps(image, self.taps)
-        volume = self.rise(_as_volume(taps[-1], grid))
+        volume = self.rise(as_volume(taps[-1], grid))
         for i, (path, join) in enumerate(zip(self.tap_paths, self.joins)):  # noqa: B905, TorchScript knows no strict
-            volume = join(torch.cat([path(_as_volume(taps[-2 - i], grid)), volume], dim=1))
+            volume = join(torch.cat([path(as_volume(taps[-2 - i], grid)), volume], dim=1))
         return self.head(torch.cat([self.image_path(image), volume], dim=1))
 
 
@@ -101,7 +101,7 @@ def check_taps(taps: Sequence[int], depth: int, doublings: int) -> None:
         )
 
 
-def _as_volume(tokens: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+def as_volume(tokens: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
     """(B, N, width) tokens to (B, width, gz, gy, gx)."""
     return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], grid[0], grid[1], grid[2])
 
