@@ -9,13 +9,15 @@ from scipy.ndimage import gaussian_filter
 def smooth_displacement(noise: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
     """(..., y, x) noise in [-1, 1] to displacements in pixels: smoothed in plane by a Gaussian, times alpha.
 
+    The Gaussian goes on at the opposite border: mirrored noise would bend the border up to twice as much as the middle.
+
     Args:
         noise: uniform noise in [-1, 1].
         alpha: scale, pixels.
         sigma: standard deviation of the Gaussian, pixels.
     """
     widths = [0.0] * (noise.ndim - 2) + [sigma, sigma]
-    field: np.ndarray = gaussian_filter(noise.astype(np.float32, copy=False), widths)
+    field: np.ndarray = gaussian_filter(noise.astype(np.float32, copy=False), widths, mode="wrap")
     return field * np.float32(alpha)
 
 
