@@ -19,12 +19,12 @@ class BoxDataset(Dataset[dict[str, Any]]):
     where unknown.
 
     Args:
-        regions: one item each.
+        regions: one item each; none, where a process of several has no share.
         transform: a callable on the item.
         most_voxels: boxes larger than this are refused.
 
     Raises:
-        ValueError: no region, or a box too large to hold in memory.
+        ValueError: a box too large to hold in memory.
     """
 
     def __init__(
@@ -34,8 +34,6 @@ class BoxDataset(Dataset[dict[str, Any]]):
         most_voxels: int = MOST_VOXELS,
     ) -> None:
         self.regions, self.transform = tuple(regions), transform
-        if not self.regions:
-            raise ValueError("there is no region to read a box from")
         for region in self.regions:
             if region.box.voxels > most_voxels:
                 raise ValueError(
