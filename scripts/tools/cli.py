@@ -12,10 +12,12 @@ VERBS = {
         "look at a volume: shape, voxel size, section statistics, contact sheet",
     ),
     "synthesize": ("scripts.tools.synthesize:synthesize", "make a synthetic EM volume with instance labels"),
+    "augmentations": ("scripts.tools.augmentations:augmentations", "draw what each augmentation does to a crop"),
     "fetch": ("scripts.tools.fetch:fetch", "download a public data set and convert it to a chunked file"),
     "decode": ("scripts.tools.decode:decode", "turn affinities or probabilities into instances"),
     "tune": ("scripts.tools.tune:tune", "search a decoder's thresholds on a validation box"),
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
+    "report": ("scripts.tools.report:report", "show finished runs on one page: curves, pictures, scores, commands"),
     "package": ("scripts.tools.package:package", "make a folder and a zip of a bundle, for the model zoo"),
 }
 """Verb -> (module:function, one line for the list)."""

@@ -1,0 +1,84 @@
+"""`python -m scripts report`: one HTML file that shows finished or running runs side by side."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from scripts.data.writing import replacing
+from scripts.ops.score_report import check_free
+from scripts.tools.reporting.commands import known_bundles
+from scripts.tools.reporting.evaluated import Evaluation, viewers
+from scripts.tools.reporting.page import Pictures, labels_of, page, this_command
+from scripts.tools.reporting.pretrained import reconstruction_viewer, volume_viewer
+from scripts.tools.reporting.runs import Run, read_run
+from scripts.tools.reporting.viewer import Viewer
+
+BUDGET = 4_500_000
+"""Characters that pictures of segmentations may take; sections are thinned and shrunk until they fit."""
+
+
+def report(*runs: str, out: str, title: str = "Pre-training and segmentation", overwrite: bool = False) -> str:
+    """Show runs on one page: volume, curves, reconstructions, instances and their errors, scores, commands.
+
+    Example: python -m scripts report runs/pretrain runs/pretrained_0 runs/scratch_0 --out report.html
+
+    The file holds all it shows and opens in any browser, without a network. Of a run that is still going on, or was
+    not evaluated, the page shows what there is and says how to make the rest.
+
+    Args:
+        runs: folders of training runs (their --output_dir), pre-training and fine-tuning in any order.
+        out: the .html file to write.
+        title: of the page.
+        overwrite: replace a file that is there.
+    """
+    target = Path(str(out))
+    if target.suffix != ".html":
+        raise ValueError(f"--out {out} does not end in .html")
+    if not runs:
+        raise ValueError(
+            "no run is named; give the folders of training runs: report runs/one runs/two --out report.html"
+        )
+    check_free(target, overwrite)
+    found = [read_run(str(run)) for run in runs]
+    with ExitStack() as open_files:
+        evaluations = []
+        for run, label in zip(found, labels_of(found), strict=True):
+            if run.evaluation is not None:
+                evaluations.append(Evaluation(run.evaluation, f"{label}: {run.words}"))
+                open_files.callback(evaluations[-1].close)
+        segmentations = viewers(evaluations, BUDGET)
+    pictures = _pictures(found, segmentations)
+    whole = page(title, found, pictures, known_bundles(), this_command(found, target))
+    with replacing(target, overwrite) as partial:
+        partial.write_text(whole, encoding="utf-8")
+    return f"written: {target} ({target.stat().st_size / 1e6:.1f} MB)"
+
+
+def _pictures(runs: Sequence[Run], segmentations: Sequence[Viewer]) -> Pictures:
+    """Pictures of what the runs read and reconstruct, and the reasons why some cannot be drawn here."""
+    volumes, reconstructions, no_volume, no_reconstruction = [], [], [], []
+    for k, run in enumerate(_of_each_volume(runs)):
+        try:
+            volumes.append(volume_viewer(run, f"volume-{k}"))
+        except (ValueError, OSError) as error:
+            no_volume.append(f"{run.recipe['volumes']} cannot be shown here: {error}")
+    for k, run in enumerate(run for run in runs if run.pretrains):
+        if not run.recipe:
+            no_reconstruction.append(
+                f"{run.name} has no checkpoint yet: wait for its first, then make this page again."
+            )
+            continue
+        try:
+            reconstructions.append((run, reconstruction_viewer(run, f"reconstruction-{k}")))
+        except (ValueError, OSError) as error:
+            no_reconstruction.append(f"{run.name} cannot be drawn here: {error}")
+    return Pictures(volumes, reconstructions, segmentations, no_volume, no_reconstruction)
+
+
+def _of_each_volume(runs: Sequence[Run]) -> list[Run]:
+    """One run for each volume and part of it that runs are validated on."""
+    firsts: dict[str, Run] = {}
+    for run in runs:
+        if "volumes" in run.recipe:
+            firsts.setdefault(repr([run.recipe.get(key) for key in ("volumes", "train_box", "validation_box")]), run)
+    return list(firsts.values())

@@ -1,0 +1,178 @@
+"""Scores of runs side by side: seeds of one setting are one column, with mean and range."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.ops.scores import Score
+from scripts.tools.reporting.markup import NOTHING, table, text
+from scripts.tools.reporting.runs import Run
+
+NAMES = {
+    "adapted_rand_snemi3d": "Adapted Rand error (SNEMI3D)",
+    "adapted_rand_snemi3d_precision": "precision (SNEMI3D)",
+    "adapted_rand_snemi3d_recall": "recall (SNEMI3D)",
+    "voi_split": "VOI split (bits)",
+    "voi_merge": "VOI merge (bits)",
+    "voi_total": "VOI (bits)",
+    "ap50_accuracy": "AP-50 (accuracy)",
+    "ap75_accuracy": "AP-75 (accuracy)",
+    "ap50_ranked": "AP-50 (ranked)",
+    "ap75_ranked": "AP-75 (ranked)",
+    "split_objects": "split objects",
+    "merged_segments": "merging segments",
+    "missed_objects": "missed objects",
+    "val_loss": "loss on the validation box",
+}
+"""The scores of the first table -> what a reader calls them; all others are in the table of the rest."""
+LOSS = "validation loss: mean over the fixed crops of the validation box"
+
+
+@dataclass(frozen=True)
+class Column:
+    """Runs that differ in the seed alone.
+
+    Attributes:
+        title: `pre-trained`, with the settings in which columns differ.
+        runs: by seed.
+    """
+
+    title: str
+    runs: Sequence[Run]
+
+    def values(self, name: str) -> list[float]:
+        """One number a run, those that are not defined left out."""
+        found = [score.value for run in self.runs for score in run.scores if score.name == name]
+        return [value for value in found if not math.isnan(value)]
+
+
+def columns(runs: Sequence[Run]) -> list[Column]:
+    """Runs of one task by their settings, pre-trained ones first; seed, and the encoder's path where it follows the
+    seed, do not part them.
+    """
+    varied = [key for key in _keys(runs) if key not in ("seed", "pretrained") and _differs(runs, key)]
+    grouped = _grouped(runs, varied)
+    if any(len({run.recipe.get("seed") for run in alike}) < len(alike) for alike in grouped.values()):
+        grouped = _grouped(runs, [*varied, "pretrained"])
+        varied = [*varied, "pretrained"]
+    made = []
+    for alike in grouped.values():
+        first = alike[0]
+        words = [
+            f"{key.replace('_', ' ')} {_short(first.recipe.get(key))}"
+            for key in varied
+            if first.recipe.get(key) is not None
+        ]
+        start = [] if first.pretrains else [first.start]
+        if any(run.test for run in runs) and not first.test:
+            words.append("not evaluated: scores on the validation box")
+        ordered = sorted(alike, key=lambda run: str(run.recipe.get("seed", "")))
+        made.append(Column(", ".join([*start, *words]) or first.name, ordered))
+    return sorted(made, key=lambda column: (not column.runs[0].recipe.get("pretrained"), column.title))
+
+
+def score_tables(found: Sequence[Column], task: str) -> str:
+    """HTML: the main scores, the rest folded away, and the definitions that their numbers point to; the task keeps
+    anchors apart.
+    """
+    known: dict[str, Score] = {}
+    for score in (score for column in found for run in column.runs for score in run.scores):
+        known.setdefault(score.name, score)
+    main = [known[name] for name in NAMES if name in known]
+    rest = [score for score in known.values() if score.name not in NAMES]
+    meanings = {score.name: LOSS if score.name == "val_loss" else score.definition for score in [*main, *rest]}
+    numbers = {definition: k for k, definition in enumerate(dict.fromkeys(meanings.values()), start=1)}
+    head = ["score", *(text(column.title) for column in found), "better"]
+    seeds = ["runs", *(_seeds(column) for column in found), ""]
+
+    def row(score: Score) -> list[str]:
+        better = "lower" if score.name == "val_loss" else score.better
+        number = numbers[meanings[score.name]]
+        note = f'<sup><a href="#{task}-definition-{number}">{number}</a></sup>'
+        name = f"{text(NAMES.get(score.name, score.name))} {note}"
+        best = _best(found, score.name, better)
+        return [name, *(_cell(column, score.name, best) for column in found), text(better)]
+
+    parts = [table(head, [seeds, *map(row, main)], "Mean over seeds [lowest to highest]; the best mean is bold")]
+    if rest:
+        others = table(head, list(map(row, rest)), "All other numbers")
+        parts.append(f"<details><summary>{len(rest)} more numbers</summary>{others}</details>")
+    notes = "".join(f'<li id="{task}-definition-{k}">{text(definition)}</li>' for definition, k in numbers.items())
+    return "".join(parts) + f'<h3>Definitions</h3><ol class="notes">{notes}</ol>'
+
+
+def summary(found: Sequence[Column]) -> str:
+    """One line: the first of the main scores, column by column; empty where there is none."""
+    for name, words in NAMES.items():
+        values = [(column, column.values(name)) for column in found]
+        if any(numbers for _, numbers in values):
+            parts = [f"{column.title} {_numbers(numbers)}" for column, numbers in values if numbers]
+            return f"{words}: {'; '.join(parts)}"
+    return ""
+
+
+def _grouped(runs: Sequence[Run], keys: Sequence[str]) -> dict[Any, list[Run]]:
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        values = (bool(run.recipe.get("pretrained")), bool(run.test), *(repr(run.recipe.get(key)) for key in keys))
+        groups.setdefault(values, []).append(run)
+    return groups
+
+
+def _keys(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(key for run in runs for key in run.recipe))
+
+
+def _differs(runs: Sequence[Run], key: str) -> bool:
+    return len({repr(run.recipe.get(key)) for run in runs}) > 1
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, str) and "/" in value:
+        parts = [part for part in value.split("/") if part not in ("checkpoints", "best.pt", "last.pt")]
+        return parts[-1] if parts else value
+    return str(value)
+
+
+def _seeds(column: Column) -> str:
+    seeds = [str(run.recipe["seed"]) for run in column.runs if "seed" in run.recipe]
+    return (
+        f"{len(column.runs)} ({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)})"
+        if seeds
+        else str(len(column.runs))
+    )
+
+
+def _best(found: Sequence[Column], name: str, better: str) -> float | None:
+    """The best mean, where there are several columns and a better direction."""
+    means = [_mean(column.values(name)) for column in found if column.values(name)]
+    if len(means) < 2 or better not in ("lower", "higher"):
+        return None
+    return min(means) if better == "lower" else max(means)
+
+
+def _cell(column: Column, name: str, best: float | None) -> str:
+    values = column.values(name)
+    if not values:
+        return NOTHING
+    words = text(_numbers(values))
+    return f"<strong>{words}</strong>" if _mean(values) == best else words
+
+
+def _numbers(values: Sequence[float]) -> str:
+    """`0.1234`, or `0.1234 [0.1200 to 0.1268]` of several."""
+    if len(values) == 1:
+        return _written(values[0])
+    return f"{_written(_mean(values))} [{_written(min(values))} to {_written(max(values))}]"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _written(value: float) -> str:
+    whole = isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer())
+    return f"{value:,.0f}" if whole else f"{value:.4f}"
