@@ -25,6 +25,7 @@ from scripts.handlers.restored_network import decoder_of, recipe_of, restore
 from scripts.handlers.run_folder import RunFolder
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.seeding import SeedEachIteration
+from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures
 from scripts.handlers.step import TrainingStep
 from scripts.handlers.switches import switch
 from scripts.handlers.tensorboard import TensorBoard
@@ -35,6 +36,7 @@ from scripts.handlers.volume_inference.inferer import VolumeInferer
 __all__ = [
     "Baselines",
     "BestCheckpoint",
+    "BoxPicture",
     "BoxWindows",
     "Checkpoints",
     "FreezeEncoder",
@@ -52,6 +54,7 @@ __all__ = [
     "RunFolder",
     "ScoreTable",
     "SeedEachIteration",
+    "SegmentationPictures",
     "TensorBoard",
     "TrainingStep",
     "Validate",

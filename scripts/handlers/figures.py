@@ -38,7 +38,7 @@ def draw_reconstruction(panels: Sequence[np.ndarray], path: str | os.PathLike[st
             axes[row, column].set_axis_off()
     if title:
         figure.suptitle(title, fontsize=9)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def draw_curve(log: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str = "") -> Path:
@@ -55,15 +55,15 @@ def draw_curve(log: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], t
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    training = _points(log, "loss")
+    training = points(log, "loss")
     if len(training):
         axes.plot(*training.T, color="0.8", linewidth=0.8)
         axes.plot(training[:, 0], running_mean(training[:, 1]), color="tab:blue", label="training")
-    validation = _points(log, "val_loss")
+    validation = points(log, "val_loss")
     if len(validation):
         axes.plot(*validation.T, color="tab:orange", marker="o", markersize=4, label="validation")
     for name, style in (("token_mean", ":"), ("interpolation_fitted", "--")):
-        level = _points(log, name)
+        level = points(log, name)
         if len(level):
             axes.axhline(
                 level[-1, 1], color="0.35", linestyle=style, linewidth=1, label=f"{name.replace('_', ' ')} baseline"
@@ -78,7 +78,7 @@ def draw_curve(log: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], t
         axes.legend(fontsize=8)
     if title:
         axes.set_title(title, fontsize=9)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def running_mean(values: np.ndarray, share: float = 0.02) -> np.ndarray:
@@ -100,12 +100,14 @@ def mosaic(panels: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
     return np.clip(np.concatenate(rows, axis=0), 0, 1).astype(np.float32)
 
 
-def _points(log: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+def points(log: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """(n, 2) iterations and values of a name in a log, where it has a value."""
     found = [(entry["iteration"], entry[name]) for entry in log if entry.get(name) is not None]
     return np.array(found, dtype=float).reshape(-1, 2)
 
 
-def _save(figure: Any, path: str | os.PathLike[str]) -> Path:
+def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as a PNG, which replaces an earlier one when it is whole."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.tmp.png")
