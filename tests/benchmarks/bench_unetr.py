@@ -1,0 +1,142 @@
+"""The fine-tuning network: its size, a forward pass of one crop, and on a GPU a training step.
+
+Run: `python -m tests.benchmarks.bench_unetr [vit_base|vit_large ...]`; both sizes when none is named.
+The forward pass is of 1x6x96x96, batch 1, as in the paper's Table 3, from scratch beside loaded weights: what a weight
+is must not change what it costs. With a GPU also: batch 24 in bf16, compiled, beside float32 eager.
+"""
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from scripts.handlers.encoder_transfer import transfer_encoder
+from scripts.networks import UNETR, Encoder, even_taps, layer_decay_groups
+from tests.benchmarks.bench_mae_step import PEAK_TFLOPS, Contender, gpu_speed, synchronize
+from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
+
+SIZE, PATCH = (6, 96, 96), (1, 16, 16)
+ENCODERS = {"vit_base": (768, 12, 12), "vit_large": (1152, 24, 16)}
+DECODERS = {"published": (512, 256, 128, 64, 32), "light": (256, 128, 64, 32, 16)}
+
+
+def build(encoder: str, decoder: str) -> UNETR:
+    """A network with 3 output channels, from a fixed seed."""
+    torch.manual_seed(0)
+    part = Encoder(PATCH, *ENCODERS[encoder])
+    return UNETR(part, 3, even_taps(part.depth, PATCH), DECODERS[decoder])
+
+
+def loaded(encoder: str, decoder: str) -> UNETR:
+    """The same with an encoder from a file, by the path that `--pretrained` takes."""
+    network = build(encoder, decoder)
+    weights = {f"encoder.{k}": v + 0.01 * torch.randn_like(v) for k, v in network.encoder.state_dict().items()}
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        torch.save(weights, Path(folder) / "encoder.pt")
+        transfer_encoder(network, Path(folder) / "encoder.pt")
+    return network
+
+
+def gmac(encoder: str, decoder: str) -> tuple[float, float]:
+    """Million parameters, and 1e9 multiply-adds of a forward pass of one crop; no memory, no time."""
+    with torch.device("meta"):
+        network = build(encoder, decoder)
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 1, *SIZE))
+    return sum(p.numel() for p in network.parameters()) / 1e6, counter.get_total_flops() / 2e9
+
+
+def forward_pass(encoder: str, device: torch.device, repeats: int) -> None:
+    """Seconds of one crop, scratch and loaded, published and light."""
+    image = torch.randn(1, 1, *SIZE, generator=torch.Generator().manual_seed(0)).to(device)
+    rows = []
+    for decoder in DECODERS:
+        networks = {"scratch": build(encoder, decoder), "loaded": loaded(encoder, decoder)}
+        seconds = fastest_seconds({k: _forward(n.to(device).eval(), image) for k, n in networks.items()}, repeats)
+        parameters, multiply_adds = gmac(encoder, decoder)
+        scratch, pretrained = seconds["scratch"], seconds["loaded"]
+        speed = 2 * multiply_adds / scratch
+        rows.append((decoder, parameters, multiply_adds, scratch, pretrained, pretrained / scratch, speed))
+    header = ("decoder", "M parameters", "G multiply-adds", "scratch, s", "loaded, s", "loaded / scratch", "GFLOP/s")
+    print_table(f"Forward of 1x6x96x96, batch 1, {encoder}, float32, {device.type}", header, rows)
+
+
+def _forward(network: UNETR, image: torch.Tensor) -> Callable[[], None]:
+    def run() -> None:
+        with torch.inference_mode():
+            network(image)
+        synchronize(image.device)
+
+    return run
+
+
+def contender(encoder: str, decoder: str, batch: int, bf16: bool, compiled: bool, tf32: bool = True) -> Contender:
+    """A training step on the GPU: logits, a loss, AdamW with layer-wise rates."""
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    network = build(encoder, decoder).cuda()
+    forward = torch.compile(network, dynamic=False) if compiled else network
+    image = torch.randn(batch, 1, *SIZE, device="cuda")
+    target = (torch.rand(batch, 3, *SIZE, device="cuda") > 0.5).float()
+    optimizer = torch.optim.AdamW(layer_decay_groups(network, 1e-5, 0.05, 0.65), fused=True)
+    return Contender(
+        network,
+        lambda: F.binary_cross_entropy_with_logits(forward(image).float(), target),
+        optimizer,
+        torch.bfloat16 if bf16 else None,
+    )
+
+
+def training_step(encoder: str, batch: int = 24) -> None:
+    """Samples/s, share of the peak and memory; bf16 compiled beside float32 eager."""
+    name = torch.cuda.get_device_name()
+    peak = next((tflops for key, tflops in PEAK_TFLOPS.items() if key in name), None)
+    for decoder in DECODERS:
+        ways = {
+            "bf16, compiled": {"bf16": True, "compiled": True},
+            "bf16, eager": {"bf16": True, "compiled": False},
+            "tf32, eager": {"bf16": False, "compiled": False},
+            "float32, eager": {"bf16": False, "compiled": False, "tf32": False},
+        }
+        gflop = 6 * gmac(encoder, decoder)[1]  # multiply and add, forward and twice that backward
+        speeds: dict[str, float] = {}
+        rows: list[tuple[object, ...]] = []
+        for way, options in ways.items():
+            result = gpu_speed(partial(contender, encoder, decoder, batch, **options), batch, steps=10)
+            if isinstance(result, str):
+                rows.append((way, result, "", "", ""))
+                continue
+            speeds[way] = result[0]
+            tflops = result[0] * gflop / 1e3
+            share = f"{tflops / peak:.1%}" if peak else "peak unknown"
+            rows.append((way, result[0], tflops, share, result[1]))
+        title = f"Training step, {encoder}, {decoder} decoder, batch {batch}, {name}"
+        print_table(title, ("what", "samples/s", "TFLOP/s", "MFU of bf16 peak", "peak GiB"), rows)
+        if {"bf16, compiled", "float32, eager"} <= speeds.keys():
+            print(f"\nbf16 compiled over float32 eager: {speeds['bf16, compiled'] / speeds['float32, eager']:.2f}")
+
+
+def main(encoders: list[str]) -> None:
+    """Print the tables."""
+    unknown = [name for name in encoders if name not in ENCODERS]
+    if unknown:
+        raise SystemExit(f"no encoder {unknown}; choose among {', '.join(ENCODERS)}")
+    print(hardware())
+    for encoder in encoders or list(ENCODERS):
+        forward_pass(encoder, torch.device("cpu"), repeats=5)
+        if torch.cuda.is_available():
+            forward_pass(encoder, torch.device("cuda"), repeats=20)
+            training_step(encoder)
+    if not torch.cuda.is_available():
+        print("\nNo CUDA device here: the GPU tables are left out.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
