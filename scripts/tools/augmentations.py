@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 VOLUME = (12, 256, 256)
 """Voxels (z, y, x) of the synthetic volume; below 16 sections it has no defects of its own."""
 CROP: "Extent" = (6, 96, 96)
-ZOOM, GAP, LEFT = 2, 6, 52
+ZOOM, GAP, LEFT = 2, 6, 56
 GRID = 12
 """Side, in pixels, of the squares that show how space is bent."""
 OUTLINE = (255, 150, 30)
 GREYS = 33
 """Shades of grey in a picture, which keep its file small."""
-DRAWS = {"rescale": 2, "misalignment_shift": 2, "misalignment_rotation": 2, "all": 2}
-"""How many draws are shown, where one says too little."""
+DRAWS = {"rescale": (8, 2), "misalignment_shift": (11,), "misalignment_rotation": (11,), "all": (0, 1)}
+"""Which draws are shown, counted from the seed, where the first says too little."""
 
 
 def augmentations(out: str = "docs/augmentations", seed: int = 0, overwrite: bool = False) -> str:
@@ -61,12 +61,12 @@ def augmentations(out: str = "docs/augmentations", seed: int = 0, overwrite: boo
         label = _squares(extent) if name == "elastic" else _middle(volume.labels, extent)
         item = ScaleGreyd("image")({"image": _middle(volume.image, extent)[None], "label": label[None]})
         rows = {"before": _stacks(item)}
-        for number in range(DRAWS.get(name, 1)):
+        for number in DRAWS.get(name, (0,)):
             changed, stream = item, np.random.RandomState(seed + number)
             for step in steps:
                 step.set_random_state(state=stream)
                 changed = step(changed)
-            rows[f"after {number + 1}" if name in DRAWS else "after"] = _stacks(changed)
+            rows["after" if len(rows) == 1 else f"after, {len(rows)}"] = _stacks(changed)
         picture = _picture(rows, outlined="label" in steps[0].keys)
         with replacing(paths[name], overwrite) as partial:
             picture.save(partial, "PNG", optimize=True)
