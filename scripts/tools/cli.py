@@ -19,6 +19,7 @@ VERBS = {
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
     "report": ("scripts.tools.report:report", "show finished runs on one page: curves, pictures, scores, commands"),
     "package": ("scripts.tools.package:package", "make a folder and a zip of a bundle, for the model zoo"),
+    "doctor": ("scripts.tools.doctor:doctor", "look whether everything is here that the project needs, and works"),
 }
 """Verb -> (module:function, one line for the list)."""
 
