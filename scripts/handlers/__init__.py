@@ -1,6 +1,7 @@
 """What goes on around training: records, checkpoints, validation, pictures, and the checks before the first step."""
 
 from scripts.handlers.announce import announce
+from scripts.handlers.announce_segmentation import announce_segmentation
 from scripts.handlers.baselines import Baselines
 from scripts.handlers.batches import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.handlers.best_checkpoint import BestCheckpoint
@@ -26,12 +27,17 @@ from scripts.handlers.run_folder import RunFolder
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.seeding import SeedEachIteration
 from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures
+from scripts.handlers.segmentation_preflight import check_segmentation_settings
+from scripts.handlers.segmentation_report import finish_segmentation
 from scripts.handlers.step import TrainingStep
 from scripts.handlers.switches import switch
 from scripts.handlers.tensorboard import TensorBoard
 from scripts.handlers.training import finish, train
 from scripts.handlers.validation import Validate, ValidationLoss, lower_is_better
 from scripts.handlers.volume_inference.inferer import VolumeInferer
+from scripts.handlers.volume_inference.predict import predict_volume
+from scripts.handlers.volume_inference.steps import StepInferer, VolumeSteps, prepare_step
+from scripts.handlers.volume_inference.writer import PredictionWriter
 
 __all__ = [
     "Baselines",
@@ -48,6 +54,7 @@ __all__ = [
     "NonFiniteGuard",
     "Pictures",
     "PrecisionInferer",
+    "PredictionWriter",
     "Progress",
     "ReconstructionWriter",
     "Recorder",
@@ -55,23 +62,30 @@ __all__ = [
     "ScoreTable",
     "SeedEachIteration",
     "SegmentationPictures",
+    "StepInferer",
     "TensorBoard",
     "TrainingStep",
     "Validate",
     "ValidationLoss",
     "VolumeInferer",
+    "VolumeSteps",
     "announce",
+    "announce_segmentation",
     "check_held_out",
     "check_options",
+    "check_segmentation_settings",
     "check_settings",
     "decoder_of",
     "finish",
+    "finish_segmentation",
     "image_regions",
     "lower_is_better",
     "picture_region",
     "plain_errors",
+    "predict_volume",
     "prepare_box_batch",
     "prepare_masked_batch",
+    "prepare_step",
     "prepare_target_batch",
     "read_log",
     "recipe_of",

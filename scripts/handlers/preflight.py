@@ -1,6 +1,6 @@
 """What can be wrong with the settings alone, found before a volume is opened or a folder made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from scripts.handlers.inferer import PRECISIONS
@@ -35,13 +35,23 @@ def check_settings(
     """
     check_crop(crop, patch)
     check_network(network, presets)
-    _one_of("mask", mask, tuple(STRATEGIES))
-    _one_of("precision", precision, PRECISIONS)
-    _one_of("sampler", sampler, SAMPLERS)
+    one_of("mask", mask, tuple(STRATEGIES))
+    one_of("precision", precision, PRECISIONS)
+    one_of("sampler", sampler, SAMPLERS)
     _check_mask(mask, mask_ratio, [size // step for size, step in zip(crop, patch, strict=True)])
-    for name, value in {"batch": batch, "accumulation": accumulation, **positive}.items():
+    check_positive({"batch": batch, "accumulation": accumulation, **positive})
+    check_batch(batch, accumulation, world)
+
+
+def check_positive(knobs: Mapping[str, Any]) -> None:
+    """Raise ValueError, naming the knob, unless each is a number above 0."""
+    for name, value in knobs.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise ValueError(f"{name} {value!r} is not a number above 0")
+
+
+def check_batch(batch: int, accumulation: int, world: int) -> None:
+    """Raise ValueError unless a batch can be shared out evenly."""
     if batch % (world * accumulation):
         raise ValueError(
             f"batch {batch} is not divisible by {world} processes x accumulation {accumulation}; the nearest batch "
@@ -50,29 +60,31 @@ def check_settings(
         )
 
 
-def check_crop(crop: Sequence[int], patch: Sequence[int]) -> None:
-    """Raise ValueError unless a crop is a whole number of patches along each axis."""
-    for name, sizes in (("crop", crop), ("patch", patch)):
+def check_crop(crop: Sequence[int], patch: Sequence[int], name: str = "crop") -> None:
+    """Raise ValueError unless a crop, or what else is named, is a whole number of patches along each axis."""
+    for what, sizes in ((name, crop), ("patch", patch)):
         if len(sizes) != 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
-            raise ValueError(f"{name} {list(sizes)} is not three whole numbers of voxels: z, y, x")
+            raise ValueError(f"{what} {list(sizes)} is not three whole numbers of voxels: z, y, x")
     for axis, size, step in zip("zyx", crop, patch, strict=True):
         if size % step:
             lower = size - size % step
             nearest = " or ".join(str(n) for n in (lower, lower + step) if n)
             raise ValueError(
-                f"crop {list(crop)}: {size} along {axis} is no multiple of the patch's {step}; use {nearest}"
+                f"{name} {list(crop)}: {size} along {axis} is no multiple of the patch's {step}; use {nearest}"
             )
 
 
-def check_network(network: str, presets: Mapping[str, Mapping[str, int]]) -> None:
-    """Raise ValueError unless the network is a preset whose sizes fit together."""
-    _one_of("network", network, tuple(name for name in presets if not name.startswith("_")))
+def check_network(
+    network: str, presets: Mapping[str, Mapping[str, Any]], needed: Set[str] = frozenset(NETWORK_SIZES)
+) -> None:
+    """Raise ValueError unless the network is a preset that names the sizes needed, and they fit together."""
+    one_of("network", network, tuple(name for name in presets if not name.startswith("_")))
     sizes = presets[network]
-    missing = NETWORK_SIZES - sizes.keys()
+    missing = needed - sizes.keys()
     if missing:
-        raise ValueError(f"network '{network}' lacks {sorted(missing)}; a preset names {sorted(NETWORK_SIZES)}")
+        raise ValueError(f"network '{network}' lacks {sorted(missing)}; a preset names {sorted(needed)}")
     for part, width, heads in (("", "width", "heads"), ("decoder ", "decoder_width", "decoder_heads")):
-        if sizes[width] % sizes[heads]:
+        if width in needed and sizes[width] % sizes[heads]:
             raise ValueError(
                 f"network '{network}': {part}width {sizes[width]} is not divisible by {sizes[heads]} heads"
             )
@@ -86,6 +98,7 @@ def _check_mask(mask: str, ratio: Any, grid: Sequence[int]) -> None:
     check_ratio(units, ratio, STRATEGIES[mask], grid)
 
 
-def _one_of(name: str, value: Any, known: Sequence[str]) -> None:
+def one_of(name: str, value: Any, known: Sequence[str]) -> None:
+    """Raise ValueError unless a knob's value is one of those known."""
     if value not in known:
         raise ValueError(f"{name} '{value}' is not one of {', '.join(known)}")

@@ -13,6 +13,9 @@ from scripts.handlers.progress import duration
 from scripts.handlers.records import Recorder
 from scripts.handlers.run_folder import RunFolder
 
+Row = tuple[str, str]
+"""Of a table: label and value."""
+
 
 def train(trainer: Trainer, recorder: Recorder) -> None:
     """Train, unless all iterations were done before; close the listeners whatever happens."""
@@ -53,17 +56,10 @@ def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], r
 
 def table(log: Sequence[Mapping[str, Any]]) -> str:
     """First and last losses, the baselines on the same hidden tokens, and the speed, from a log."""
-    steps = [entry for entry in log if "loss" in entry]
     rows = [("error of hidden tokens (1 = predicting each token's mean)", "")]
-    for name, label in (("loss", "training loss"), ("val_loss", "validation loss")):
-        found = [entry for entry in log if entry.get(name) is not None]
-        if found:
-            first, last = found[0], found[-1]
-            span = max(1, min(20, len(found) // 4)) if name == "loss" else 1
-            mean = sum(entry[name] for entry in found[-span:]) / span
-            rows.append((f"  {label}, iteration {first['iteration']:,}", f"{first[name]:.4f}"))
-            over = f", mean of {span}" if span > 1 else ""
-            rows.append((f"  {label}, iteration {last['iteration']:,}{over}", f"{mean:.4f}"))
+    rows += first_and_last(log, "loss", "  training loss", span=20) + first_and_last(
+        log, "val_loss", "  validation loss"
+    )
     for name, label in (
         (TOKEN_MEAN, "token mean"),
         (INTERPOLATION, "linear interpolation"),
@@ -72,11 +68,39 @@ def table(log: Sequence[Mapping[str, Any]]) -> str:
         value = next((entry[name] for entry in reversed(log) if entry.get(name) is not None), None)
         if value is not None:
             rows.append((f"  baseline: {label}", f"{value:.4f}"))
-    if steps:
-        seconds = sum(entry["seconds"] for entry in steps)
-        samples = sum(entry["samples_per_s"] * entry["seconds"] for entry in steps)
-        rows.append(("speed", f"{samples / max(seconds, 1e-9):.1f} samples/s"))
-        rows.append(("training time", duration(seconds)))
-        rows.append(("of it waiting for data", f"{100 * sum(e['waiting'] for e in steps) / max(seconds, 1e-9):.1f} %"))
+    return in_columns(rows + speed(log))
+
+
+def first_and_last(log: Sequence[Mapping[str, Any]], name: str, label: str, span: int = 1) -> list[Row]:
+    """Two rows, the first value of a name in a log and the last, or the mean of the last quarter, of `span` at most."""
+    found = [entry for entry in log if entry.get(name) is not None]
+    if not found:
+        return []
+    first, last, span = found[0], found[-1], max(1, min(span, len(found) // 4))
+    mean = sum(entry[name] for entry in found[-span:]) / span
+    over = f", mean of {span}" if span > 1 else ""
+    return [
+        (f"{label}, iteration {first['iteration']:,}", f"{first[name]:.4f}"),
+        (f"{label}, iteration {last['iteration']:,}{over}", f"{mean:.4f}"),
+    ]
+
+
+def speed(log: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows with samples/s and the time of training; validation and saving are left out."""
+    steps = [entry for entry in log if "loss" in entry]
+    if not steps:
+        return []
+    seconds = max(sum(entry["seconds"] for entry in steps), 1e-9)
+    samples = sum(entry["samples_per_s"] * entry["seconds"] for entry in steps)
+    waiting = sum(entry["waiting"] for entry in steps)
+    return [
+        ("speed", f"{samples / seconds:.1f} samples/s"),
+        ("training time", duration(seconds)),
+        ("of it waiting for data", f"{100 * waiting / seconds:.1f} %"),
+    ]
+
+
+def in_columns(rows: Sequence[Row]) -> str:
+    """A line a row, values under each other."""
     width = max(len(label) for label, _ in rows) + 2
     return "\n".join(f"{label:<{width}}{value}".rstrip() for label, value in rows)

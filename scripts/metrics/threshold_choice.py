@@ -1,6 +1,7 @@
 """An ignite metric that decodes each prediction with several settings, and scores the setting that does best."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +14,7 @@ from scripts.metrics.table_score import TableScore
 from scripts.ops.contingency import ContingencyTable
 from scripts.ops.decoders import decoder as made_decoder
 from scripts.ops.label_checks import same_shape
-from scripts.ops.scores import DEFINITIONS, all_scores
+from scripts.ops.scores import DEFINITIONS, Score, all_scores
 from scripts.ops.threshold_search import SearchTable, grid
 
 CUT = "threshold"
@@ -142,7 +143,12 @@ class ThresholdChoice(Metric):
         self.chosen = {"name": self.decoder, "settings": dict(self.settings[self.table.best])}
         return dict(scores[self.table.best])
 
-    def _scores(self, table: ContingencyTable) -> Sequence[Any]:
+    def described(self, values: Mapping[str, float]) -> list[Score]:
+        """Those of `values` that are scores of this choice, with what exactly was computed."""
+        known = self._scores(ContingencyTable.empty())
+        return [replace(score, value=values[score.name]) for score in known if score.name in values]
+
+    def _scores(self, table: ContingencyTable) -> list[Score]:
         return all_scores(table, definitions=self.definitions, zero=self.zero)
 
     def _runs(self) -> list[list[int]]:
