@@ -1,10 +1,13 @@
 """The command line: a table of verbs, each loaded only when it is called."""
 
+import difflib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
 
 import fire
+
+from scripts.tools.usage import help_text, mistake
 
 VERBS = {
     "inspect": (
@@ -34,9 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     verb = words[0]
     if verb not in VERBS:
-        _stop(f"unknown verb '{verb}'; there are: {', '.join(VERBS)}")
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        _stop(f"unknown verb '{verb}'; {hint}there are: {', '.join(VERBS)}")
     try:
-        fire.Fire(_load(verb), command=words[1:], name=f"python -m scripts {verb}")
+        function = _load(verb)
+        if {"--help", "-h"} & set(words[1:]):
+            print(help_text(verb, function))
+            return
+        wrong = mistake(verb, function, words[1:])
+        if wrong is not None:
+            _stop(wrong)
+        fire.Fire(function, command=words[1:], name=f"python -m scripts {verb}")
     except (ValueError, TypeError, OSError, ImportError) as error:
         if debug:
             raise
