@@ -21,14 +21,20 @@ class Blender:
         grid: the windows.
         weights: of the voxels of one window, (z, y, x) float32.
         device: where the sums are kept.
-        scratch: a folder for a file that holds the sums in place of memory; for planes of which not even a window's
-            depth fits. The file has no name and goes with the program.
+        scratch: a folder for a file that holds the sums in place of memory, where they take more than `limit` bytes.
+            The file has no name and goes with the program.
+        limit: bytes.
     """
 
     def __init__(
-        self, grid: WindowGrid, weights: np.ndarray, device: torch.device, scratch: Path | None = None
+        self,
+        grid: WindowGrid,
+        weights: np.ndarray,
+        device: torch.device,
+        scratch: Path | None = None,
+        limit: float = float("inf"),
     ) -> None:
-        self.grid, self.device, self.scratch = grid, device, scratch
+        self.grid, self.device, self.scratch, self.limit = grid, device, scratch, limit
         self.totals = TotalWeights(weights, grid.starts, grid.padded)
         self._sums: torch.Tensor | None = None
         self._pages: mmap.mmap | None = None
@@ -37,14 +43,19 @@ class Blender:
         """Bytes of the sums."""
         return 4 * channels * self.grid.window[0] * self.grid.padded[1] * self.grid.padded[2]
 
-    def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
-        """Add a window that starts at (z, y, x) of the padded box: votes (C, z, y, x) times weights (1 or C, z, y, x).
+    def open(self, channels: int) -> None:
+        """Make room for the sums of that many channels, at the first call; `device` is where they are.
 
         Raises:
             OSError: no room for the scratch file.
         """
         if self._sums is None:
-            self._sums = self._room(votes.shape[0])
+            self._sums = self._room(channels)
+            self.device = self._sums.device
+
+    def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
+        """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C or 1, z, y, x)."""
+        assert self._sums is not None
         depth, height, width = self.grid.window
         first = z % depth
         for here, there in (
@@ -53,7 +64,7 @@ class Blender:
         ):
             if here.stop > here.start:
                 room = self._sums[:, here, y : y + height, x : x + width]
-                room.addcmul_(votes[:, there].to(self.device), weights[:, there])
+                room.addcmul_(votes[:, there], weights[:, there])
 
     def ended(self, step: Step) -> torch.Tensor | None:
         """The blended maps of what `step` has ended, cut to the box: (C, z, y, x) float32; None outside the box.
@@ -85,7 +96,7 @@ class Blender:
 
     def _room(self, channels: int) -> torch.Tensor:
         shape = (channels, self.grid.window[0], *self.grid.padded[1:])
-        if self.scratch is None:
+        if self.scratch is None or self.plane_bytes(channels) <= self.limit:
             return torch.zeros(shape, device=self.device)
         path = self.scratch / f"sums.{os.getpid()}"
         with path.open("w+b") as file:

@@ -120,11 +120,12 @@ class VolumeInferer(Inferer):
         depth, height, width = self.window
         places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
         together = max(1, self.batch // len(self.codes))
-        weights = self._weights(blender.device)
         for first in range(0, len(places), together):
             chosen = places[first : first + together]
             cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
             votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
+            blender.open(votes.shape[1])
+            votes, weights = votes.to(blender.device), self._weights(blender.device)
             for (y, x), vote in zip(chosen, votes, strict=True):
                 blender.add(step.z, y, x, vote, weights)
         return blender.ended(step)
