@@ -26,6 +26,8 @@ NAMES = {
     "val_loss": "loss on the validation box",
 }
 """The scores of the first table -> what a reader calls them; all others are in the table of the rest."""
+COUNTS = ("voxels", "labelled_voxels", "gt_objects", "segments", "split_objects", "merged_segments", "missed_objects")
+"""Scores that are whole numbers."""
 LOSS = "validation loss: mean over the fixed crops of the validation box"
 
 
@@ -84,6 +86,7 @@ def score_tables(found: Sequence[Column], task: str) -> str:
     meanings = {score.name: LOSS if score.name == "val_loss" else score.definition for score in [*main, *rest]}
     numbers = {definition: k for k, definition in enumerate(dict.fromkeys(meanings.values()), start=1)}
     head = ["score", *(text(column.title) for column in found), "better"]
+    shown = len({meanings[score.name] for score in main})  # the rest have theirs beside them
     seeds = ["runs", *(_seeds(column) for column in found), ""]
 
     def row(score: Score) -> list[str]:
@@ -97,19 +100,27 @@ def score_tables(found: Sequence[Column], task: str) -> str:
     parts = [table(head, [seeds, *map(row, main)], "Mean over seeds [lowest to highest]; the best mean is bold")]
     if rest:
         others = table(head, list(map(row, rest)), "All other numbers")
-        parts.append(f"<details><summary>{len(rest)} more numbers</summary>{others}</details>")
-    notes = "".join(f'<li id="{task}-definition-{k}">{text(definition)}</li>' for definition, k in numbers.items())
-    return "".join(parts) + f'<h3>Definitions</h3><ol class="notes">{notes}</ol>'
+        more = _notes(list(numbers)[shown:], shown + 1, task)
+        parts.append(f"<details><summary>{len(rest)} more numbers</summary>{others}{more}</details>")
+    return "".join([parts[0], _notes(list(numbers)[:shown], 1, task), *parts[1:]])
 
 
 def summary(found: Sequence[Column]) -> str:
     """One line: the first of the main scores, column by column; empty where there is none."""
     for name, words in NAMES.items():
         values = [(column, column.values(name)) for column in found]
-        if any(numbers for _, numbers in values):
-            parts = [f"{column.title} {_numbers(numbers)}" for column, numbers in values if numbers]
+        if any(given for _, given in values):
+            parts = [f"{column.title} {' '.join(_numbers(given, name)).strip()}" for column, given in values if given]
             return f"{words}: {'; '.join(parts)}"
     return ""
+
+
+def _notes(definitions: Sequence[str], first: int, task: str) -> str:
+    """A numbered list that the notes of a table point to."""
+    lines = "".join(
+        f'<li id="{task}-definition-{k}">{text(definition)}</li>' for k, definition in enumerate(definitions, first)
+    )
+    return f'<ol class="notes" start="{first}">{lines}</ol>'
 
 
 def _grouped(runs: Sequence[Run], keys: Sequence[str]) -> dict[Any, list[Run]]:
@@ -149,7 +160,7 @@ def _seeds(column: Column) -> str:
 def _best(found: Sequence[Column], name: str, better: str) -> float | None:
     """The best mean, where there are several columns and a better direction."""
     means = [_mean(column.values(name)) for column in found if column.values(name)]
-    if len(means) < 2 or better not in ("lower", "higher"):
+    if len(set(means)) < 2 or better not in ("lower", "higher"):
         return None
     return min(means) if better == "lower" else max(means)
 
@@ -158,21 +169,20 @@ def _cell(column: Column, name: str, best: float | None) -> str:
     values = column.values(name)
     if not values:
         return NOTHING
-    words = text(_numbers(values))
-    return f"<strong>{words}</strong>" if _mean(values) == best else words
+    mean, span = _numbers(values, name)
+    words = f"<strong>{mean}</strong>" if best is not None and _mean(values) == best else mean
+    return words + (f' <span class="range">{span}</span>' if span else "")
 
 
-def _numbers(values: Sequence[float]) -> str:
-    """`0.1234`, or `0.1234 [0.1200 to 0.1268]` of several."""
+def _numbers(values: Sequence[float], name: str) -> tuple[str, str]:
+    """`0.1234` and nothing, or `0.1234` and `[0.1200 to 0.1268]` of several."""
+    counted = name in COUNTS
+    mean = f"{_mean(values):,.{0 if _mean(values).is_integer() else 1}f}" if counted else f"{_mean(values):.4f}"
     if len(values) == 1:
-        return _written(values[0])
-    return f"{_written(_mean(values))} [{_written(min(values))} to {_written(max(values))}]"
+        return mean, ""
+    low, high = (f"{value:,.0f}" if counted else f"{value:.4f}" for value in (min(values), max(values)))
+    return mean, f"[{low} to {high}]"
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _written(value: float) -> str:
-    whole = isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer())
-    return f"{value:,.0f}" if whole else f"{value:.4f}"

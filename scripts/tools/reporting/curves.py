@@ -28,6 +28,7 @@ class Line:
         colour: place among the page's line colours.
         dashed: broken line.
         marked: with a dot at each point.
+        named: in the legend too, not only to who cannot see the curve.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Line:
     colour: int
     dashed: bool = False
     marked: bool = False
+    named: bool = True
 
 
 def chart(title: str, lines: Sequence[Line], levels: Sequence[tuple[str, float]] = ()) -> str:
@@ -58,7 +60,8 @@ def chart(title: str, lines: Sequence[Line], levels: Sequence[tuple[str, float]]
     x, y_top, width, height = plot.split()
     parts.append(f'<svg x="{x}" y="{y_top}" width="{width}" height="{height}" viewBox="{plot}">')  # cuts curves off
     parts += [*(_curve(line, right, low, high) for line in drawn), "</svg>"]
-    keys = [_key(line) for line in drawn]
+    parts += [_dots(line, right, low, high) for line in drawn if line.marked]
+    keys = [_key(line) for line in drawn if line.named]
     for k, (name, value, inside) in enumerate(shown):
         sample = (
             f'<svg class="key" viewBox="0 0 28 10" aria-hidden="true"><path class="level l{k % 3}" d="M0 5H28"/></svg>'
@@ -119,15 +122,21 @@ def _grid(right: float, low: float, high: float) -> list[str]:
 def _curve(line: Line, right: float, low: float, high: float) -> str:
     places = [(_x(x, right), _y(y, low, high)) for x, y in thinned(line.points).tolist()]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in places) if line.marked else ""
     style = f"c{line.colour % COLOURS}" + (" dashed" if line.dashed else "")
-    return f'<g class="line {style}"><path d="{path}"/>{dots}</g>'
+    return f'<path class="line {style}" d="{path}"/>'
+
+
+def _dots(line: Line, right: float, low: float, high: float) -> str:
+    """Dots of the points inside the picture; whole at its edges, where curves are cut off."""
+    inside = [(x, y) for x, y in thinned(line.points).tolist() if low <= y <= high]
+    dots = "".join(f'<circle cx="{_x(x, right):.1f}" cy="{_y(y, low, high):.1f}" r="2.6"/>' for x, y in inside)
+    return f'<g class="line c{line.colour % COLOURS}">{dots}</g>'
 
 
 def _key(line: Line) -> str:
     style = f"c{line.colour % COLOURS}" + (" dashed" if line.dashed else "")
     dot = '<circle cx="14" cy="5" r="3"/>' if line.marked else ""
-    sample = f'<g class="line {style}"><path d="M0 5H28"/>{dot}</g>'
+    sample = f'<g class="line c{line.colour % COLOURS}"><path class="line {style}" d="M0 5H28"/>{dot}</g>'
     return f'<li><svg class="key" viewBox="0 0 28 10" aria-hidden="true">{sample}</svg>{text(line.label)}</li>'
 
 

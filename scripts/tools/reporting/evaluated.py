@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.handlers.segmentation_panels import (
+    ERRORS,
+    Mistakes,
+    alike,
+    id_colours,
+    map_colours,
+    marked_errors,
+    mistakes,
+)
+from scripts.ops.contingency import ContingencyTable
 from scripts.ops.contingency_blocks import table_of_volumes
-from scripts.tools.reporting.instance_colours import ERROR_COLOURS, INSTANCE_COLOURS, ErrorMap, instance_places
-from scripts.tools.reporting.markup import indexed_png, jpeg
+from scripts.tools.reporting.markup import jpeg, transparent_png
 from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
 
 SIZES = ((24, 448), (24, 352), (16, 352), (16, 288), (12, 256), (8, 224), (6, 160), (4, 112), (2, 96))
@@ -52,8 +61,8 @@ class Evaluation:
         size = self.file.attrs.get("voxel_size_nm")
         self.voxel_size_nm = None if size is None else tuple(float(edge) for edge in np.ravel(size))
         self.volume, self.box = (str(self.file.attrs.get(name, "")) for name in ("volume", "box"))
-        self.labelled = "labels" in self.file
-        self.errors = ErrorMap(self._table()) if self.labelled else None
+        self.table = self._table() if "labels" in self.file else None
+        self.wrong = None if self.table is None else mistakes(self.table)
 
     @property
     def channels(self) -> list[str]:
@@ -91,20 +100,23 @@ class Evaluation:
         """Let go of the file."""
         self.file.close()
 
-    def _table(self) -> Any:
-        labels = self.file["labels"]
-        known = _Known(labels) if np.dtype(labels.dtype).kind == "i" else None
-        return table_of_volumes(labels, self.file["instances"], mask=known)
+    def painted(self, z: int, factor: int) -> NDArray[Any]:
+        """(y, x) predicted ids; with ground truth, the largest segment of an object has the object's id."""
+        ids = self.section("instances", z, factor)
+        return ids if self.table is None else alike(ids, self.table)
+
+    def _table(self) -> ContingencyTable:
+        return table_of_volumes(_UnknownAsBackground(self.file["labels"]), self.file["instances"])
 
 
-class _Known:
-    """Where labels are not -1, as a mask to read block by block."""
+class _UnknownAsBackground:
+    """Labels whose -1 reads as 0, block by block."""
 
     def __init__(self, labels: Any) -> None:
-        self.labels, self.shape, self.dtype = labels, labels.shape, np.dtype(np.uint8)
+        self.labels, self.shape, self.dtype = labels, labels.shape, np.dtype(labels.dtype)
 
-    def __getitem__(self, key: Any) -> NDArray[np.bool_]:
-        known: NDArray[np.bool_] = np.asarray(self.labels[key]) >= 0
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        known: NDArray[Any] = np.maximum(self.labels[key], 0)
         return known
 
 
@@ -114,12 +126,12 @@ def viewers(evaluations: Sequence[Evaluation], characters: int) -> list[Viewer]:
     for one in evaluations:
         places.setdefault(one.place, []).append(one)
     share = characters // max(1, len(places))
-    return [_fitting(f"segmentation-{k}", alike, share) for k, alike in enumerate(places.values(), start=1)]
+    return [_fitting(f"segmentation-{k}", found, share) for k, found in enumerate(places.values(), start=1)]
 
 
-def _fitting(name: str, alike: Sequence[Evaluation], characters: int) -> Viewer:
+def _fitting(name: str, together: Sequence[Evaluation], characters: int) -> Viewer:
     for count, side in SIZES:
-        viewer = _drawn(name, alike, count, side)
+        viewer = _drawn(name, together, count, side)
         figures = sum(len(panel.layers) for _, panels in viewer.rows for panel in panels)
         per_picture = viewer.size / max(1, sum(map(len, viewer.store.values())))
         if viewer.size + figures * per_picture <= characters:  # each figure begins with a picture of its own
@@ -127,26 +139,21 @@ def _fitting(name: str, alike: Sequence[Evaluation], characters: int) -> Viewer:
     return viewer
 
 
-def _drawn(name: str, alike: Sequence[Evaluation], count: int, side: int) -> Viewer:
-    first = alike[0]
+def _drawn(name: str, together: Sequence[Evaluation], count: int, side: int) -> Viewer:
+    first = together[0]
     depth, height, width = first.shape
     picked = np.unique(np.linspace(0, depth - 1, min(count, depth)).round().astype(int)).tolist()
     factor = max(1, -(-max(height, width) // side))
     store: dict[str, list[str]] = {"image": [jpeg(first.section("image", z, factor)) for z in picked]}
     rows = [("", [Panel("image", ["image"], "Electron micrograph")])]
-    if first.labelled:
-        store["labels"] = [
-            indexed_png(instance_places(first.section("labels", z, factor)), INSTANCE_COLOURS) for z in picked
-        ]
+    if first.table is not None:
+        store["labels"] = [transparent_png(first.section("labels", z, factor), id_colours) for z in picked]
         rows[0][1].append(Panel("labels", ["image", "labels"], "Ground-truth objects in colours over the micrograph"))
-    for k, one in enumerate(alike):
+    for k, one in enumerate(together):
         rows.append((one.title, _panels(one, f"{k}-", picked, factor, store)))
     legend = {}
-    if any(one.errors for one in alike):
-        legend = {
-            "merge": "merged: part of a segment that belongs to another object than most of it",
-            "split": "split: part of an object that lies in another segment than most of it",
-        }
+    if any(one.wrong is not None for one in together):
+        legend = {name: "rgb({:.0f} {:.0f} {:.0f})".format(*(255 * c for c in rgb)) for name, rgb in ERRORS.items()}
     size = first.voxel_size_nm
     return Viewer(
         name=name,
@@ -171,35 +178,31 @@ def _panels(
     shown = ", ".join(f"{colour} {name}" for colour, name in zip(COLOUR_NAMES, names, strict=False))
     what = names[0] if len(names) == 1 else shown
     store[f"{prefix}prediction"] = each(lambda z: jpeg(_coloured(one.section("prediction", z, factor))))
-    store[f"{prefix}instances"] = each(
-        lambda z: indexed_png(instance_places(one.section("instances", z, factor)), INSTANCE_COLOURS)
-    )
+    store[f"{prefix}instances"] = each(lambda z: transparent_png(one.painted(z, factor), id_colours))
     panels = [
         Panel(f"prediction ({what})", [f"{prefix}prediction"], f"Predicted maps of {one.title}: {what}"),
         Panel("instances", ["image", f"{prefix}instances"], f"Instances of {one.title} in colours"),
     ]
-    if one.errors is not None:
-        errors = one.errors
-        store[f"{prefix}errors"] = each(
-            lambda z: indexed_png(
-                errors.places(one.section("labels", z, factor), one.section("instances", z, factor)), ERROR_COLOURS
-            )
-        )
-        found = errors.errors
-        title = f"errors ({found.split_objects} split objects, {found.merged_segments} merging segments)"
-        words = f"Errors of {one.title}: merges red, splits yellow"
-        panels.append(Panel(title, ["image", f"{prefix}errors"], words))
+    if one.wrong is not None:
+        wrong = one.wrong
+        store[f"{prefix}errors"] = each(lambda z: jpeg(_marked(one, wrong, z, factor)))
+        counts = f"split {len(wrong.split)}, merging {len(wrong.merged)}, missed {len(wrong.missed)}"
+        words = f"Errors of {one.title}: split objects yellow, merging segments red, missed objects blue"
+        panels.append(Panel(f"errors ({counts})", ["image", f"{prefix}errors"], words, sheer=False))
     return panels
 
 
+def _marked(one: Evaluation, wrong: Mistakes, z: int, factor: int) -> NDArray[np.uint8]:
+    """(y, x, 3): the section with what is wrong in colours."""
+    grey, labels, instances = (one.section(name, z, factor)[None] for name in ("image", "labels", "instances"))
+    marked: NDArray[np.uint8] = np.round(255 * marked_errors(grey / 255, labels, instances, wrong)[0]).astype(np.uint8)
+    return marked
+
+
 def _coloured(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(channels, y, x) to (y, x) grey or (y, x, 3) colours; of two channels blue stays empty."""
-    if len(maps) == 1:
-        grey: NDArray[np.uint8] = maps[0]
-        return grey
-    picture = np.zeros((*maps.shape[1:], 3), np.uint8)
-    picture[..., : len(maps)] = np.moveaxis(maps, 0, -1)
-    return picture
+    """(channels, y, x) to (y, x, 3): red, green and blue, or grey of one channel."""
+    painted: NDArray[np.uint8] = np.round(255 * map_colours(maps / 255, [False] * len(maps))).astype(np.uint8)
+    return painted
 
 
 def _reduced(plane: NDArray[Any], factor: int) -> NDArray[np.uint8]:

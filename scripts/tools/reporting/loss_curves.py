@@ -39,8 +39,11 @@ def charts(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
 def _losses(runs: Sequence[Run], labels: Sequence[str]) -> str:
     lines: list[Line] = []
     for k, (run, label) in enumerate(zip(runs, labels, strict=True)):
-        lines.append(Line(f"{label}, training", _smoothed(run, "loss"), k, _dashed(run)))
-        lines.append(Line(f"{label}, validation", run.points("val_loss"), k, _dashed(run), marked=True))
+        training = _smoothed(run, "loss")
+        validation = Line(
+            f"{label}, validation", run.points("val_loss"), k, _dashed(run), marked=True, named=not len(training)
+        )
+        lines += [Line(label, training, k, _dashed(run)), validation]
     if not any(len(line.points) for line in lines):
         return ""
     levels: dict[str, float] = {}

@@ -3,7 +3,8 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,9 +24,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> s
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
     )
+    words = text(caption)
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{text(caption)}">'
-        f"<table><caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<p class="caption">{words}</p><div class="wide" role="region" tabindex="0" aria-label="{words}">'
+        f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -34,14 +36,26 @@ def jpeg(picture: np.ndarray, quality: int = 82) -> str:
     return _encoded(Image.fromarray(picture), "jpeg", quality=quality, subsampling=0, optimize=True)
 
 
-def indexed_png(classes: np.ndarray, colours: np.ndarray) -> str:
-    """(y, x) uint8 places in (n, 3) uint8 colours to the data URL of a PNG; place 0 is transparent."""
-    picture = Image.fromarray(classes, "L")
-    picture.putpalette(np.ascontiguousarray(colours, np.uint8).tobytes())
-    return _encoded(picture, "png", transparency=0, optimize=True)
+def transparent_png(ids: np.ndarray, colours: Callable[[np.ndarray], np.ndarray]) -> str:
+    """(y, x) ids to the data URL of a PNG that shows nothing where an id is 0 or less.
+
+    Args:
+        ids: whole numbers.
+        colours: (n,) ids to (n, 3) in [0, 1].
+    """
+    found, places = np.unique(np.where(ids > 0, ids, 0), return_inverse=True)
+    painted = np.round(255 * colours(found)).astype(np.uint8)
+    places = places.reshape(ids.shape)
+    if len(found) > 256:
+        seen = np.where(found[places] > 0, 255, 0).astype(np.uint8)
+        return _encoded(Image.fromarray(np.dstack([painted[places], seen])), "png", optimize=True)
+    picture = Image.fromarray(places.astype(np.uint8), "L")
+    picture.putpalette(painted.tobytes())
+    clear = {"transparency": 0} if found[0] == 0 else {}
+    return _encoded(picture, "png", optimize=True, **clear)
 
 
-def _encoded(picture: Image.Image, kind: str, **options: object) -> str:
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> str:
     file = io.BytesIO()
     picture.save(file, kind.upper(), **options)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -139,7 +139,8 @@ def _curves(runs: Sequence[Run]) -> str:
     if not blocks:
         return _missing("No iteration was logged yet.")
     dashed = "; broken lines began from scratch" if any(not run.pretrains for run in runs) else ""
-    return f'<p class="soft">Training curves are running means over 2 % of the run{dashed}.</p>{"".join(blocks)}'
+    words = f"Plain curves are of training, running means over 2 % of the run; dots are of the validation box{dashed}."
+    return f'<p class="soft">{words}</p>{"".join(blocks)}'
 
 
 def _reconstructions(runs: Sequence[Run], pictures: Pictures) -> str:
@@ -157,7 +158,13 @@ def _reconstructions(runs: Sequence[Run], pictures: Pictures) -> str:
 
 def _segmentations(runs: Sequence[Run], pictures: Pictures, bundles: Sequence[Bundle]) -> str:
     missing = _each_missing(runs, bundles, lambda run: run.evaluation is not None, "has no predicted volume yet")
-    return "".join(viewer.html() for viewer in pictures.segmentations) + missing
+    if not pictures.segmentations:
+        return missing
+    words = (
+        "Predicted maps, the instances they are decoded into, coloured as the objects they cover, and errors: tinted "
+        "are objects that are split, merged or missed, lines run along borders that cut an object or are lacking."
+    )
+    return f'<p class="soft">{words}</p>' + "".join(viewer.html() for viewer in pictures.segmentations) + missing
 
 
 def _scores(runs: Sequence[Run], bundles: Sequence[Bundle]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scripts.handlers.checkpoint_file import load_checkpoint
+from scripts.handlers.figures import points
 from scripts.handlers.json_lines import read_log
 from scripts.handlers.restored_network import PRETRAINING, task_of
 from scripts.ops.score_report import named_scores
@@ -117,8 +118,7 @@ class Run:
 
     def points(self, name: str) -> np.ndarray:
         """(n, 2) of iteration and value, of the entries that have the name."""
-        found = [(entry["iteration"], entry[name]) for entry in self.log if entry.get(name) is not None]
-        return np.array(found, dtype=float).reshape(-1, 2)
+        return points(self.log, name)
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
@@ -149,8 +149,8 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         version=str(content.get("version", "")),
         checkpoint=checkpoint,
         best_iteration=int(content["iteration"]) if checkpoint.name == "best.pt" else None,
-        validation=_validation(content),
-        test=_evaluated(folder / EVALUATION / "scores.json"),
+        validation=_scores_in(folder / "scores.json") or _validation(content),
+        test=_scores_in(folder / EVALUATION / "scores.json"),
         decoder=decoder or None,
     )
 
@@ -162,7 +162,7 @@ def _validation(content: Mapping[str, Any]) -> list[Score]:
     return [score for score in named_scores(named) if not score.name.startswith("chosen_")]
 
 
-def _evaluated(path: Path) -> list[Score]:
+def _scores_in(path: Path) -> list[Score]:
     if not path.is_file():
         return []
     try:
@@ -172,4 +172,4 @@ def _evaluated(path: Path) -> list[Score]:
             for row in table
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no table of scores ({error}); evaluate the run again") from error
+        raise ValueError(f"{path} is no table of scores ({error}); remove it, or evaluate the run again") from error

@@ -15,11 +15,13 @@ class Panel:
         title: above it.
         layers: names in the viewer's store, the first drawn first.
         words: what it shows, for who cannot see it.
+        sheer: whether the first layer shines through the others.
     """
 
     title: str
     layers: Sequence[str]
     words: str
+    sheer: bool = True
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Viewer:
         store: layer -> data URL for each section.
         rows: heading and panels.
         scale: width of the scale bar as a share of a picture's, and its words; None where the voxel size is unknown.
-        legend: colour class of the page's style -> meaning.
+        legend: meaning -> CSS colour.
         shape: (y, x) of a picture, for its place on the page before it is decoded.
     """
 
@@ -54,7 +56,8 @@ class Viewer:
         middle, last = len(self.sections) // 2, len(self.sections) - 1
         rows = "".join(self._row(title, panels, middle) for title, panels in self.rows)
         colours = "".join(
-            f'<li><span class="swatch {key}"></span>{text(words)}</li>' for key, words in self.legend.items()
+            f'<li><span class="swatch" style="background:{text(colour)}"></span>{text(words)}</li>'
+            for words, colour in self.legend.items()
         )
         coloured = any(len(panel.layers) > 1 for _, panels in self.rows for panel in panels)
         switch = (
@@ -76,13 +79,14 @@ class Viewer:
     def _row(self, title: str, panels: Sequence[Panel], middle: int) -> str:
         figures = "".join(self._figure(panel, middle) for panel in panels)
         heading = f"<h3>{text(title)}</h3>" if title else ""
-        return f'{heading}<div class="panels">{figures}</div>'
+        columns = max(len(panels) for _, panels in self.rows)
+        return f'{heading}<div class="panels" style="--columns:{columns}">{figures}</div>'
 
     def _figure(self, panel: Panel, middle: int) -> str:
         height, width = self.shape
         pictures = []
         for k, layer in enumerate(panel.layers):
-            kind = "over" if k else "base"
+            kind = "base" if k == 0 else "over" if panel.sheer else "over opaque"
             number = f", section {self.sections[middle]}" if len(self.sections) > 1 else ""
             words = (text(panel.words), text(panel.words + number)) if k == 0 else ("", "")
             pictures.append(
@@ -91,7 +95,10 @@ class Viewer:
             )
         bar = ""
         if self.scale is not None:
-            bar = f'<span class="scale" style="width:{100 * self.scale[0]:.2f}%">{text(self.scale[1])}</span>'
+            bar = (
+                f'<span class="bar" style="width:{100 * self.scale[0]:.2f}%"></span>'
+                f'<span class="scale">{text(self.scale[1])}</span>'
+            )
         stack = f'<div class="stack">{"".join(pictures)}{bar}</div>'
         return f"<figure><figcaption>{text(panel.title)}</figcaption>{stack}</figure>"
 

@@ -1,0 +1,139 @@
+"""Run folders as training and evaluation leave them: a pre-training, and fine-tunings with two seeds each."""
+
+import json
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from scripts.data.synthetic import save_synthetic, synthesize_volume
+from scripts.handlers.checkpoint_file import network_content, save_atomically
+from scripts.networks import Encoder, MaskedAutoencoder
+from scripts.ops.contingency import ContingencyTable
+from scripts.ops.decoders import decoder
+from scripts.ops.noised_affinities import noised_affinities
+from scripts.ops.score_report import as_json, markdown_table, write_reports
+from scripts.ops.scores import all_scores
+
+SHAPE = (16, 96, 96)
+HELD_OUT = slice(10, 16)
+SIZES = {"width": 24, "depth": 1, "heads": 2, "decoder_width": 12, "decoder_depth": 1, "decoder_heads": 2}
+SETTINGS = {"threshold": 0.4, "size": 20, "dust": 20}
+
+
+def write_log(folder, entries):
+    folder.mkdir(parents=True)
+    (folder / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def steps(count, first, last, **terms):
+    """Training lines whose loss falls from `first` towards `last`."""
+    losses = last + (first - last) * np.exp(-np.arange(count) / (count / 5))
+    return [
+        {
+            "iteration": k,
+            "loss": float(loss),
+            **{name: share * float(loss) for name, share in terms.items()},
+            "lr": 1e-3,
+            "samples_per_s": 50.0,
+            "seconds": 0.5,
+            "waiting": 0.01,
+        }
+        for k, loss in enumerate(losses, start=1)
+    ]
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """Path of a small synthetic volume, and its arrays."""
+    volume = synthesize_volume(SHAPE, 0)
+    path = save_synthetic(volume, tmp_path_factory.mktemp("volume") / "small.h5", 0)
+    return SimpleNamespace(path=path, image=volume.image, labels=volume.labels.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory, synthetic):
+    """Folders by name: pretrain, pretrained_0, pretrained_1, scratch_0, scratch_1."""
+    root = tmp_path_factory.mktemp("runs")
+    made = SimpleNamespace(root=root, pretrain=root / "pretrain")
+    _pretrain(made.pretrain, synthetic)
+    for name, noise, seed in (("pretrained", 0.3, 0), ("pretrained", 0.3, 1), ("scratch", 1.3, 0), ("scratch", 1.3, 1)):
+        folder = root / f"{name}_{seed}"
+        pretrained = str(made.pretrain / "checkpoints" / "best.pt") if name == "pretrained" else None
+        _finetune(folder, synthetic, noise, seed, pretrained)
+        setattr(made, folder.name, folder)
+    return made
+
+
+def _pretrain(folder, synthetic):
+    baselines = {"iteration": 0, "token_mean": 0.999, "interpolation_fitted": 0.93}
+    validations = [{"iteration": k, "val_loss": 1.6 - k / 100} for k in (0, 20, 40)]
+    write_log(folder, [baselines, validations[0], *steps(40, 1.8, 0.9), *validations[1:]])
+    recipe = {
+        "network": "demo",
+        "sizes": SIZES,
+        "crop": [2, 32, 32],
+        "patch": [1, 8, 8],
+        "mask": "random",
+        "mask_ratio": 0.5,
+        "grey_low": None,
+        "grey_high": None,
+        "volumes": f"{synthetic.path}:raw",
+        "train_box": None,
+        "validation_box": None,
+        "batch": 32,
+        "iterations": 40,
+        "base_lr": 0.008,
+        "seed": 0,
+    }
+    torch.manual_seed(0)
+    encoder = Encoder(recipe["patch"], SIZES["width"], SIZES["depth"], SIZES["heads"])
+    network = MaskedAutoencoder(encoder, SIZES["decoder_width"], SIZES["decoder_depth"], SIZES["decoder_heads"])
+    content = {**network_content(network, recipe, 40), "scores": {"val_loss": 1.2}}
+    save_atomically(content, folder / "checkpoints" / "best.pt")
+
+
+def _finetune(folder, synthetic, noise, seed, pretrained):
+    truth = synthetic.labels[HELD_OUT].copy()
+    truth[:, :8] = -1  # nobody labelled these rows
+    affinities = noised_affinities(synthetic.labels[HELD_OUT], noise, seed=seed)
+    instances = decoder("agglomeration", SETTINGS)(affinities)
+    known = truth >= 0
+    scores = all_scores(ContingencyTable.from_arrays(truth[known], instances[known]))
+    validation = {f"val_{score.name}": float(score.value) for score in scores}
+    write_log(
+        folder,
+        [
+            *steps(30, 1.2, 0.2 + noise, loss_bce=0.7, loss_dice=0.3),
+            {"iteration": 30, "val_adapted_rand_snemi3d": validation["val_adapted_rand_snemi3d"], "val_loss": 0.5},
+        ],
+    )
+    recipe = {
+        "task": "affinity",
+        "network": "demo",
+        "activations": ["sigmoid"] * 3,
+        "crop": [2, 32, 32],
+        "volumes": f"{synthetic.path}:raw",
+        "labels": f"{synthetic.path}:labels",
+        "train_box": None,
+        "validation_box": None,
+        "pretrained": pretrained,
+        "iterations": 30,
+        "seed": seed,
+    }
+    content = network_content(torch.nn.Linear(1, 1), recipe, 30)
+    content |= {"scores": validation, "decoder": {"name": "agglomeration", "settings": SETTINGS}}
+    save_atomically(content, folder / "checkpoints" / "best.pt")
+    evaluation = folder / "evaluation"
+    write_reports(evaluation / "scores.json", markdown_table(scores), as_json(scores, {"version": "0"}))
+    with h5py.File(evaluation / "evaluation.h5", "w") as file:
+        file["image"] = synthetic.image[HELD_OUT]
+        file["labels"] = truth
+        file["prediction"] = (255 * affinities).astype(np.uint8)
+        file["instances"] = instances
+        file.attrs["volume"] = f"{synthetic.path}:raw"
+        file.attrs["box"] = "10:16,0:96,0:96"
+        file.attrs["voxel_size_nm"] = (30.0, 6.0, 6.0)
+        file.attrs["channels"] = ["z", "y", "x"]
