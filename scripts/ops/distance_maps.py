@@ -2,16 +2,24 @@
 
 import numpy as np
 
-from scripts.ops.distance_transform import FAR, as_keys, squared_distance, squared_section_distance
+from scripts.ops.distance_transform import FAR, Window, as_keys, squared_depth, squared_section_distance, whole
 from scripts.ops.instance_maxima import relative_to_maximum
 from scripts.ops.label_checks import checked_labels
 
 
-def section_distance(label: np.ndarray, inside: float = 8.0, outside: float = 50.0) -> np.ndarray:
+def section_distance(
+    label: np.ndarray, inside: float = 8.0, outside: float = 50.0, inner: Window | None = None
+) -> np.ndarray:
     """(z, y, x) labels to (z, y, x) float32 in (-1, 1): tanh(EDT_foreground / inside - EDT_background / outside).
 
     Per section, in pixels: EDT_foreground is the distance of a foreground pixel to the nearest background, 0 elsewhere;
     EDT_background the reverse. A section wholly foreground (background) is tanh(5) (tanh(-5)) (Lin et al. 2021).
+
+    Args:
+        label: instances.
+        inside: pixels that scale distances in objects.
+        outside: pixels that scale distances in background.
+        inner: the window that is asked for; labels around it are looked at all the same.
 
     Raises:
         ValueError: labels that are not labels, or scales that are not positive.
@@ -20,14 +28,15 @@ def section_distance(label: np.ndarray, inside: float = 8.0, outside: float = 50
     if inside <= 0 or outside <= 0:
         raise ValueError(f"scales inside {inside} and outside {outside} are pixels, above 0")
     foreground = label > 0
-    squared = squared_section_distance(foreground)
+    squared = squared_section_distance(foreground, inner)
+    foreground = foreground[inner or whole(label.shape)]
     scaled = np.sqrt(squared) * np.where(foreground, np.float32(1 / inside), np.float32(-1 / outside))
     plain = squared[:, 0, 0] == FAR  # such a section has one kind only
     scaled[plain] = np.where(foreground[plain], 5, -5)
     return np.tanh(scaled)
 
 
-def section_distance_known(label: np.ndarray, known: np.ndarray) -> np.ndarray:
+def section_distance_known(label: np.ndarray, known: np.ndarray, inner: Window | None = None) -> np.ndarray:
     """Where `section_distance` of labels that are partly unknown is decided: (z, y, x) bool.
 
     The nearest known pixel of the other kind (object or background) must be at most as far as the nearest unknown
@@ -36,15 +45,18 @@ def section_distance_known(label: np.ndarray, known: np.ndarray) -> np.ndarray:
     Args:
         label: instances, 0 where unknown.
         known: bool of the same shape.
+        inner: the window that is asked for; labels around it are looked at all the same.
     """
-    decided = known.copy()
-    partly = ~known.all((1, 2))
+    z, y, x = inner or whole(label.shape)
+    decided = known[z, y, x].copy()
+    partly = ~known[z].all((1, 2))
     if partly.any():
-        foreground, sure = label[partly] > 0, known[partly]
-        to_background = squared_section_distance(foreground | ~sure)
-        to_foreground = squared_section_distance(foreground)
-        other = np.where(foreground, to_background, to_foreground)
-        decided[partly] &= (other <= squared_section_distance(sure)) & (other != FAR)
+        foreground, sure = label[z][partly] > 0, known[z][partly]
+        part = (slice(0, len(sure)), y, x)
+        to_background = squared_section_distance(foreground | ~sure, part)
+        to_foreground = squared_section_distance(foreground, part)
+        other = np.where(foreground[part], to_background, to_foreground)
+        decided[partly] &= (other <= squared_section_distance(sure, part)) & (other != FAR)
     return decided
 
 
@@ -64,7 +76,7 @@ def instance_distance(label: np.ndarray, voxel_size: tuple[float, float, float] 
     if len(voxel_size) != 3 or min(voxel_size) <= 0:
         raise ValueError(f"voxel_size {tuple(voxel_size)} must be positive in z, y, x")
     ids = as_keys(label)
-    return relative_to_maximum(ids, np.sqrt(squared_distance(ids, voxel_size)))
+    return relative_to_maximum(ids, np.sqrt(squared_depth(ids, voxel_size)))
 
 
 def instance_distance_known(label: np.ndarray, known: np.ndarray) -> np.ndarray:

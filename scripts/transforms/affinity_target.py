@@ -9,7 +9,7 @@ from monai.utils import TransformBackends
 
 from scripts.ops.affinities import affinities_known, label_affinities
 from scripts.ops.affinity_convention import AffinityConvention, convention
-from scripts.transforms.known_labels import Size, known_labels
+from scripts.transforms.known_labels import Size, Window, known_labels
 
 
 class AffinityTarget(Transform):
@@ -49,7 +49,7 @@ class AffinityTarget(Transform):
         z, y, x = self.margin
         return z + 1, y + 1, x + 1
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (channels, z, y, x) float32, 1 or 0.
 
         Raises:
@@ -62,8 +62,8 @@ class AffinityTarget(Transform):
                     f"offset {offset} is longer than the labels of {filled.shape} voxels (z, y, x), so no voxel has a "
                     "neighbour there; use larger crops or shorter offsets"
                 )
-        return torch.from_numpy(label_affinities(filled, self.convention)).float()
+        return torch.from_numpy(label_affinities(filled, self.convention, inner)).float()
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (channels, z, y, x) bool."""
-        return torch.from_numpy(affinities_known(known_labels(label)[1], self.convention))
+        return torch.from_numpy(affinities_known(known_labels(label)[1], self.convention, inner))

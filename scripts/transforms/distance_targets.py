@@ -14,7 +14,7 @@ from scripts.ops.distance_maps import (
     section_distance,
     section_distance_known,
 )
-from scripts.transforms.known_labels import Size, known_labels
+from scripts.transforms.known_labels import Size, Window, cut, known_labels
 
 
 class SectionDistanceTarget(Transform):
@@ -50,17 +50,17 @@ class SectionDistanceTarget(Transform):
         reach = int(np.ceil(4 * self.inside))
         return 0, reach, reach
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32 in (-1, 1).
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(section_distance(known_labels(label)[0], self.inside, self.outside))[None]
+        return torch.from_numpy(section_distance(known_labels(label)[0], self.inside, self.outside, inner))[None]
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(section_distance_known(*known_labels(label)))[None]
+        return torch.from_numpy(section_distance_known(*known_labels(label), inner))[None]
 
 
 class InstanceDistanceTarget(Transform):
@@ -92,14 +92,14 @@ class InstanceDistanceTarget(Transform):
         self.voxel_size = float(voxel_size[0]), float(voxel_size[1]), float(voxel_size[2])
         self.margin: Size = (int(margin[0]), int(margin[1]), int(margin[2]))
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, -1 or in (0, 1].
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(instance_distance(known_labels(label)[0], self.voxel_size))[None]
+        return torch.from_numpy(cut(instance_distance(known_labels(label)[0], self.voxel_size), inner))[None]
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(instance_distance_known(*known_labels(label)))[None]
+        return torch.from_numpy(cut(instance_distance_known(*known_labels(label)), inner))[None]

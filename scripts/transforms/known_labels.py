@@ -14,6 +14,9 @@ UNKNOWN = -1
 
 Size = tuple[int, int, int]
 
+Window = tuple[slice, slice, slice]
+"""A part of a volume: slices with a start and a stop along z, y, x."""
+
 
 class Target(Protocol):
     """What a network is asked to predict of a label volume. All sizes are in voxels: z, y, x."""
@@ -30,10 +33,10 @@ class Target(Protocol):
     def smallest(self) -> Size:
         """Smallest crop that the target makes sense on."""
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
-        """(z, y, x) or (1, z, y, x) labels to (channels, z, y, x) float32."""
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+        """(z, y, x) or (1, z, y, x) labels to (channels, z, y, x) float32; of the `inner` window only, if given."""
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (channels, z, y, x) bool: where no unknown label could change the target."""
 
 
@@ -67,6 +70,11 @@ def known_labels(label: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
         known = volume != UNKNOWN
         volume = np.where(known, volume, 0)
     return checked_labels(volume), known
+
+
+def cut(volume: np.ndarray, inner: Window | None) -> np.ndarray:
+    """The window of a (z, y, x) array, C-contiguous; all of it where none is given."""
+    return volume if inner is None else np.ascontiguousarray(volume[inner])
 
 
 def checked_size(size: Sequence[int], name: str) -> Size:

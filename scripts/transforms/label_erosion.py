@@ -46,7 +46,7 @@ class ErodeLabel(Transform):
         filled, known = known_labels(label)
         eroded = label_erosion(filled, self.erosion)
         if not known.all():
-            eroded[~erosion_known(filled, known, self.erosion)] = UNKNOWN
+            eroded[~erosion_known(eroded, known, self.erosion)] = UNKNOWN
         return eroded.reshape(tuple(label.shape))
 
 

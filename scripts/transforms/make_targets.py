@@ -9,7 +9,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
-from scripts.transforms.known_labels import UNKNOWN, Size, Target, as_volume, checked_size
+from scripts.transforms.known_labels import UNKNOWN, Size, Target, Window, as_volume, checked_size
 from scripts.transforms.label_erosion import ErodeLabel
 
 
@@ -83,41 +83,43 @@ class MakeTargetsd(MapTransform):
         if self.label not in item:
             raise KeyError(f"MakeTargetsd reads '{self.label}', but the item has only {sorted(map(str, item))}")
         label = self._with_mask(as_volume(item.pop(self.label), self.label), item.pop(self.mask, None))
+        corner = self._corner(label.shape)
         for key in self.key_iterator(item):
             if tuple(item[key].shape[-3:]) != label.shape:
                 raise ValueError(
                     f"'{key}' has {tuple(item[key].shape[-3:])} voxels (z, y, x) and '{self.label}' {label.shape}; "
                     "they must cover the same"
                 )
-            item[key] = _contiguous(item[key][(..., *self._window(label.shape, (0, 0, 0)))])
-        item["target"], item["known"] = self._made(label)
+            item[key] = _contiguous(item[key][(..., *self._around(corner, (0, 0, 0), label.shape))])
+        item["target"], item["known"] = self._made(label, corner)
         return item
 
-    def _made(self, label: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        near = self._window(label.shape, self.margin)
-        eroded = np.zeros(label.shape, label.dtype)
-        eroded[near] = self.erode(label[near])
+    def _made(self, label: np.ndarray, corner: Size) -> tuple[torch.Tensor, torch.Tensor]:
+        near = self._around(corner, self.margin, label.shape)
+        label, corner = self.erode(label[near]), _within(corner, near)
         made, known = [], []
         for target in self.targets:
-            around = self._window(label.shape, target.margin)
-            inner = tuple(
-                slice(own.start - wide.start, own.stop - wide.start)
-                for own, wide in zip(self._window(label.shape, (0, 0, 0)), around, strict=True)
-            )
-            made.append(target(eroded[around])[(slice(None), *inner)])
-            known.append(target.known(eroded[around])[(slice(None), *inner)])
-        everywhere = torch.cat(known)
-        return torch.cat(made).masked_fill_(~everywhere, 0), everywhere
+            around = self._around(corner, target.margin, label.shape)
+            inner = self._around(_within(corner, around), (0, 0, 0), label.shape)
+            made.append(target(label[around], inner))
+            known.append(target.known(label[around], inner))
+        stacked, everywhere = torch.cat(made), torch.cat(known)
+        return stacked if everywhere.all() else stacked.masked_fill_(~everywhere, 0), everywhere
 
-    def _window(self, shape: tuple[int, ...], margin: Size) -> tuple[slice, ...]:
-        """The centred crop and as much of a margin as there is."""
+    def _corner(self, shape: tuple[int, ...]) -> Size:
+        """First voxel of the centred crop."""
         if any(size < length for size, length in zip(shape, self.crop, strict=True)):
             raise ValueError(f"labels of {shape} voxels (z, y, x) are smaller than the crop {self.crop}")
-        starts = [(size - length) // 2 for size, length in zip(shape, self.crop, strict=True)]
-        return tuple(
+        z, y, x = ((size - length) // 2 for size, length in zip(shape, self.crop, strict=True))
+        return z, y, x
+
+    def _around(self, corner: Size, margin: Size, shape: tuple[int, ...]) -> Window:
+        """The crop at that corner, and as much of a margin as there is."""
+        z, y, x = (
             slice(max(0, start - extra), min(size, start + length + extra))
-            for start, length, extra, size in zip(starts, self.crop, margin, shape, strict=True)
+            for start, length, extra, size in zip(corner, self.crop, margin, shape, strict=True)
         )
+        return z, y, x
 
     def _with_mask(self, label: np.ndarray, mask: Any) -> np.ndarray:
         if mask is None:
@@ -144,6 +146,11 @@ def _signed(label: np.ndarray) -> np.ndarray:
     if label.dtype.itemsize == 8 and label.max() > np.iinfo(np.int64).max:
         raise ValueError(f"id {label.max()} is above 2^63 - 1, so it cannot be beside unknown voxels, which are -1")
     return label.astype(np.int64)
+
+
+def _within(corner: Size, window: Window) -> Size:
+    z, y, x = (start - part.start for start, part in zip(corner, window, strict=True))
+    return z, y, x
 
 
 def _contiguous(volume: Any) -> Any:

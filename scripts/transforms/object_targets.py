@@ -6,7 +6,7 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from scripts.ops.contours import contour_known, label_binary, label_contour
-from scripts.transforms.known_labels import Size, known_labels
+from scripts.transforms.known_labels import Size, Window, cut, known_labels
 
 
 class BinaryTarget(Transform):
@@ -17,17 +17,17 @@ class BinaryTarget(Transform):
     margin: Size = (0, 0, 0)
     smallest: Size = (1, 1, 1)
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(label_binary(known_labels(label)[0])).float()[None]
+        return torch.from_numpy(label_binary(cut(known_labels(label)[0], inner))).float()[None]
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(known_labels(label)[1])[None]
+        return torch.from_numpy(cut(known_labels(label)[1], inner))[None]
 
 
 class ContourTarget(Transform):
@@ -57,14 +57,14 @@ class ContourTarget(Transform):
         """Nothing along z; the difference and its dilation in plane."""
         return 0, self.thickness + 1, self.thickness + 1
 
-    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(label_contour(known_labels(label)[0], self.thickness)).float()[None]
+        return torch.from_numpy(cut(label_contour(known_labels(label)[0], self.thickness), inner)).float()[None]
 
-    def known(self, label: NdarrayOrTensor) -> torch.Tensor:
+    def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(contour_known(known_labels(label)[1], self.thickness))[None]
+        return torch.from_numpy(cut(contour_known(known_labels(label)[1], self.thickness), inner))[None]
