@@ -178,6 +178,23 @@ def test_the_margin_of_the_list_leaves_the_crop_of_the_paper():
         assert left["image"].shape == left["label"].shape == (1, 6, 96, 96)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_the_margin_of_any_list_leaves_the_crop_and_hardly_more(seed):
+    draw = np.random.RandomState(seed)
+    crop = (int(draw.randint(1, 9)), int(draw.randint(8, 50)), int(draw.randint(8, 50)))
+    kinds = [GEOMETRIC[k] for k in draw.randint(len(GEOMETRIC), size=draw.randint(1, 6))]
+    chain = [kind(prob=1.0, crop=crop) for kind in kinds]
+    extent = tuple(size + 2 * more for size, more in zip(crop, augmentation_margin(chain, crop), strict=True))
+    item = places(extent, 1)
+    for step in chain:
+        item = step.set_random_state(seed=seed)(item)
+    image, label = item["image"], item["label"]
+    slack = abs(crop[1] - crop[2]) * 2 + 8 if RandRotate90InPlaned in kinds else 8  # of rounding; a turn needs a square
+    assert all(wanted <= size <= wanted + slack for size, wanted in zip(image.shape[1:], crop, strict=True))
+    assert label.min() >= 0
+    assert label.max() < extent[1]
+
+
 def test_a_chain_in_a_data_set_gives_sample_i_whatever_came_before():
     draw = np.random.RandomState(0)
     image = draw.randint(0, 256, (12, 90, 90)).astype(np.uint8)
