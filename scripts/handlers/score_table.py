@@ -3,10 +3,12 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from scripts.metrics.threshold_choice import ThresholdChoice
 from scripts.ops.score_report import as_json, markdown_table, named_scores, write_reports
 
 
@@ -19,16 +21,21 @@ class ScoreTable:
         output_dir: folder of the two files; made where it is missing.
         name: file name without ending.
         metrics: names to write; None writes every metric that is a number.
+        choice: a metric of the engine that decodes; then its scores are written as it defines them, with its decoder.
 
     Raises:
         ValueError: a name that is not among the engine's metrics when it has run.
     """
 
     def __init__(
-        self, output_dir: str | os.PathLike[str], name: str = "scores", metrics: Sequence[str] | None = None
+        self,
+        output_dir: str | os.PathLike[str],
+        name: str = "scores",
+        metrics: Sequence[str] | None = None,
+        choice: ThresholdChoice | None = None,
     ) -> None:
         self.path = Path(output_dir) / f"{name}.json"
-        self.metrics = metrics
+        self.metrics, self.choice = metrics, choice
 
     def attach(self, engine: Engine) -> None:
         """Write when the evaluator has finished."""
@@ -44,6 +51,10 @@ class ScoreTable:
         wanted = (
             self.metrics if self.metrics is not None else [k for k, v in values.items() if isinstance(v, (int, float))]
         )
-        scores = named_scores({name: values[name] for name in wanted})
-        about = {"epoch": engine.state.epoch, "iterations": engine.state.iteration}
+        found = {name: values[name] for name in wanted}
+        about: dict[str, Any] = {"epoch": engine.state.epoch, "iterations": engine.state.iteration}
+        if self.choice is None:
+            scores = named_scores(found)
+        else:
+            scores, about["decoder"] = self.choice.described(found), self.choice.chosen
         write_reports(self.path, markdown_table(scores) + "\n", as_json(scores, about))

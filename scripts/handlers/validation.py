@@ -15,6 +15,8 @@ from scripts.handlers.records import Recorder
 from scripts.metrics.threshold_choice import BETTER, ThresholdChoice
 
 VAL_LOSS = "val_loss"
+TOLD_FIRST = ("voi_split", "voi_merge"), ("ap50_accuracy", "ap75_accuracy", "pq_50")
+"""Beside the deciding score: of neurons, and of other instances."""
 
 
 class ValidationLoss(Loss):
@@ -109,6 +111,7 @@ class Validate:
         if _length(self.validator):
             self.validator.run()
             found = {name: float(self.validator.state.metrics[name]) for name in choice.scores}
+            self.validator.state.output = self.validator.state.batch = None  # the boxes' maps are large
         else:
             choice.reset()
             found = choice.compute()
@@ -117,8 +120,8 @@ class Validate:
             self.loss_validator.run()
             scores[VAL_LOSS] = float(self.loss_validator.state.metrics[VAL_LOSS])
         scores |= {f"chosen_{name}": value for name, value in choice.varied.items()}
-        rest = sorted((name for name in found if name != choice.metric), key=_worth)
-        return scores | {f"val_{name}": found[name] for name in rest}
+        first = [name for name in TOLD_FIRST[choice.metric.startswith("ap")] if name in found]
+        return scores | {f"val_{name}": found[name] for name in (*first, *found) if f"val_{name}" != self.key}
 
     def _is_best(self, key: float) -> bool:
         """A score that is not a number is the worst."""
@@ -139,11 +142,6 @@ class Validate:
 def lower_is_better(now: float, best: float) -> bool:
     """For `metric_cmp_fn` of a MONAI engine whose key metric is an error."""
     return now < best
-
-
-def _worth(name: str) -> int:
-    """For sorting: scores, then what they are made of, then counts."""
-    return 2 if name not in BETTER else int(name.endswith(("_precision", "_recall")))
 
 
 def _crops(target: tuple[Any, ...]) -> int:

@@ -144,9 +144,12 @@ class ThresholdChoice(Metric):
         return dict(scores[self.table.best])
 
     def described(self, values: Mapping[str, float]) -> list[Score]:
-        """Those of `values` that are scores of this choice, with what exactly was computed."""
-        known = self._scores(ContingencyTable.empty())
-        return [replace(score, value=values[score.name]) for score in known if score.name in values]
+        """Those of `values` that are scores of this choice, with what exactly was computed; counts are whole again."""
+        known = [score for score in self._scores(ContingencyTable.empty()) if score.name in values]
+        return [
+            replace(score, value=int(values[score.name]) if isinstance(score.value, int) else values[score.name])
+            for score in known
+        ]
 
     def _scores(self, table: ContingencyTable) -> list[Score]:
         return all_scores(table, definitions=self.definitions, zero=self.zero)

@@ -59,6 +59,8 @@ def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsy
     assert by_name[KEY]["value"] == error
     assert "SNEMI3D arithmetic" in by_name[KEY]["definition"]
     assert "val_loss" not in by_name
+    assert by_name["gt_objects"]["value"] == 16
+    assert isinstance(by_name["gt_objects"]["value"], int)
     assert f"iteration {at}, agglomeration (" in (run.folder.path / "scores.md").read_text()
 
 

@@ -25,9 +25,8 @@ def test_the_best_network_and_its_decoder_are_kept_with_all_scores(tmp_path):
     run.train()
     scores = dict(run.heard.scores)
     assert list(scores) == [0, 3, 6, 9, 12]
-    assert list(scores[12])[:3] == [VAL, "val_loss", "chosen_threshold"]
-    assert list(scores[12])[-1] == "val_segments"
-    assert {"val_voi_split", "val_ap50_accuracy"} <= scores[12].keys()
+    assert list(scores[12])[:5] == [VAL, "val_loss", "chosen_threshold", "val_voi_split", "val_voi_merge"]
+    assert {"val_segments", "val_ap50_accuracy"} <= scores[12].keys()
     assert scores[12][VAL] < 0.5 * scores[0][VAL]
     best = load_checkpoint(run.folder.best)
     at = best["iteration"]

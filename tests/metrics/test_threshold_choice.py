@@ -1,5 +1,6 @@
 """The setting that does best over all boxes is chosen and scored, as if each had been decoded and scored by itself."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch.multiprocessing
 from ignite.engine import Engine
 from ignite.exceptions import NotComputableError
 
+from scripts.handlers import ScoreTable
 from scripts.metrics import TableScore, ThresholdChoice
 from scripts.ops.affinities import label_affinities
 from scripts.ops.decoders import decoder
@@ -155,6 +157,19 @@ def test_an_evaluator_gets_the_numbers_under_their_names():
     choice.attach(listed, KEY)
     listed.run([box(0), box(1)])
     assert listed.state.metrics[KEY] == engine.state.metrics[KEY]
+
+
+def test_scores_are_written_as_they_were_computed_and_with_the_decoder(tmp_path):
+    choice = ThresholdChoice("agglomeration", KEY, choices=CUTS, settings=SMALL, zero="unlabelled")
+    engine = Engine(lambda _, batch: {"pred": batch[0], "label": batch[1]})
+    choice.attach(engine, KEY)
+    ScoreTable(tmp_path, choice=choice).attach(engine)
+    engine.run([box(0)])
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert written["decoder"] == choice.chosen
+    by_name = {score["name"]: score for score in written["scores"]}
+    assert by_name[KEY]["value"] == engine.state.metrics[KEY]
+    assert "voxels on gt 0 left out" in by_name["ap50_accuracy"]["definition"]
 
 
 def test_what_cannot_be_is_refused_by_name():
