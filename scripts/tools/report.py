@@ -8,6 +8,7 @@ from scripts.data.writing import replacing
 from scripts.ops.score_report import check_free
 from scripts.tools.reporting.commands import known_bundles
 from scripts.tools.reporting.evaluated import Evaluation, viewers
+from scripts.tools.reporting.markup import picture_file
 from scripts.tools.reporting.page import Pictures, labels_of, page, this_command
 from scripts.tools.reporting.pretrained import reconstruction_viewer, volume_viewer
 from scripts.tools.reporting.runs import Run, read_run
@@ -72,7 +73,8 @@ def _pictures(runs: Sequence[Run], segmentations: Sequence[Viewer]) -> Pictures:
             reconstructions.append((run, reconstruction_viewer(run, f"reconstruction-{k}")))
         except (ValueError, OSError) as error:
             no_reconstruction.append(f"{run.name} cannot be drawn here: {error}")
-    return Pictures(volumes, reconstructions, segmentations, no_volume, no_reconstruction)
+    validated = [(run, picture_file(run.picture)) for run in runs if run.evaluation is None and run.picture is not None]
+    return Pictures(volumes, reconstructions, segmentations, validated, no_volume, no_reconstruction)
 
 
 def _of_each_volume(runs: Sequence[Run]) -> list[Run]:

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> s
 
 def jpeg(picture: np.ndarray, quality: int = 82) -> str:
     """(y, x) or (y, x, 3) uint8 to the data URL of a JPEG."""
-    return _encoded(Image.fromarray(picture), "jpeg", quality=quality, subsampling=0, optimize=True)
+    return _encoded(Image.fromarray(picture), "jpeg", quality=quality, subsampling=0)
 
 
 def transparent_png(ids: np.ndarray, colours: Callable[[np.ndarray], np.ndarray]) -> str:
@@ -53,6 +54,14 @@ def transparent_png(ids: np.ndarray, colours: Callable[[np.ndarray], np.ndarray]
     picture.putpalette(painted.tobytes())
     clear = {"transparency": 0} if found[0] == 0 else {}
     return _encoded(picture, "png", optimize=True, **clear)
+
+
+def picture_file(path: Path, width: int = 1600) -> str:
+    """A picture of a file as the data URL of a JPEG, made smaller where it is wider than `width`."""
+    with Image.open(path) as stored:
+        picture = stored.convert("RGB")
+    factor = -(-picture.width // width)
+    return jpeg(np.asarray(picture if factor == 1 else picture.reduce(factor)))
 
 
 def _encoded(picture: Image.Image, kind: str, **options: Any) -> str:

@@ -30,11 +30,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was drawn of the runs, with what could not be drawn in words."""
+    """What was drawn of the runs, with what could not be drawn in words.
+
+    Attributes:
+        volumes: sections of what is read, and what there is in words.
+        reconstructions: of runs of pre-training.
+        segmentations: of evaluated runs, those of one place together.
+        last_validations: the picture in the folder of a run that is not evaluated, as a data URL.
+        missing_volumes, missing_reconstructions: what and why.
+    """
 
     volumes: Sequence[tuple[Viewer, str]]
     reconstructions: Sequence[tuple[Run, Viewer]]
     segmentations: Sequence[Viewer]
+    last_validations: Sequence[tuple[Run, str]] = ()
     missing_volumes: Sequence[str] = ()
     missing_reconstructions: Sequence[str] = ()
 
@@ -158,6 +167,10 @@ def _reconstructions(runs: Sequence[Run], pictures: Pictures) -> str:
 
 def _segmentations(runs: Sequence[Run], pictures: Pictures, bundles: Sequence[Bundle]) -> str:
     missing = _each_missing(runs, bundles, lambda run: run.evaluation is not None, "has no predicted volume yet")
+    for run, picture in pictures.last_validations:
+        words = text(f"{run.name} at its last validation: held-out sections, maps, instances and errors")
+        drawn = f'<div class="wide" tabindex="0" role="region"><img src="{picture}" alt="{words}"></div>'
+        missing += f"<figure><figcaption>{words}</figcaption>{drawn}</figure>"
     if not pictures.segmentations:
         return missing
     words = (

@@ -95,6 +95,12 @@ class Run:
         return file if file.is_file() else None
 
     @property
+    def picture(self) -> Path | None:
+        """The picture a fine-tuning ends with."""
+        file = self.path / "segmentation.png"
+        return file if file.is_file() else None
+
+    @property
     def iteration(self) -> int:
         """The last one in the log."""
         return max((int(entry["iteration"]) for entry in self.log), default=self.best_iteration or 0)

@@ -53,7 +53,7 @@ class Viewer:
 
     def html(self) -> str:
         """The viewer, showing its middle section."""
-        middle, last = len(self.sections) // 2, len(self.sections) - 1
+        middle, last = (len(self.sections) - 1) // 2, len(self.sections) - 1
         rows = "".join(self._row(title, panels, middle) for title, panels in self.rows)
         colours = "".join(
             f'<li><span class="swatch" style="background:{text(colour)}"></span>{text(words)}</li>'
@@ -63,16 +63,16 @@ class Viewer:
         switch = (
             '<label class="switch"><input type="checkbox" checked> colours over the image</label>' if coloured else ""
         )
+        key = f"<ul class=legend>{colours}</ul>" if colours else ""
         if last == 0:
-            return f'<div class="viewer" id="{text(self.name)}">{rows}</div>'
+            return f'<div class="viewer" id="{text(self.name)}">{key}{rows}</div>'
         store = json.dumps({"sections": list(self.sections), "layers": self.store}, separators=(",", ":"))
         return (
             f'<div class="viewer" id="{text(self.name)}"><div class="controls">'
             f'<label for="{text(self.name)}-z">Section</label>'
             f'<input type="range" id="{text(self.name)}-z" min="0" max="{last}" step="1" value="{middle}" '
             f'aria-valuetext="section {self.sections[middle]}">'
-            f'<output for="{text(self.name)}-z">{self.sections[middle]}</output>{switch}</div>'
-            f"{rows}{f'<ul class=legend>{colours}</ul>' if colours else ''}"
+            f'<output for="{text(self.name)}-z">{self.sections[middle]}</output>{switch}</div>{key}{rows}'
             f'<script type="application/json">{store}</script></div>'
         )
 
