@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,11 +68,16 @@ def distributions(modules: Iterable[str]) -> dict[str, str]:
     Raises:
         ValueError: a module of no installed distribution.
     """
-    known = importlib.metadata.packages_distributions()
+    known = _installed()
     unknown = [name for name in modules if name not in known]
     if unknown:
         raise ValueError(f"the code imports {', '.join(unknown)}, which is not installed: pip install it, then go on")
     return {name: known[name][0].lower().replace("_", "-") for name in modules}
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def copy_code(code: Code, target: Path, root: Path = ROOT) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -132,6 +133,8 @@ def write_torchscript(package: Path) -> Path:
     if ended.returncode or not made.is_file():
         last = (ended.stderr.strip() or ended.stdout.strip() or "no message").splitlines()[-1]
         raise ValueError(f"the network cannot be exported to TorchScript: {last}; package without --torchscript")
+    for cache in list(package.rglob("__pycache__")):  # numba's, which python's -B does not prevent
+        shutil.rmtree(cache)
     plain = made.with_name("plain.ts")
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(plain, "w") as target:
         for entry in source.infolist():
