@@ -109,8 +109,10 @@ class ThresholdChoice(Metric):
             known = gt >= 0
             if not known.any():
                 continue
+            part = ... if known.all() else known  # most boxes are labelled whole, and picking voxels takes time
+            counted = gt[part]
             for place, instances in self.instances(prediction):
-                share = ([instances[known]], [gt[known]])
+                share = ([instances[part]], [counted])
                 self._tables[place].update((*share, [given[number]]) if given else share)
 
     def instances(self, prediction: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
