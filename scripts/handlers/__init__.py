@@ -7,6 +7,7 @@ from scripts.handlers.batches import prepare_box_batch, prepare_masked_batch, pr
 from scripts.handlers.best_checkpoint import BestCheckpoint
 from scripts.handlers.checkpoints import Checkpoints
 from scripts.handlers.encoder_transfer import transfer_encoder
+from scripts.handlers.evaluation_file import EvaluationFile, report_evaluation
 from scripts.handlers.freeze_encoder import FreezeEncoder
 from scripts.handlers.inferer import PrecisionInferer
 from scripts.handlers.interrupt import Interrupt
@@ -36,6 +37,7 @@ from scripts.handlers.training import finish, train
 from scripts.handlers.validation import Validate, ValidationLoss, lower_is_better
 from scripts.handlers.volume_inference.inferer import VolumeInferer
 from scripts.handlers.volume_inference.predict import predict_volume
+from scripts.handlers.volume_inference.region import inference_region, say_how_to_decode
 from scripts.handlers.volume_inference.steps import StepInferer, VolumeSteps, prepare_step
 from scripts.handlers.volume_inference.writer import PredictionWriter
 
@@ -45,6 +47,7 @@ __all__ = [
     "BoxPicture",
     "BoxWindows",
     "Checkpoints",
+    "EvaluationFile",
     "FreezeEncoder",
     "Interrupt",
     "IterationRecord",
@@ -79,6 +82,7 @@ __all__ = [
     "finish",
     "finish_segmentation",
     "image_regions",
+    "inference_region",
     "lower_is_better",
     "picture_region",
     "plain_errors",
@@ -90,7 +94,9 @@ __all__ = [
     "read_log",
     "recipe_of",
     "reconstruction_region",
+    "report_evaluation",
     "restore",
+    "say_how_to_decode",
     "switch",
     "train",
     "transfer_encoder",

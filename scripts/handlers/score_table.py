@@ -1,7 +1,7 @@
 """Write an evaluator's scores as scores.json and scores.md."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class ScoreTable:
         name: file name without ending.
         metrics: names to write; None writes every metric that is a number.
         choice: a metric of the engine that decodes; then its scores are written as it defines them, with its decoder.
+        about: what else to note, by name, such as volume, box and checkpoint; above the table too.
 
     Raises:
         ValueError: a name that is not among the engine's metrics when it has run.
@@ -33,9 +34,10 @@ class ScoreTable:
         name: str = "scores",
         metrics: Sequence[str] | None = None,
         choice: ThresholdChoice | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(output_dir) / f"{name}.json"
-        self.metrics, self.choice = metrics, choice
+        self.metrics, self.choice, self.about = metrics, choice, dict(about or {})
 
     def attach(self, engine: Engine) -> None:
         """Write when the evaluator has finished."""
@@ -52,9 +54,10 @@ class ScoreTable:
             self.metrics if self.metrics is not None else [k for k, v in values.items() if isinstance(v, (int, float))]
         )
         found = {name: values[name] for name in wanted}
-        about: dict[str, Any] = {"epoch": engine.state.epoch, "iterations": engine.state.iteration}
+        about = {**self.about, "epoch": engine.state.epoch, "iterations": engine.state.iteration}
         if self.choice is None:
             scores = named_scores(found)
         else:
             scores, about["decoder"] = self.choice.described(found), self.choice.chosen
-        write_reports(self.path, markdown_table(scores) + "\n", as_json(scores, about))
+        heading = "".join(f"{name}: {value}  \n" for name, value in self.about.items())
+        write_reports(self.path, f"{heading}\n{markdown_table(scores)}\n".lstrip(), as_json(scores, about))
