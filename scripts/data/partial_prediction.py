@@ -117,10 +117,16 @@ class PartialPrediction:
             self._store.close()
             self._store = None
 
+    def leave(self) -> None:
+        """Let go of the store half way: what is done stays; where no section is, nothing does."""
+        self.close()
+        if not self.sections:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def how_to_go_on(self) -> str:
         """What is kept, and what to type."""
         if not self.sections:
-            return f"no section of '{self.out}' was finished"
+            return f"no section of '{self.out}' was finished; begin again"
         return (
             f"{self.sections} of {self.shape[0]} sections of '{self.out}' are finished and kept in '{self.folder}'; "
             "go on with --resume true"
@@ -202,5 +208,5 @@ class PartialPrediction:
             parent = self.out.parent.resolve()
             free = shutil.disk_usage(parent).free
             raise OSError(
-                errno.ENOSPC, f"no room in '{parent}' ({free:,} bytes free): make space, then: {self.how_to_go_on()}"
+                errno.ENOSPC, f"no room in '{parent}' ({free:,} bytes free); make space. {self.how_to_go_on()}"
             ) from error

@@ -131,6 +131,7 @@ class Hdf5Store(PredictionStore):
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         if not file.exists():
+            _take_room(file, int(np.prod(shape)) * self.dtype.itemsize)  # HDF5 says less clearly that there is none
             _new_hdf5(file, shape, self.dtype, voxel_size_nm, corner, attributes)
         with h5py.File(file, "r") as opened:
             self.offset = int(opened[DATASET].id.get_offset())
@@ -238,6 +239,11 @@ def _new_hdf5(
         h5py.h5d.create(file.id, DATASET.encode(), h5py.h5t.py_create(dtype), space, layout)
         for name, value in attributes.items():
             file.attrs[name] = value
+
+
+def _take_room(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _write_all(descriptor: int, voxels: memoryview, place: int) -> None:

@@ -153,7 +153,7 @@ class PredictionWriter:
         for line in self.steps.watch.findings():
             print(line, flush=True)
         if self.partial.sections < self.partial.shape[0]:
-            self.partial.close()
+            self.partial.leave()
             print(self.partial.how_to_go_on(), flush=True)
             return
         self.partial.finish()
@@ -166,7 +166,7 @@ class PredictionWriter:
         with contextlib.suppress(Exception):  # the error that stopped us is on its way
             self._background.close()
         self.progress.close()
-        self.partial.close()
+        self.partial.leave()
         print(self.partial.how_to_go_on(), flush=True)
 
     def _write_output(self, engine: Engine) -> None:
