@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
@@ -49,12 +50,16 @@ class AffinityTarget(Transform):
         z, y, x = self.margin
         return z + 1, y + 1, x + 1
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (channels, z, y, x) float32, 1 or 0.
 
         Raises:
             ValueError: labels that are not labels, or smaller than an offset.
         """
+        return torch.from_numpy(self.maps(label)).float()
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array, of the `inner` window only, if given."""
         filled, _ = known_labels(label)
         for offset in self.convention.offsets:
             if any(abs(step) >= size for step, size in zip(offset, filled.shape, strict=True)):
@@ -62,7 +67,7 @@ class AffinityTarget(Transform):
                     f"offset {offset} is longer than the labels of {filled.shape} voxels (z, y, x), so no voxel has a "
                     "neighbour there; use larger crops or shorter offsets"
                 )
-        return torch.from_numpy(label_affinities(filled, self.convention, inner)).float()
+        return label_affinities(filled, self.convention, inner)
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (channels, z, y, x) bool."""

@@ -50,13 +50,17 @@ class SectionDistanceTarget(Transform):
         reach = int(np.ceil(4 * self.inside))
         return 0, reach, reach
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32 in (-1, 1).
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(section_distance(known_labels(label)[0], self.inside, self.outside, inner))[None]
+        return torch.from_numpy(self.maps(label)).float()
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array, of the `inner` window only, if given."""
+        return section_distance(known_labels(label)[0], self.inside, self.outside, inner)[None]
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
@@ -92,13 +96,17 @@ class InstanceDistanceTarget(Transform):
         self.voxel_size = float(voxel_size[0]), float(voxel_size[1]), float(voxel_size[2])
         self.margin: Size = (int(margin[0]), int(margin[1]), int(margin[2]))
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, -1 or in (0, 1].
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(cut(instance_distance(known_labels(label)[0], self.voxel_size), inner))[None]
+        return torch.from_numpy(self.maps(label)).float()
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array, of the `inner` window only, if given."""
+        return cut(instance_distance(known_labels(label)[0], self.voxel_size), inner)[None]
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""

@@ -33,8 +33,11 @@ class Target(Protocol):
     def smallest(self) -> Size:
         """Smallest crop that the target makes sense on."""
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
-        """(z, y, x) or (1, z, y, x) labels to (channels, z, y, x) float32; of the `inner` window only, if given."""
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
+        """(z, y, x) or (1, z, y, x) labels to (channels, z, y, x) float32."""
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array of any number type; of the `inner` window only, if given."""
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (channels, z, y, x) bool: where no unknown label could change the target."""

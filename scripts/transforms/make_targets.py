@@ -97,14 +97,18 @@ class MakeTargetsd(MapTransform):
     def _made(self, label: np.ndarray, corner: Size) -> tuple[torch.Tensor, torch.Tensor]:
         near = self._around(corner, self.margin, label.shape)
         label, corner = self.erode(label[near]), _within(corner, near)
-        made, known = [], []
+        made = np.empty((self.channels, *self.crop), np.float32)
+        known = np.empty(made.shape, dtype=bool)
+        first = 0
         for target in self.targets:
             around = self._around(corner, target.margin, label.shape)
             inner = self._around(_within(corner, around), (0, 0, 0), label.shape)
-            made.append(target(label[around], inner))
-            known.append(target.known(label[around], inner))
-        stacked, everywhere = torch.cat(made), torch.cat(known)
-        return stacked if everywhere.all() else stacked.masked_fill_(~everywhere, 0), everywhere
+            own = slice(first, first + target.channels)
+            made[own], known[own] = target.maps(label[around], inner), target.known(label[around], inner)
+            first = own.stop
+        if not known.all():
+            made[~known] = 0
+        return torch.from_numpy(made), torch.from_numpy(known)
 
     def _corner(self, shape: tuple[int, ...]) -> Size:
         """First voxel of the centred crop."""

@@ -1,5 +1,6 @@
 """Binary and contour targets: is a voxel in an object, and is it on the border of one?"""
 
+import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
@@ -17,13 +18,17 @@ class BinaryTarget(Transform):
     margin: Size = (0, 0, 0)
     smallest: Size = (1, 1, 1)
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(label_binary(cut(known_labels(label)[0], inner))).float()[None]
+        return torch.from_numpy(self.maps(label)).float()
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array, of the `inner` window only, if given."""
+        return label_binary(cut(known_labels(label)[0], inner))[None]
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
@@ -57,13 +62,17 @@ class ContourTarget(Transform):
         """Nothing along z; the difference and its dilation in plane."""
         return 0, self.thickness + 1, self.thickness + 1
 
-    def __call__(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
+    def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
 
         Raises:
             ValueError: labels that are not labels.
         """
-        return torch.from_numpy(cut(label_contour(known_labels(label)[0], self.thickness), inner)).float()[None]
+        return torch.from_numpy(self.maps(label)).float()
+
+    def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as an array, of the `inner` window only, if given."""
+        return cut(label_contour(known_labels(label)[0], self.thickness), inner)[None]
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
