@@ -11,7 +11,7 @@ from scripts.handlers.records import IterationRecord, Listener
 
 SMOOTHING = 0.1
 """Weight of the newest iteration in the losses and the speeds shown."""
-SCORES = 6
+SCORES = 5
 """Validation scores printed; the log has them all."""
 
 
