@@ -1,7 +1,6 @@
 """Other grey values: contrast, brightness and gamma."""
 
 import numpy as np
-import torch
 from monai.config import KeysCollection
 
 from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
@@ -50,11 +49,16 @@ class RandGrey(GreyAugmentation):
 
     def apply(self, volume: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) grey values in [-1, 1] to float32 in [-1, 1]."""
-        contrast, brightness, gamma = (torch.from_numpy(numbers)[:, None, None] for numbers in self.numbers)
-        grey = torch.from_numpy(np.ascontiguousarray(volume, np.float32)).add(1).mul_(0.5)
-        grey.mul_(1 + contrast).add_(brightness).clamp_(0, 1).pow_(torch.exp2(gamma))
-        changed: np.ndarray = grey.mul_(2).sub_(1).numpy()
-        return changed
+        contrast, brightness, gamma = self.numbers[:, :, None, None]
+        grey = volume.astype(np.float32)
+        grey += 1
+        grey *= (1 + contrast) / 2
+        grey += brightness
+        np.clip(grey, 0, 1, out=grey)
+        np.power(grey, np.exp2(gamma), out=grey)
+        grey *= 2
+        grey -= 1
+        return grey
 
 
 class RandGreyd(Augmentationd):
