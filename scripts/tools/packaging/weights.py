@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -114,8 +115,8 @@ def sha256(path: Path) -> str:
 def write_torchscript(package: Path) -> Path:
     """Export `models/model.pt` to `models/model.ts` with MONAI's `ckpt_export`, run inside the package.
 
-    What differs between two exports of the same weights is taken out: the time, and the paths of source files, which
-    only help a debugger.
+    What differs between two exports of the same weights is taken out: the time, the order of constants (that of a
+    set), and the paths of source files, which only help a debugger.
 
     Raises:
         ValueError: the network cannot be scripted; the last line of MONAI's words.
@@ -126,6 +127,7 @@ def write_torchscript(package: Path) -> Path:
     ended = subprocess.run(
         [sys.executable, "-B", "-W", "ignore", "-m", "monai.bundle", "ckpt_export", *words],
         cwd=package,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=False,
