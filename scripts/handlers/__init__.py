@@ -5,6 +5,7 @@ from scripts.handlers.announce_segmentation import announce_segmentation
 from scripts.handlers.baselines import Baselines
 from scripts.handlers.batches import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.handlers.best_checkpoint import BestCheckpoint
+from scripts.handlers.chain_figures import ChainPicture, show_chain
 from scripts.handlers.checkpoints import Checkpoints
 from scripts.handlers.encoder_transfer import transfer_encoder
 from scripts.handlers.evaluation_file import EvaluationFile, report_evaluation
@@ -46,6 +47,7 @@ __all__ = [
     "BestCheckpoint",
     "BoxPicture",
     "BoxWindows",
+    "ChainPicture",
     "Checkpoints",
     "EvaluationFile",
     "FreezeEncoder",
@@ -97,6 +99,7 @@ __all__ = [
     "report_evaluation",
     "restore",
     "say_how_to_decode",
+    "show_chain",
     "switch",
     "train",
     "transfer_encoder",
