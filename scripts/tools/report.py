@@ -44,8 +44,8 @@ def report(*runs: str, out: str, title: str = "Pre-training and segmentation", o
     with ExitStack() as open_files:
         evaluations = []
         for run, label in zip(found, labels_of(found), strict=True):
-            if run.evaluation is not None:
-                evaluations.append(Evaluation(run.evaluation, f"{label}: {run.words}"))
+            for file in run.evaluations:
+                evaluations.append(Evaluation(file, f"{label}: {run.words}"))
                 open_files.callback(evaluations[-1].close)
         segmentations = viewers(evaluations, BUDGET)
     pictures = _pictures(found, segmentations)
@@ -73,7 +73,7 @@ def _pictures(runs: Sequence[Run], segmentations: Sequence[Viewer]) -> Pictures:
             reconstructions.append((run, reconstruction_viewer(run, f"reconstruction-{k}")))
         except (ValueError, OSError) as error:
             no_reconstruction.append(f"{run.name} cannot be drawn here: {error}")
-    validated = [(run, picture_file(run.picture)) for run in runs if run.evaluation is None and run.picture is not None]
+    validated = [(run, picture_file(run.picture)) for run in runs if not run.evaluations and run.picture is not None]
     return Pictures(volumes, reconstructions, segmentations, validated, no_volume, no_reconstruction)
 
 

@@ -238,7 +238,15 @@ def test_columns_are_told_apart_by_the_settings_that_differ():
 
 def test_a_command_names_what_differs_from_the_config_and_takes_the_overlay_that_says_most():
     train = {
-        "recipe": {"network": "@network", "batch": "@batch", "crop": "@crop", "volumes": "@volumes", "warm": "@warm"},
+        "recipe": {
+            "task": "@task",
+            "network": "@network",
+            "batch": "@batch",
+            "crop": "@crop",
+            "volumes": "@volumes",
+            "warm": "@warm",
+        },
+        "task": "affinity",
         "network": "vit_base",
         "batch": 24,
         "crop": [6, 96, 96],
@@ -247,15 +255,23 @@ def test_a_command_names_what_differs_from_the_config_and_takes_the_overlay_that
     }
     demo = {"network": "demo", "crop": [2, 32, 32]}
     bundle = Bundle("bundles/one", train, {"demo": demo}, evaluates=True)
-    recipe = {"network": "demo", "batch": 24, "crop": [2, 32, 32], "volumes": "my cells.h5:raw", "warm": 30}
-    run = Run(Path("runs/a"), [], recipe)
+    recipe = {
+        "task": "affinity",
+        "network": "demo",
+        "batch": 24,
+        "crop": [2, 32, 32],
+        "volumes": "my cells.h5:raw",
+        "warm": 30,
+    }
+    run = Run(Path("runs/a"), [], recipe, checkpoint=Path("runs/a/checkpoints/best.pt"))
     assert bundle_of(run, [bundle]) is bundle
     words = shlex.split(training_command(run, bundle).replace("\\\n", ""))
     assert words[:5] == ["python", "-m", "monai.bundle", "run", "--config_file"]
     assert words[5] == "['bundles/one/configs/train.json','bundles/one/configs/demo.json']"
     assert words[6:] == ["--volumes", "my cells.h5:raw", "--warm", "30", "--output_dir", "runs/a"]
-    assert "evaluate.json" in evaluation_command(run, bundle)
-    assert bundle_of(Run(Path("b"), [], {"task": "other", **recipe}), [bundle]) is None
+    words = shlex.split(evaluation_command(run, bundle).replace("\\\n", ""))
+    assert words[5:] == ["bundles/one/configs/evaluate.json", "--checkpoint", "runs/a/checkpoints/best.pt"]
+    assert bundle_of(Run(Path("b"), [], {**recipe, "task": "other"}), [bundle]) is None
 
 
 def test_a_pretraining_finds_its_bundle_and_its_mask(runs):

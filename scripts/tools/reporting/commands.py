@@ -34,7 +34,7 @@ class Bundle:
     def config_file(self, *names: str) -> str:
         """The words that name one config, or several as MONAI takes them."""
         files = [f"{self.folder}/configs/{name}.json" if self.folder else f"configs/{name}.json" for name in names]
-        return files[0] if len(files) == 1 else shlex.quote("[" + ",".join(f"'{file}'" for file in files) + "]")
+        return files[0] if len(files) == 1 else '"[' + ",".join(f"'{file}'" for file in files) + ']"'
 
 
 def known_bundles(root: Path = ROOT) -> list[Bundle]:
@@ -48,7 +48,8 @@ def bundle_of(run: Run, bundles: Sequence[Bundle]) -> Bundle | None:
 
     def shared(bundle: Bundle) -> float:
         recipe = bundle.train.get("recipe", {})
-        if recipe.get("task") != run.recipe.get("task"):
+        task = recipe.get("task")
+        if (bundle.train.get(task[1:]) if task else None) != run.recipe.get("task"):  # "@task"
             return 0.0
         known = {key for key in recipe if not key.startswith("_")}
         return len(known & set(run.recipe)) / max(1, len(known | set(run.recipe)))
@@ -66,18 +67,16 @@ def training_command(run: Run, bundle: Bundle) -> str:
         if len(fewer) < len(words):
             best, words = ("train", name), fewer
     options = [f"--{key} {shlex.quote(_text(value))}" for key, value in words.items()]
-    return _lines(f"python -m monai.bundle run --config_file {bundle.config_file(*best)}", options, run)
+    command = f"python -m monai.bundle run --config_file {bundle.config_file(*best)}"
+    return " \\\n  ".join([command, *options, f"--output_dir {shlex.quote(str(run.path))}"])
 
 
 def evaluation_command(run: Run, bundle: Bundle) -> str | None:
-    """The command that evaluates a run; None where its bundle has none."""
-    if not bundle.evaluates:
+    """The command that evaluates a run into its folder; None where its bundle has none, or before a checkpoint."""
+    if not bundle.evaluates or run.checkpoint is None:
         return None
-    return _lines(f"python -m monai.bundle run --config_file {bundle.config_file('train', 'evaluate')}", [], run)
-
-
-def _lines(command: str, options: Sequence[str], run: Run) -> str:
-    return " \\\n  ".join([command, *options, f"--output_dir {shlex.quote(str(run.path))}"])
+    command = f"python -m monai.bundle run --config_file {bundle.config_file('evaluate')}"
+    return f"{command} \\\n  --checkpoint {shlex.quote(str(run.checkpoint))}"
 
 
 def _bundle(train: Path, root: Path) -> Bundle:

@@ -28,6 +28,8 @@ NAMES = {
 """The scores of the first table -> what a reader calls them; all others are in the table of the rest."""
 COUNTS = ("voxels", "labelled_voxels", "gt_objects", "segments", "split_objects", "merged_segments", "missed_objects")
 """Scores that are whole numbers."""
+TOLD = 3
+"""Settings in the title of a column; where more differ, a run's name stands for them."""
 LOSS = "validation loss: mean over the fixed crops of the validation box"
 
 
@@ -54,19 +56,22 @@ def columns(runs: Sequence[Run]) -> list[Column]:
     seed, do not part them.
     """
     varied = [key for key in _keys(runs) if key not in ("seed", "pretrained") and _differs(runs, key)]
+    told = [key for key in varied if not any(isinstance(run.recipe.get(key), Mapping) for run in runs)]
     grouped = _grouped(runs, varied)
     if any(len({run.recipe.get("seed") for run in alike}) < len(alike) for alike in grouped.values()):
         grouped = _grouped(runs, [*varied, "pretrained"])
-        varied = [*varied, "pretrained"]
+        told = [*told, "pretrained"]
     made = []
     for alike in grouped.values():
         first = alike[0]
         words = [
             f"{key.replace('_', ' ')} {_short(first.recipe.get(key))}"
-            for key in varied
+            for key in told
             if first.recipe.get(key) is not None
         ]
         start = [] if first.pretrains else [first.start]
+        if len(words) > TOLD:
+            words = [first.name + ("" if len(alike) == 1 else " and its other seeds")]
         if any(run.test for run in runs) and not first.test:
             words.append("not evaluated: scores on the validation box")
         ordered = sorted(alike, key=lambda run: str(run.recipe.get("seed", "")))

@@ -166,7 +166,7 @@ def _reconstructions(runs: Sequence[Run], pictures: Pictures) -> str:
 
 
 def _segmentations(runs: Sequence[Run], pictures: Pictures, bundles: Sequence[Bundle]) -> str:
-    missing = _each_missing(runs, bundles, lambda run: run.evaluation is not None, "has no predicted volume yet")
+    missing = _each_missing(runs, bundles, lambda run: bool(run.evaluations), "has no predicted volume yet")
     for run, picture in pictures.last_validations:
         words = text(f"{run.name} at its last validation: held-out sections, maps, instances and errors")
         drawn = f'<div class="wide" tabindex="0" role="region"><img src="{picture}" alt="{words}"></div>'

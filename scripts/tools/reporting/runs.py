@@ -89,10 +89,10 @@ class Run:
         return self.test or self.validation
 
     @property
-    def evaluation(self) -> Path | None:
-        """The volumes of its evaluation, where there are any."""
-        file = self.path / EVALUATION / "evaluation.h5"
-        return file if file.is_file() else None
+    def evaluations(self) -> list[Path]:
+        """The volumes of its evaluation, a file a box."""
+        folder = self.path / EVALUATION
+        return [*folder.glob("evaluation.h5"), *sorted(folder.glob("evaluation_*.h5"))]
 
     @property
     def picture(self) -> Path | None:
