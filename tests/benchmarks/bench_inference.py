@@ -1,0 +1,106 @@
+"""Sliding-window inference beside MONAI's, same network and windows, in one run; larger windows with --windows.
+
+`python -m tests.benchmarks.bench_inference [--windows] [--repeats 3]`
+
+MONAI's inferer is given the padded volume, and its fastest of several batches is taken; ours pads by itself. The small
+network is one convolution, so that what is around it shows; the medium one a UNETR of 3.3 M parameters.
+"""
+
+import argparse
+
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from scripts.handlers.volume_inference.inferer import VolumeInferer
+from scripts.networks import UNETR, Activated, Encoder, even_taps
+from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
+
+PAD, WINDOW = (3, 48, 48), (6, 96, 96)
+LARGER = ((6, 96, 96), (6, 192, 192), (12, 160, 160))
+
+
+class Small(nn.Sequential):
+    """3x3x3 convolution to three maps."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv3d(1, 3, 3, padding=1), nn.Sigmoid())
+
+
+def medium() -> nn.Module:
+    """A UNETR of width 192, depth 4, with narrow levels."""
+    encoder = Encoder((1, 16, 16), 192, 4, 4)
+    return Activated(UNETR(encoder, 3, even_taps(4, (1, 16, 16)), (64, 48, 32, 16, 8)), ["sigmoid"] * 3)
+
+
+def beside_monai(
+    name: str, network: nn.Module, shape: tuple[int, int, int], batches: tuple[int, ...], repeats: int
+) -> tuple[object, ...]:
+    """One row: voxels/s of both, each with its fastest batch, and the largest difference of their maps."""
+    image = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    (z, y, x) = PAD
+
+    def monais(batch: int, buffered: int | None) -> torch.Tensor:
+        padded = nn.functional.pad(image, (x, x, y, y, z, z), mode="reflect")
+        inferer = SlidingWindowInferer(WINDOW, batch, 0.5, mode="gaussian", buffer_steps=buffered, buffer_dim=0)
+        return inferer(padded, network)[..., z:-z, y:-y, x:-x].contiguous()
+
+    contenders = {f"MONAI, batch {n}": lambda n=n: monais(n, None) for n in batches}
+    contenders["MONAI, batch 4, buffered"] = lambda: monais(4, 1)
+    contenders |= {f"ours, batch {n}": lambda n=n: VolumeInferer(flips=1, batch=n)(image, network) for n in batches}
+    with torch.no_grad():
+        seconds = fastest_seconds(contenders, repeats)
+        difference = float((contenders["ours, batch 4"]() - contenders["MONAI, batch 4"]()).abs().max())
+    fastest = {
+        who: min((taken, called) for called, taken in seconds.items() if called.startswith(who))
+        for who in ("ours", "MONAI")
+    }
+    voxels = image.numel() / 1e6
+    (our_seconds, our_way), (their_seconds, their_way) = fastest["ours"], fastest["MONAI"]
+    return (
+        name,
+        f"{voxels / our_seconds:.4g} ({our_way})",
+        f"{voxels / their_seconds:.4g} ({their_way})",
+        their_seconds / our_seconds,
+        f"{difference:.1e}",
+    )
+
+
+def larger_windows(repeats: int) -> list[tuple[object, ...]]:
+    """Voxels/s of the medium network by window, stride half a window, no flips."""
+    network, shape = medium().eval(), (24, 384, 384)
+    image = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    contenders = {}
+    for window in LARGER:
+        stride = tuple(size // 2 for size in window)
+        inferer = VolumeInferer(window, stride, 1, batch=1, pad=stride)
+        contenders["x".join(map(str, window))] = lambda inferer=inferer: inferer(image, network)
+    with torch.no_grad():
+        seconds = fastest_seconds(contenders, repeats)
+    first = next(iter(seconds.values()))
+    return [(name, image.numel() / taken / 1e6, first / taken) for name, taken in seconds.items()]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--windows", action="store_true", help="measure larger windows instead")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    print(hardware(), flush=True)
+    torch.manual_seed(0)
+    if options.windows:
+        print_table(
+            "Larger windows, medium network", ("window", "Mvoxel/s", "x 6x96x96"), larger_windows(options.repeats)
+        )
+        return
+    rows = [
+        beside_monai("one convolution", Small().eval(), (12, 240, 240), (1, 4), options.repeats),
+        beside_monai("UNETR, medium", medium().eval(), (6, 96, 96), (4,), options.repeats),
+    ]
+    header = ("network", "ours, Mvoxel/s", "MONAI, Mvoxel/s", "ratio", "largest difference")
+    print_table("Windows 6x96x96, stride 3x48x48, Gaussian, no flips (reach: 1)", header, rows)
+
+
+if __name__ == "__main__":
+    main()
