@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -11,9 +12,9 @@ import torch
 Batch = TypeVar("Batch")
 
 
+@dataclass(frozen=True)
 class _End:
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
+    error: Exception | None
 
 
 def prefetched(batches: Iterable[Batch], ahead: int, device: torch.device) -> Iterator[Batch]:
@@ -35,15 +36,16 @@ def prefetched(batches: Iterable[Batch], ahead: int, device: torch.device) -> It
         return False
 
     def prepare() -> None:
-        error = None
+        error: Exception | None = None
         try:
             with stream:
                 for batch in batches:
                     if not put(batch):
                         return
-        except BaseException as raised:
+        except Exception as raised:
             error = raised
-        put(_End(error))
+        finally:
+            put(_End(error))
 
     thread = threading.Thread(target=prepare, name="batches ahead", daemon=True)
     thread.start()

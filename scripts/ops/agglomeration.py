@@ -81,11 +81,14 @@ class Agglomeration:
         return ((threshold, self.at(threshold)) for threshold in self.thresholds)
 
 
+MEAN = MeanAffinity()
+
+
 def agglomerate(
     fragments: np.ndarray,
     affinities: np.ndarray,
     thresholds: Sequence[float] = THRESHOLDS,
-    score: MeanAffinity | QuantileAffinity = MeanAffinity(),
+    score: MeanAffinity | QuantileAffinity = MEAN,
     *,
     convention: AffinityConvention = NEAREST,
 ) -> Agglomeration:

@@ -24,12 +24,15 @@ class Readable(Protocol):
     """Anything with a (z, y, x) shape, a dtype and `[slices]`: ndarray, HDF5 or Zarr array, a lazy volume."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """(z, y, x)."""
 
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """Of the voxels."""
 
-    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        """The voxels of slices."""
 
 
 def table_of_volumes(

@@ -25,7 +25,8 @@ from scripts.ops.zwatershed import AffinityThresholds, PercentileThresholds, zwa
 class Decoder(Protocol):
     """Turns a (channels, z, y, x) prediction into (z, y, x) ids, 0 background."""
 
-    def __call__(self, prediction: np.ndarray) -> np.ndarray: ...
+    def __call__(self, prediction: np.ndarray) -> np.ndarray:
+        """(channels, z, y, x) to (z, y, x) ids."""
 
 
 @dataclass(frozen=True)

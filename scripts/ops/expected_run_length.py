@@ -1,7 +1,7 @@
 """Expected run length: how far a segmentation follows a neurite from a random point before an error."""
 
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,7 @@ def expected_run_length(
         raise ValueError(f"merge_threshold {merge_threshold} is negative; it is a number of nodes, 0 or more")
     if len({skeleton.id for skeleton in skeletons}) != len(skeletons):
         raise ValueError("two skeletons have one id; a neurite in parts is one skeleton of several trees")
-    followed: dict[int, int] = defaultdict(int)
+    followed: Counter[int] = Counter()
     for skeleton, own in zip(skeletons, segments, strict=True):
         if len(own) != len(skeleton.nodes_nm):
             raise ValueError(f"skeleton {skeleton.id} has {len(skeleton.nodes_nm)} nodes, but {len(own)} segment ids")

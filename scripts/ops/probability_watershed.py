@@ -70,9 +70,13 @@ class DistanceThresholds:
             raise ValueError(f"distance_mask {self.distance_mask} is above distance {self.distance}")
 
 
+BINARY, CONTOUR, DISTANCE = BinaryThresholds(), ContourThresholds(), DistanceThresholds()
+"""The published thresholds."""
+
+
 def binary_watershed(
     prediction: np.ndarray,
-    thresholds: BinaryThresholds = BinaryThresholds(),
+    thresholds: BinaryThresholds = BINARY,
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -96,7 +100,7 @@ def binary_watershed(
 
 def bc_watershed(
     prediction: np.ndarray,
-    thresholds: ContourThresholds = ContourThresholds(),
+    thresholds: ContourThresholds = CONTOUR,
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -110,7 +114,7 @@ def bc_watershed(
 
 def bcd_watershed(
     prediction: np.ndarray,
-    thresholds: DistanceThresholds = DistanceThresholds(),
+    thresholds: DistanceThresholds = DISTANCE,
     *,
     small_seed: int = 32,
     small: int = 128,
@@ -122,7 +126,7 @@ def bcd_watershed(
 
 def bcd_watershed_by_distance(
     prediction: np.ndarray,
-    thresholds: DistanceThresholds = DistanceThresholds(),
+    thresholds: DistanceThresholds = DISTANCE,
     *,
     small_seed: int = 32,
     small: int = 128,

@@ -75,9 +75,12 @@ class PercentileThresholds:
         return AffinityThresholds(low, high, weak)
 
 
+DEFAULTS = AffinityThresholds()
+
+
 def zwatershed(
     affinities: np.ndarray,
-    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),
+    thresholds: AffinityThresholds | PercentileThresholds = DEFAULTS,
     *,
     size: int = 800,
     dust: int = 600,
@@ -118,7 +121,7 @@ def zwatershed(
 
 def zwatershed_fragments(
     affinities: np.ndarray,
-    thresholds: AffinityThresholds | PercentileThresholds = AffinityThresholds(),
+    thresholds: AffinityThresholds | PercentileThresholds = DEFAULTS,
     *,
     convention: AffinityConvention = NEAREST,
 ) -> np.ndarray:
