@@ -116,7 +116,7 @@ def write_torchscript(package: Path) -> Path:
     """Export `models/model.pt` to `models/model.ts` with MONAI's `ckpt_export`, run inside the package.
 
     What differs between two exports of the same weights is taken out: the time, the order of constants (that of a
-    set), and the paths of source files, which only help a debugger.
+    set), the paths of source files, which only help a debugger, and the checksum of all that.
 
     Raises:
         ValueError: the network cannot be scripted; the last line of MONAI's words.
@@ -140,7 +140,7 @@ def write_torchscript(package: Path) -> Path:
     plain = made.with_name("plain.ts")
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(plain, "w") as target:
         for entry in source.infolist():
-            if entry.filename.endswith(".debug_pkl"):
+            if entry.filename.endswith((".debug_pkl", "/serialization_id")):
                 continue
             content = source.read(entry)
             if entry.filename.endswith("extra/metadata.json"):
