@@ -12,6 +12,7 @@ with warnings.catch_warnings():  # ignite imports torch's scripted optimizers, w
     warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
     import ignite.engine  # noqa: F401
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -20,11 +21,15 @@ from monai.bundle import ConfigWorkflow
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "sem_mae_pretrain"
 TINY = Path(__file__).with_name("tiny.json")
+AFFINITY = ROOT / "bundles" / "sem_neuron_affinity"
+TINY_SEGMENTATION = Path(__file__).with_name("tiny_segmentation.json")
+SEGMENTATIONS = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/evaluate.json"))
+"""The bundles that fine-tune, evaluate and predict."""
 
 
-def config(name: str) -> str:
-    """Path of a config of the bundle."""
-    return str(BUNDLE / "configs" / f"{name}.json")
+def config(name: str, bundle: Path = BUNDLE) -> str:
+    """Path of a config of a bundle."""
+    return str(bundle / "configs" / f"{name}.json")
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +70,53 @@ def train(volume, tmp_path):
         folder = tmp_path / "run" if output_dir is None else output_dir
         files = [config("train"), *[config(name) for name in overlays], str(TINY)]
         run_workflow(files, **{"volumes": str(volume), "output_dir": str(folder), **options})
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cells() -> tuple[np.ndarray, np.ndarray]:
+    """(z, y, x) uint8 bright cells with dark borders, and their uint32 ids, which go on through all sections."""
+    z, y, x = np.indices((20, 40, 48))
+    y, x = y + z // 4, x + z // 5
+    label = (1 + y // 11 * 8 + x // 9).astype(np.uint32)
+    label[(y % 11 < 2) | (x % 9 < 2)] = 0
+    noise = np.random.RandomState(0).normal(0, 12, label.shape)
+    return np.clip(np.where(label > 0, 190, 60) + noise, 0, 255).astype(np.uint8), label
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory, cells) -> Path:
+    """The cells as raw and labels of an HDF5 file."""
+    path = tmp_path_factory.mktemp("labelled") / "cells.h5"
+    with h5py.File(path, "w") as file:
+        for name, voxels in zip(("raw", "labels"), cells, strict=True):
+            file[name] = voxels
+        file.attrs["resolution"] = [30.0, 6.0, 6.0]
+    return path
+
+
+@pytest.fixture(scope="session")
+def pretrained(volume, tmp_path_factory) -> Path:
+    """The best.pt of a pre-training whose encoder is that of tiny_segmentation.json."""
+    folder = tmp_path_factory.mktemp("pretrained") / "run"
+    options = {"volumes": str(volume), "output_dir": str(folder), "patch": [1, 4, 4], "crop": [4, 16, 16], "threads": 1}
+    before = sys.excepthook, list(sys.path)
+    run_workflow([config("train"), str(TINY)], iterations=2, **options)
+    sys.excepthook, sys.path[:] = before
+    return folder / "checkpoints" / "best.pt"
+
+
+@pytest.fixture
+def fine_tune(labelled, tmp_path):
+    """Run a bundle's train.json with tiny sizes in this process; returns the folder of the run."""
+
+    def run(*overlays: str, output_dir: Path | None = None, bundle: Path = AFFINITY, **options) -> Path:
+        folder = tmp_path / "run" if output_dir is None else output_dir
+        files = [config("train", bundle), *[config(name, bundle) for name in overlays], str(TINY_SEGMENTATION)]
+        source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels"}
+        run_workflow(files, **{**source, "output_dir": str(folder), **options})
         return folder
 
     return run
