@@ -78,7 +78,7 @@ class InstanceDistanceTarget(Transform):
 
     Args:
         voxel_size: (z, y, x) in any unit; only the ratio matters.
-        margin: (z, y, x) voxels to look at around a crop.
+        margin: (z, y, x) voxels to look at around a crop; more shows more of each instance and costs more time.
 
     Raises:
         ValueError: sizes that are not positive, or a negative margin.
@@ -88,7 +88,7 @@ class InstanceDistanceTarget(Transform):
     channels: int = 1
     smallest: Size = (1, 1, 1)
 
-    def __init__(self, voxel_size: Sequence[float] = (1.0, 1.0, 1.0), margin: Sequence[int] = (1, 16, 16)) -> None:
+    def __init__(self, voxel_size: Sequence[float] = (1.0, 1.0, 1.0), margin: Sequence[int] = (1, 8, 8)) -> None:
         if len(voxel_size) != 3 or min(voxel_size) <= 0:
             raise ValueError(f"voxel_size {tuple(voxel_size)} must be three positive lengths: z, y, x")
         if len(margin) != 3 or min(margin) < 0:

@@ -1,6 +1,9 @@
 """What it costs to make the target of one training crop of 6x96x96 voxels, each kind alone, on one core.
 
 python -m tests.benchmarks.bench_targets
+
+Long-range affinities move some 8 MB a crop: where page faults are slow, as in a sandbox, MALLOC_TRIM_THRESHOLD_=100000000
+MALLOC_MMAP_THRESHOLD_=100000000 lets glibc keep them, and the difference is what the faults cost.
 """
 
 import os

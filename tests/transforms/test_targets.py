@@ -263,7 +263,7 @@ def test_channels_margins_and_least_sizes():
     assert (AffinityTarget().channels, AffinityTarget().margin) == (3, (1, 1, 1))
     assert (BinaryTarget().channels, BinaryTarget().margin) == (1, (0, 0, 0))
     assert (ContourTarget(2).margin, ContourTarget(0).margin) == ((0, 3, 3), (0, 1, 1))
-    assert (SectionDistanceTarget().margin, InstanceDistanceTarget().margin) == ((0, 32, 32), (1, 16, 16))
+    assert (SectionDistanceTarget().margin, InstanceDistanceTarget().margin) == ((0, 32, 32), (1, 8, 8))
     assert ErodeLabel(2).margin == (0, 2, 2)
 
 
