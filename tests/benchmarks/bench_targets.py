@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.bench_targets
 
-Long-range affinities move some 8 MB a crop: where page faults are slow, as in a sandbox, MALLOC_TRIM_THRESHOLD_=100000000
-MALLOC_MMAP_THRESHOLD_=100000000 lets glibc keep them, and the difference is what the faults cost.
+Long-range affinities move some 8 MB a crop. Where page faults are slow, set MALLOC_TRIM_THRESHOLD_=100000000 and
+MALLOC_MMAP_THRESHOLD_=100000000, so that glibc keeps the memory: the difference is what the faults cost.
 """
 
 import os
