@@ -16,7 +16,7 @@ BUNDLES = (PRETRAIN, *FINE_TUNING)
 OVERLAYS = {"as_published", "demo", "multi_gpu_train", "vit_large"}
 OVERLAYS_OF_ONE_KIND = {
     PRETRAIN: {"space_only", "section_only"},
-    **dict.fromkeys(FINE_TUNING, {"light_decoder", "scratch"}),
+    **{bundle: {"light_decoder", "scratch"} for bundle in FINE_TUNING},
 }
 
 KNOBS_OF_PRETRAINING = {
