@@ -28,6 +28,7 @@ def announce_segmentation(
     device: torch.device,
     settings: Mapping[str, Any],
     validation: str = "",
+    groups: str = "",
     elsewhere: str = "--volumes my.h5:raw --labels my.h5:labels, or a data manifest; --pretrained PATH",
     world: int = 1,
     rank: int = 0,
@@ -45,6 +46,7 @@ def announce_segmentation(
         settings: the knobs by name, as in the checkpoint's recipe: network, decoder, crop, patch, pretrained, freeze,
             seed, batch, iterations, warm_up, lr, precision; layer_decay where there is one.
         validation: how the network is validated, such as `every 5,000 iterations, by adapted_rand_snemi3d`.
+        groups: the optimizer's groups of parameters, as a table.
         elsewhere: options that point the run to other data.
         world: number of processes.
         rank: number of this one.
@@ -66,6 +68,7 @@ def announce_segmentation(
         f"encoder     {encoder_in_words(settings)}",
         f"crops       {voxels(settings['crop'])} voxels in tokens of {voxels(settings['patch'])}: {grid} tokens",
         f"iterations  {iterations:,}, warm-up {settings['warm_up']:,}, effective batch {batch}, {rate}",
+        *([f"rates       {indented(groups)}"] if groups else []),
         *output_lines(folder, elsewhere, first=""),
     ]
     print("\n".join(lines), flush=True)

@@ -93,7 +93,7 @@ class EvaluationFile:
             "prediction": as_stored(maps, "uint8", self.ranges).numpy(),
             "instances": self.choice.decode(maps.numpy()).astype(np.uint32),
         }
-        about = {
+        about: dict[str, Any] = {
             "volume": region.image.path,
             "box": str(region.box),
             "channels": json.dumps(self.channels),

@@ -1,5 +1,6 @@
 """The bundle from its command line, as users start, stop, kill and share it."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,9 +8,21 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.bundles.conftest import BUNDLE, ROOT, TINY, command, config, environment, losses, start
+from tests.bundles.conftest import (
+    AFFINITY,
+    BUNDLE,
+    ROOT,
+    TINY,
+    TINY_SEGMENTATION,
+    command,
+    config,
+    environment,
+    losses,
+    start,
+)
 
 FILES = [config("train"), str(TINY)]
 LONG = 4000
@@ -23,6 +36,12 @@ def wait_for(folder: Path, iteration: int, process: subprocess.Popen[str]) -> No
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def validations(folder: Path) -> list[dict[str, float]]:
+    """The scores of a log, one validation after the other."""
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [entry for entry in entries if "val_loss" in entry]
 
 
 @pytest.mark.slow
@@ -54,6 +73,55 @@ def test_two_processes_see_the_loss_curve_of_one(train, volume, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "2 processes" in done.stdout
     assert losses(tmp_path / "two") == pytest.approx(losses(train(iterations=8)), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_that_ctrl_c_ends_goes_on_to_the_bit(fine_tune, labelled, tmp_path):
+    options = {"iterations": 30, "warm_up": 3, "val_interval": 10, "save_interval": 7}
+    source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "workers": 1}
+    files = [config("train", AFFINITY), str(TINY_SEGMENTATION)]
+    stopped = start(command(files, **source, **options, output_dir=tmp_path / "parted"))
+    wait_for(tmp_path / "parted", 4, stopped)
+    os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: workers get it too
+    said, _ = stopped.communicate(timeout=120)
+    assert (tmp_path / "parted" / "checkpoints" / "last.pt").exists()
+    if stopped.returncode:  # else it was faster than the signal
+        assert stopped.returncode == 130, said
+        assert "finishing this iteration" in said
+        assert "--resume true" in said.split("stopped after iteration")[1]
+    parted = fine_tune(output_dir=tmp_path / "parted", resume=True, **options)
+    whole = fine_tune(output_dir=tmp_path / "whole", **options)
+    assert losses(parted) == losses(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_fine_tune_along_the_curve_of_one(fine_tune, labelled, tmp_path):
+    source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "output_dir": tmp_path / "two"}
+    words = command([config("train", AFFINITY), config("multi_gpu_train", AFFINITY), str(TINY_SEGMENTATION)], **source)
+    torchrun = [words[0], "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *words[1:]]
+    done = subprocess.run(torchrun, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes" in done.stdout
+    one = fine_tune(output_dir=tmp_path / "one")
+    assert losses(tmp_path / "two") == pytest.approx(losses(one), rel=1e-3)
+    scores = [validations(tmp_path / name) for name in ("two", "one")]
+    assert [found.keys() for found in scores[0]] == [found.keys() for found in scores[1]]
+    assert [found["val_loss"] for found in scores[0]] == pytest.approx([f["val_loss"] for f in scores[1]], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_labels_of_another_shape_end_a_fine_tuning_with_one_line(labelled, voxels, tmp_path):
+    np.save(tmp_path / "other.npy", voxels[:, :-4].astype(np.uint16))
+    source = {"volumes": f"{labelled}:raw", "labels": tmp_path / "other.npy", "output_dir": tmp_path / "run"}
+    words = command(["configs/train.json", str(TINY_SEGMENTATION)], **source)
+    done = subprocess.run(words, cwd=AFFINITY, env=environment(), capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: labels")
+    assert "(20, 36, 48)" in last
+    assert "(20, 40, 48)" in last
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
