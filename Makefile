@@ -1,6 +1,10 @@
 # Every target sets up its own .venv when it is missing and is quick when nothing changed.
 # A Python of your choice: make PYTHON=python3.12 demo
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.NOTPARALLEL:
+
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -15,10 +19,62 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(READY)  ## pre-train a small masked autoencoder on the synthetic volume, end with pictures and a table of scores
-	$(BIN)/python -m monai.bundle run \
-	  --config_file "['$(BUNDLES)/sem_mae_pretrain/configs/train.json','$(BUNDLES)/sem_mae_pretrain/configs/demo.json']" \
-	  --output_dir $(DEMO) $(if $(wildcard $(DEMO)),--resume true)
+demo: $(DEMO)/report.html  ## pre-train, fine-tune from it and from scratch, evaluate, predict, decode, score, report: 8 minutes
+	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
+	@awk -F ' *[|] *' 'FNR == 1 {file++} $$2 == "score" {next} $$3 !~ /^[0-9.]+$$/ {next} file == 1 {first[$$2] = $$3; next} \
+	  BEGIN {printf "%-34s %12s %12s   %s\n", "score", "pre-trained", "scratch", "better"} \
+	  $$2 in first {printf "%-34s %12s %12s   %s\n", $$2, first[$$2], $$3, $$4}' \
+	  $(DEMO)/pretrained/evaluation/scores.md $(DEMO)/scratch/evaluation/scores.md
+	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
+	  $(DEMO)/pretrained/evaluation/segmentation.png $(DEMO)/report.html
+
+# The demo, step by step: what a step makes is its target, so a demo that was interrupted goes on where it stopped.
+# Each line that make prints is a command that you can give yourself.
+VOLUME := $(DEMO)/volume.h5
+HELD_OUT := 58:64,256:512,256:512
+bundle = $(BIN)/python -m monai.bundle run --config_file
+with_demo = "['$(BUNDLES)/$(1)/configs/train.json','$(BUNDLES)/$(1)/configs/demo.json']"
+# An interrupted training of this folder is gone on with.
+into = --output_dir $(1)$(if $(wildcard $(1)), --resume true)
+
+$(VOLUME): | $(READY)
+	$(BIN)/python -m scripts synthesize --out $@ --shape 64,512,512 --seed 0
+
+$(DEMO)/pretrain.done: $(VOLUME)
+	$(bundle) $(call with_demo,sem_mae_pretrain) --volumes $(VOLUME):raw $(call into,$(DEMO)/pretrain)
+	@touch $@
+
+$(DEMO)/pretrained.done: $(DEMO)/pretrain.done
+	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels \
+	  --pretrained $(DEMO)/pretrain/checkpoints/best.pt $(call into,$(DEMO)/pretrained)
+	@touch $@
+
+$(DEMO)/scratch.done: $(VOLUME)
+	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels \
+	  $(call into,$(DEMO)/scratch)
+	@touch $@
+
+$(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
+	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/evaluate.json \
+	  --checkpoint $(DEMO)/$*/checkpoints/best.pt --box $(HELD_OUT) --overwrite true
+	@touch $@
+
+$(DEMO)/affinities.h5: $(DEMO)/pretrained.done
+	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/inference.json --volume $(VOLUME):raw --box $(HELD_OUT) \
+	  --checkpoint $(DEMO)/pretrained/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true) \
+	  | tee -i $(DEMO)/affinities.txt
+	@touch $@
+
+# The prediction ends with the command that decodes it, at the threshold that was chosen on the validation box.
+$(DEMO)/affinities_instances.h5: $(DEMO)/affinities.h5
+	@decode=$$(sed -n 's/^instances *python/python/p' $(DEMO)/affinities.txt) && set -x && $(BIN)/$$decode --overwrite
+
+$(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/pretrained/evaluation/scores.json
+	$(BIN)/python -m scripts score $<:labels $(DEMO)/pretrained/evaluation/evaluation.h5:labels --out $@ --overwrite
+
+$(DEMO)/report.html: $(DEMO)/pretrained.done $(DEMO)/scratch.done \
+    $(DEMO)/pretrained/evaluation/scores.json $(DEMO)/scratch/evaluation/scores.json $(DEMO)/scores.json
+	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/pretrained $(DEMO)/scratch --out $@ --overwrite
 
 test: $(READY)  ## all tests (those on real volumes read their folder from SEM_DATA_DIR)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -q

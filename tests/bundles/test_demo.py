@@ -1,0 +1,112 @@
+"""`make demo`, as make would run it: steps in order, options that exist, and no step twice."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.bundles.test_configs import ROOT, commands
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+CLOCK = itertools.count(2_000_000_000, 10)
+"""Times of files, seconds: each is newer than the one before."""
+STEPS = (
+    "scripts synthesize",
+    "sem_mae_pretrain/configs/demo.json",
+    "--pretrained",
+    "--output_dir runs/demo/scratch",
+    "evaluate.json",
+    "evaluate.json",
+    "inference.json",
+    "$decode",
+    "scripts score",
+    "scripts report",
+)
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A folder with the Makefile, whose environment is ready."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").mkdir()
+    made(tmp_path, ".venv/.ready")
+    return tmp_path
+
+
+def made(folder: Path, *files: str) -> None:
+    """What a finished step leaves, the later the newer."""
+    for file in files:
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        time = next(CLOCK)
+        os.utime(path, (time, time))
+
+
+def planned(folder: Path) -> str:
+    """What `make demo` would run, a command a line."""
+    printed = subprocess.run(["make", "-n", "demo"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    return printed.replace("\\\n", " ")
+
+
+def test_the_steps_follow_each_other(copy):
+    text, place = planned(copy), -1
+    for step in STEPS:
+        place = text.find(step, place + 1)
+        assert place >= 0, f"'{step}' is not where it should be in:\n{text}"
+
+
+def test_every_option_of_a_step_exists_in_the_config_it_runs(copy):
+    found = list(commands(planned(copy)))
+    assert len(found) == 6
+    for files, options in found:
+        known = {key for file in files for key in json.loads((ROOT / file).read_text())}
+        assert options - {"config_file"} <= known
+
+
+def test_scratch_and_pre_trained_are_one_command_but_for_the_encoder(copy):
+    text = planned(copy)
+    one = re.search(r".*--output_dir runs/demo/pretrained$", text, re.M)
+    other = re.search(r".*--output_dir runs/demo/scratch$", text, re.M)
+    assert one is not None
+    assert other is not None
+    words = one[0].replace("runs/demo/pretrained", "runs/demo/scratch").split()
+    place = words.index("--pretrained")
+    assert words[:place] + words[place + 2 :] == other[0].split()
+
+
+def test_a_finished_step_is_not_run_again_and_a_stopped_training_goes_on(copy):
+    made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done")
+    made(copy, "runs/demo/pretrained/log.jsonl")
+    text = planned(copy)
+    assert "synthesize" not in text
+    assert "sem_mae_pretrain" not in text
+    assert "--output_dir runs/demo/pretrained --resume true" in text
+    assert "--output_dir runs/demo/scratch --resume" not in text
+
+
+def test_runs_of_the_demos_old_layout_are_left_alone(copy):
+    made(copy, "runs/demo/log.jsonl", "runs/demo/checkpoints/best.pt", "runs/demo/curve.png")
+    text = planned(copy)
+    assert "--output_dir runs/demo/pretrain\n" in text
+    assert "--resume" not in text
+
+
+def test_a_finished_demo_shows_its_table_and_runs_nothing(copy):
+    made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done", "runs/demo/pretrained.done", "runs/demo/scratch.done")
+    made(copy, "runs/demo/pretrained/evaluation/scores.json", "runs/demo/scratch/evaluation/scores.json")
+    made(copy, "runs/demo/affinities.h5", "runs/demo/affinities_instances.h5", "runs/demo/scores.json")
+    made(copy, "runs/demo/report.html")
+    table = "| score | value | better | definition |\n|---|---|---|---|\n| voi_split | {} | lower | [1] |\n\n[1] bits\n"
+    for name, value in (("pretrained", "0.2500"), ("scratch", "0.5000")):
+        (copy / f"runs/demo/{name}/evaluation/scores.md").write_text(table.format(value))
+    shown = subprocess.run(["make", "demo"], cwd=copy, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^voi_split +0\.2500 +0\.5000 +lower$", shown, re.M), shown
+    assert "runs/demo/report.html" in shown
+    assert "monai.bundle" not in shown
