@@ -12,7 +12,8 @@ from scripts.handlers.preflight import check_batch, check_crop, check_network, c
 from scripts.metrics.threshold_choice import ThresholdChoice
 from scripts.networks.taps import even_taps
 
-ENCODER_SIZES = frozenset({"width", "depth", "heads"})
+PRESET = frozenset({"width", "depth", "heads", "drop_path", "layer_decay"})
+"""What a preset of `network` names: an encoder, and how it is fine-tuned."""
 TRIAL = (4, 32, 32)
 """Voxels of the empty maps that the decoder is tried on."""
 
@@ -34,7 +35,6 @@ def check_segmentation_settings(
     accumulation: int,
     world: int,
     positive: Mapping[str, float],
-    fractions: Mapping[str, float] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
 ) -> None:
     """Check the knobs of a `train.json` of fine-tuning against each other.
@@ -43,7 +43,6 @@ def check_segmentation_settings(
         channels: maps that the targets have.
         choice: decoder and settings of validation; tried on empty maps of as many channels.
         positive: further knobs by name, each of which must be above 0.
-        fractions: knobs by name, each of which must be in [0, 1]: drop path, layer-wise decay.
         pretrained: a file that must be there.
 
     Raises:
@@ -52,15 +51,12 @@ def check_segmentation_settings(
     check_crop(crop, patch)
     check_crop(window, patch, "window")
     check_stride(stride, window)
-    check_network(network, presets, ENCODER_SIZES)
+    check_network(network, presets, PRESET)
     even_taps(presets[network]["depth"], patch)
     one_of("decoder", decoder, tuple(name for name in decoders if not name.startswith("_")))
     one_of("precision", precision, PRECISIONS)
     check_channels(activations, channels, choice)
     check_positive({"batch": batch, "accumulation": accumulation, **positive})
-    for name, value in (fractions or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ValueError(f"{name} {value!r} is not a number between 0 and 1")
     check_batch(batch, accumulation, world)
     if pretrained is not None and not Path(pretrained).is_file():
         raise ValueError(

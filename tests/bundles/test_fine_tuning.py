@@ -111,7 +111,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one_to_the_bit(fine_tune, pretra
         if name == "last.pt":
             assert after["parts"]["validation"] == before["parts"]["validation"]
         else:
-            assert (after["decoder"], after["scores"]) == (before["decoder"], before["scores"])
+            assert repr((after["decoder"], after["scores"])) == repr((before["decoder"], before["scores"]))  # with nan
 
 
 def test_parts_of_a_batch_and_a_worker_change_nothing(fine_tune, tmp_path):
@@ -147,6 +147,8 @@ def test_an_encoder_that_is_held_still_stays_to_the_bit(fine_tune, pretrained):
         ({"precision": "fp16"}, ["fp16", "bf16"]),
         ({"batch": 5, "accumulation": 2}, ["batch 5", "accumulation 2"]),
         ({"lr": 0}, ["lr 0"]),
+        ({"layer_decay": 1.5}, ["layer_decay 1.5"]),
+        ({"presets": {"tiny": {"width": 24, "depth": 2, "heads": 2}}}, ["'tiny' lacks", "drop_path"]),
         ({"decode": "guess"}, ["guess", "agglomeration"]),
         ({"key_score": "beauty"}, ["beauty", "adapted_rand_snemi3d"]),
         ({"activations": ["sigmoid"]}, ["3 channels", "1 activations"]),
@@ -186,7 +188,8 @@ def test_an_encoder_of_another_width_is_no_quiet_scratch_run(fine_tune, pretrain
     wider = {"tiny": {"width": 48, "depth": 2, "heads": 2, "drop_path": 0.0, "layer_decay": 0.75}}
     message = failure(fine_tune, pretrained=str(pretrained), presets=wider)
     assert "is of another encoder" in message
-    assert "(24, 1, 1, 4, 4) there, (48, 1, 1, 4, 4) wanted" in message
+    assert "resized" in message
+    assert "width 24" in message
     assert not (tmp_path / "run").exists()
 
 

@@ -140,13 +140,14 @@ def test_the_first_lines_say_what_where_from_how_long_and_how_to_stop(tmp_path, 
     assert torch.equal(torch.get_rng_state(), state)
 
 
+TINY = {"width": 24, "depth": 4, "heads": 2, "drop_path": 0.0, "layer_decay": 0.75}
 GOOD = {
     "crop": [6, 96, 96],
     "patch": [1, 16, 16],
     "window": [6, 96, 96],
     "stride": [3, 48, 48],
     "network": "tiny",
-    "presets": {"_desc_": "", "tiny": {"width": 24, "depth": 4, "heads": 2}},
+    "presets": {"_desc_": "", "tiny": TINY},
     "decoder": "light",
     "decoders": {"_desc_": "", "light": [8, 8, 8, 8, 8]},
     "activations": ["sigmoid"] * 3,
@@ -157,7 +158,6 @@ GOOD = {
     "accumulation": 2,
     "world": 2,
     "positive": {"val_interval": 100, "lr": 1e-3},
-    "fractions": {"drop_path": 0.1},
 }
 
 
@@ -173,9 +173,9 @@ def test_good_settings_pass():
         ({"stride": [7, 48, 48]}, r"stride \[7, 48, 48\] is not .* from 1 to the window's \[6, 96, 96\]"),
         ({"stride": [3, 0, 48]}, r"stride \[3, 0, 48\]"),
         ({"network": "vit_huge"}, "network 'vit_huge' is not one of tiny"),
-        ({"presets": {"tiny": {"width": 24, "depth": 4}}}, r"lacks \['heads'\]"),
-        ({"presets": {"tiny": {"width": 25, "depth": 4, "heads": 2}}}, "width 25 is not divisible by 2 heads"),
-        ({"presets": {"tiny": {"width": 24, "depth": 3, "heads": 2}}}, "3 blocks cannot be tapped 4 times"),
+        ({"presets": {"tiny": {"width": 24, "depth": 4, "heads": 2}}}, r"lacks \['drop_path', 'layer_decay'\]"),
+        ({"presets": {"tiny": {**TINY, "width": 25}}}, "width 25 is not divisible by 2 heads"),
+        ({"presets": {"tiny": {**TINY, "depth": 3}}}, "3 blocks cannot be tapped 4 times"),
         ({"decoder": "heavy"}, "decoder 'heavy' is not one of light"),
         ({"activations": ["sigmoid"] * 2}, "targets have 3 channels, but 2 activations"),
         ({"activations": ["sigmoid"] * 2, "channels": 2}, "decoder 'agglomeration' cannot decode .*2 channels"),
@@ -183,7 +183,6 @@ def test_good_settings_pass():
         ({"batch": 6}, "batch 6 is not divisible by 2 processes x accumulation 2"),
         ({"positive": {"val_interval": 0}}, "val_interval 0 is not a number above 0"),
         ({"positive": {"val_interval": "5"}}, "val_interval '5' is not a number above 0"),
-        ({"fractions": {"drop_path": 1.5}}, "drop_path 1.5 is not a number between 0 and 1"),
         ({"pretrained": "nowhere.pt"}, "no file 'nowhere.pt' to take the encoder from"),
     ],
 )
