@@ -23,8 +23,8 @@ GAP, CAPTION, Z_ZOOM, LEAST = 6, 34, 4, 190
 """Pixels between tiles, of a caption's height, of a section in the cut along z, and of a block's width at least."""
 HIDDEN = (0.22, 0.28, 0.42)
 """Colour of hidden tokens."""
-UNKNOWN = (0.35, 0.35, 0.35)
-"""Colour of targets that take no part in the loss."""
+KNOWN, UNKNOWN = (0.8, 0.9, 1.0), (0.35, 0.35, 0.35)
+"""Colours of targets that the loss counts, and of those that it leaves out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ChainPicture:
 
     def _repr_jpeg_(self) -> bytes:  # a quarter of a PNG's bytes, as sections are full of noise
         held = io.BytesIO()
-        self.image.save(held, "JPEG", quality=80)
+        self.image.save(held, "JPEG", quality=50, optimize=True)
         return held.getvalue()
 
 
@@ -60,8 +60,8 @@ def show_chain(
     which a section is four pixels high. Sizes are true to each other, so a step that cuts a margin away is seen to do
     so. Volumes are told by their shapes: (1, z, y, x) or (z, y, x) grey values; whole numbers under one of `labels`,
     ids in colours; (C, z, y, x) maps, up to three as red, green and blue; a bool (gz, gy, gx) token mask, hidden tokens
-    in blue over the image; bool (C, z, y, x) known voxels, grey where not, only where some are unknown. Anything else
-    is left out.
+    in blue over the image; bool (C, z, y, x) known voxels, pale where known and grey where not, unless all are known.
+    Anything else is left out.
 
     Args:
         chain: a MONAI `Compose`, nested or not, or any callable; of dictionaries or of arrays.
@@ -119,7 +119,7 @@ def _painted(item: Mapping[Any, Any], labels: Sequence[str]) -> dict[str, Colour
                 found[str(key)] = _over_tokens(image, array)
             elif array.ndim == 4 and not array.all():
                 known = np.all(array, axis=0, keepdims=True)[0, ..., None]
-                found[str(key)] = np.where(known, 1.0, UNKNOWN).astype(np.float32)
+                found[str(key)] = np.where(known, KNOWN, UNKNOWN).astype(np.float32)
         elif key in labels:
             found[str(key)] = id_colours(array.reshape(array.shape[-3:]))
         elif array.ndim == 4 and len(array) > 1:

@@ -12,7 +12,7 @@ from scripts.data import CropDataset
 from scripts.data.crops import sample_stream
 from scripts.data.region import Region
 from scripts.data.volumes.volume import ArrayVolume
-from scripts.handlers.chain_figures import CAPTION, GAP, HIDDEN, LEAST, UNKNOWN, show_chain
+from scripts.handlers.chain_figures import CAPTION, GAP, HIDDEN, KNOWN, LEAST, UNKNOWN, show_chain
 from scripts.handlers.segmentation_panels import id_colours
 from scripts.ops.box import Box
 from scripts.transforms import AffinityTarget, MakeTargetsd, RandSymmetryd, RandTokenMaskd, ScaleGreyd
@@ -90,7 +90,7 @@ def test_targets_are_red_green_and_blue_and_unknown_ones_grey():
     target = chain(item() | {"label": given["label"]})
     np.testing.assert_array_equal(colours(picture, 1, 1), (target["target"][:, 2].permute(1, 2, 0) * 255).numpy())
     known = colours(picture, 1, 2)
-    assert known[0, 0].tolist() == [255, 255, 255]
+    assert known[0, 0].tolist() == as_bytes(KNOWN)
     assert known[0, 15].tolist() == as_bytes(UNKNOWN)
 
 
