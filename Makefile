@@ -89,7 +89,7 @@ format: $(READY)  ## mend style and formatting
 	$(BIN)/ruff format .
 
 docs: $(READY)  ## build the site of the documents into site/; any warning is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(READY)  ## measure beside the peers, as ratios (about 10 minutes on 2 cores)
 	@for bench in $(patsubst tests/benchmarks/%.py,%,$(sort $(wildcard tests/benchmarks/bench_*.py))); do \

@@ -1,4 +1,4 @@
-"""A hook of MkDocs: notebooks as pages with their pictures, and pages for the documents that lie outside `docs`.
+"""A hook of MkDocs: notebooks as pages with pictures, pages for documents outside `docs`, and new results in the menu.
 
 Links are written as they work in the repository. Here those to a document outside `docs` lead to its page, and those to
 code or configs become plain text, as the site has neither.
@@ -16,6 +16,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
+GROWING = {"Results": "docs/results/*.md", "Decisions": "docs/decisions/*.md"}
+"""Parts of the menu that take in what is written, and what that is."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -25,6 +27,25 @@ def outside() -> dict[str, str]:
     for readme in sorted(ROOT.glob("bundles/*/docs/README.md")):
         found[readme.relative_to(ROOT).as_posix()] = f"bundles/{readme.parts[-3]}.md"
     return found
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the results and decisions that the menu does not name."""
+    config.nav = complete(config.nav or [])
+    return config
+
+
+def complete(nav: list[Any]) -> list[Any]:
+    """The menu, with each page of `docs/results` and `docs/decisions`; those it does not name come last."""
+    named = str(nav)
+    for entry in nav:
+        for title, part in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(part, list) and title in GROWING:
+                pages = sorted(path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob(GROWING[title]))
+                part += [page for page in pages if page not in named]
+            elif isinstance(part, list):
+                complete(part)
+    return nav
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
