@@ -95,8 +95,8 @@ def main() -> None:
         )
         return
     rows = [
-        beside_monai("one convolution", Small().eval(), (12, 240, 240), (1, 4), options.repeats),
-        beside_monai("UNETR, medium", medium().eval(), (6, 96, 96), (4,), options.repeats),
+        beside_monai("one convolution", Small().eval(), (12, 144, 144), (1, 4), options.repeats),
+        beside_monai("UNETR, medium", medium().eval(), (4, 96, 96), (4,), options.repeats),
     ]
     header = ("network", "ours, Mvoxel/s", "MONAI, Mvoxel/s", "ratio", "largest difference")
     print_table("Windows 6x96x96, stride 3x48x48, Gaussian, no flips (reach: 1)", header, rows)

@@ -43,7 +43,7 @@ class Generated(Volume):
 
 def three_maps(seen: torch.Tensor) -> torch.Tensor:
     """The least a network can do: three maps of each voxel."""
-    return ((seen + 1) / 2).expand(-1, 3, -1, -1, -1)
+    return ((seen + 1) / 2).repeat(1, 3, 1, 1, 1)
 
 
 def ours(sections: int, side: int) -> None:

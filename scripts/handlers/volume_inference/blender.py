@@ -19,7 +19,7 @@ class Blender:
 
     Args:
         grid: the windows.
-        weights: of the voxels of one window, (z, y, x) float32.
+        totals: the sums of the weights of its windows.
         device: where the sums are kept.
         scratch: a folder for a file that holds the sums in place of memory, where they take more than `limit` bytes.
             The file has no name and goes with the program.
@@ -29,13 +29,13 @@ class Blender:
     def __init__(
         self,
         grid: WindowGrid,
-        weights: np.ndarray,
+        totals: TotalWeights,
         device: torch.device,
         scratch: Path | None = None,
         limit: float = float("inf"),
     ) -> None:
         self.grid, self.device, self.scratch, self.limit = grid, device, scratch, limit
-        self.totals = TotalWeights(weights, grid.starts, grid.padded)
+        self.totals = totals
         self._sums: torch.Tensor | None = None
         self._pages: mmap.mmap | None = None
 
@@ -54,7 +54,7 @@ class Blender:
             self.device = self._sums.device
 
     def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
-        """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C or 1, z, y, x)."""
+        """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C, z, y, x)."""
         assert self._sums is not None
         depth, height, width = self.grid.window
         first = z % depth

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
@@ -11,11 +12,13 @@ from scripts.handlers.inferer import PrecisionInferer
 from scripts.handlers.volume_inference.blender import Blender
 from scripts.ops.affinity_convention import AffinityConvention, convention
 from scripts.ops.affinity_flips import FlipVotes, flip_codes
-from scripts.ops.blending import blend_weights
+from scripts.ops.blending import TotalWeights, blend_weights
 from scripts.ops.symmetry import apply_symmetry
 from scripts.ops.windows import Step, Triple, WindowGrid, mirrored
 
 Network = Callable[..., torch.Tensor]
+GRIDS = 4
+"""Grids whose sums of weights an inferer keeps, for volumes of the same shape."""
 
 
 class VolumeInferer(Inferer):
@@ -60,7 +63,8 @@ class VolumeInferer(Inferer):
         self.votes = FlipVotes(self.codes, self.convention)
         self.precise = PrecisionInferer(precision)
         self.grid(self.window)  # refuses sizes that do not fit together
-        self._weights_of_votes: dict[torch.device, torch.Tensor] = {}
+        self._weights_of_votes: dict[tuple[torch.device, int], torch.Tensor] = {}
+        self._totals: dict[WindowGrid, TotalWeights] = {}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -80,6 +84,14 @@ class VolumeInferer(Inferer):
         together = -(-self.batch // len(self.codes))
         return WindowGrid(_triple(shape), self.window, self.stride, self.pad, together)
 
+    def totals(self, grid: WindowGrid) -> TotalWeights:
+        """The sums of the weights of all windows of a grid; those of the last few grids are kept."""
+        if grid not in self._totals:
+            while len(self._totals) >= GRIDS:
+                del self._totals[next(iter(self._totals))]
+            self._totals[grid] = TotalWeights(self.weights, grid.starts, grid.padded)
+        return self._totals[grid]
+
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
 
@@ -93,7 +105,7 @@ class VolumeInferer(Inferer):
         grid = self.grid(tuple(inputs.shape[2:]))
         maps: torch.Tensor | None = None
         for sample, image in enumerate(inputs):
-            blender = Blender(grid, self.weights, inputs.device)
+            blender = Blender(grid, self.totals(grid), inputs.device)
             for step in grid.steps:
                 ended = self.step(_padded(image, grid, step), step, blender, network, *args, **kwargs)
                 if ended is None:
@@ -125,7 +137,7 @@ class VolumeInferer(Inferer):
             cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
             votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
-            votes, weights = votes.to(blender.device), self._weights(blender.device)
+            votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
             for (y, x), vote in zip(chosen, votes, strict=True):
                 blender.add(step.z, y, x, vote, weights)
         return blender.ended(step)
@@ -152,12 +164,13 @@ class VolumeInferer(Inferer):
         assert votes is not None
         return votes
 
-    def _weights(self, device: torch.device) -> torch.Tensor:
-        """Weight of a vote, (1 or C, z, y, x): a window's weights, divided by the number of votes on each voxel."""
-        if device not in self._weights_of_votes:
+    def _weights(self, device: torch.device, channels: int) -> torch.Tensor:
+        """Weight of a vote, (C, z, y, x): a window's weights, divided by the number of votes on each voxel."""
+        key = device, channels
+        if key not in self._weights_of_votes:
             weights = torch.from_numpy(self.weights)[None] / self.votes.counts(self.window)
-            self._weights_of_votes[device] = weights.to(device)
-        return self._weights_of_votes[device]
+            self._weights_of_votes[key] = weights.expand(channels, -1, -1, -1).contiguous().to(device)
+        return self._weights_of_votes[key]
 
 
 def _padded(image: torch.Tensor, grid: WindowGrid, step: Step) -> torch.Tensor:
@@ -165,11 +178,19 @@ def _padded(image: torch.Tensor, grid: WindowGrid, step: Step) -> torch.Tensor:
     spans = ((step.z, step.z + grid.window[0]), step.lines, (0, grid.padded[2]))
     for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
         low, high = low - before, high - before
-        if low >= 0 and high <= size:
-            image = image.narrow(axis, low, high - low)
-        else:
-            image = image.index_select(axis, torch.from_numpy(mirrored(low, high, size)).to(image.device))
+        parts = []
+        if low < 0:
+            parts.append(image.index_select(axis, _places(mirrored(low, min(high, 0), size), image)))
+        if max(low, 0) < min(high, size):
+            parts.append(image.narrow(axis, max(low, 0), min(high, size) - max(low, 0)))
+        if high > size:
+            parts.append(image.index_select(axis, _places(mirrored(max(low, size), high, size), image)))
+        image = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
     return image
+
+
+def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(indices).to(image.device)
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:

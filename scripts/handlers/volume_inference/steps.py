@@ -118,7 +118,8 @@ class StepInferer(Inferer):
         """
         grid = self.steps.grid
         if self._blender is None or index == self.steps.first:
-            self._blender = Blender(grid, self.inferer.weights, inputs.device, self.scratch, self.limit)
+            totals = self.inferer.totals(grid)
+            self._blender = Blender(grid, totals, inputs.device, self.scratch, self.limit)
         ended = self.inferer.step(inputs[0], grid.steps[index], self._blender, network, *args, **kwargs)
         return inputs.new_empty((1, 0, 0, 0, 0)) if ended is None else ended[None]
 
