@@ -19,7 +19,7 @@ from scripts.ops.scores import all_scores
 
 WRITERS: dict[str, Callable[[str, np.ndarray], object]] = {
     ".h5": lambda place, voxels: write_hdf5(place, {"raw": voxels}),
-    ".zarr": lambda place, voxels: zarr.save(place, voxels),
+    ".zarr": lambda place, voxels: zarr.create_array(place, data=voxels),
     ".tif": lambda place, voxels: tifffile.imwrite(place, voxels),
     ".nii.gz": lambda place, voxels: nibabel.save(nibabel.Nifti1Image(voxels.T, np.eye(4)), place),
     ".npy": lambda place, voxels: np.save(place, voxels),
