@@ -77,7 +77,7 @@ $(DEMO)/report.html: $(DEMO)/pretrained.done $(DEMO)/scratch.done \
 	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/pretrained $(DEMO)/scratch --out $@ --overwrite
 
 test: $(READY)  ## all tests (those on real volumes read their folder from SEM_DATA_DIR)
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -q
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -q --cov --cov-report term:skip-covered
 
 lint: $(READY)  ## style, formatting, types
 	$(BIN)/ruff check .
