@@ -59,7 +59,9 @@ def slow_mse(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) ->
 
 
 @pytest.mark.parametrize(
-    ("loss", "slow"), [(WeightedBCE(), slow_bce), (SoftDice(), slow_dice), (TanhMSE(), slow_mse)], ids=str
+    ("loss", "slow"),
+    [(WeightedBCE(), slow_bce), (SoftDice(), slow_dice), (TanhMSE(), slow_mse)],
+    ids=["bce", "dice", "mse"],
 )
 def test_a_loss_and_its_gradient_are_the_definition_written_out(loss, slow, batch):
     logits, target, known = batch
