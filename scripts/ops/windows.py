@@ -79,7 +79,8 @@ class WindowGrid:
         window: voxels of a window.
         stride: voxels from one window to the next.
         pad: voxels added on both sides of each axis, at least.
-        together: windows that a step should have; it takes as many rows along x as that needs.
+        together: windows that the network takes at once; a step has as many rows along x as it needs to leave few of
+            these places empty.
 
     Raises:
         ValueError: sizes that are not three positive numbers, a stride beyond the window, a negative padding.
@@ -136,7 +137,7 @@ class WindowGrid:
     def steps(self) -> list[Step]:
         """All steps in order."""
         zs, ys, xs = self.starts
-        rows = max(1, -(-self.together // len(xs)))
+        rows = _rows(len(xs), len(ys), self.together)
         groups = [tuple(ys[first : first + rows]) for first in range(0, len(ys), rows)]
         found: list[Step] = []
         for plane, z in enumerate(zs):
@@ -157,3 +158,12 @@ class WindowGrid:
         """The part of a range of the padded box that lies in the box, counted from the box's first voxel."""
         low, high = (min(max(end - self.before[axis], 0), self.shape[axis]) for end in ended)
         return low, high
+
+
+def _rows(columns: int, lines: int, together: int) -> int:
+    """Fewest rows of windows that fill batches of `together` but for a twentieth; all rows where none do."""
+    for rows in range(1, lines):
+        places = -(-rows * columns // together) * together
+        if places <= 1.05 * rows * columns:
+            return rows
+    return lines

@@ -83,6 +83,12 @@ def test_work_begins_again_with_the_first_windows_that_reach_a_section():
     assert [grid.first_step_for(section) for section in (0, 2, 3, 5, 6, 11)] == [0, 0, 1, 1, 2, 3]
 
 
+def test_a_step_takes_the_rows_that_fill_its_batches():
+    for columns, together, rows in ((6, 4, 2), (22, 4, 2), (22, 1, 1), (4, 4, 1), (3, 64, 9), (86, 24, 3)):
+        grid = WindowGrid((1, 9, columns), (1, 1, 1), (1, 1, 1), (0, 0, 0), together)
+        assert len(grid.steps[0].ys) == rows
+
+
 @pytest.mark.parametrize("blend", BLENDS)
 @settings(max_examples=30, deadline=None)
 @given(shape=SIZES, window=SIZES, part=SIZES)

@@ -57,14 +57,9 @@ class Blender:
         """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C, z, y, x)."""
         assert self._sums is not None
         depth, height, width = self.grid.window
-        first = z % depth
-        for here, there in (
-            (slice(first, depth), slice(0, depth - first)),
-            (slice(0, first), slice(depth - first, depth)),
-        ):
-            if here.stop > here.start:
-                room = self._sums[:, here, y : y + height, x : x + width]
-                room.addcmul_(votes[:, there], weights[:, there])
+        for here, there in self._ring(z, z + depth):
+            room = self._sums[:, here, y : y + height, x : x + width]
+            room.addcmul_(votes[:, there], weights[:, there])
 
     def ended(self, step: Step) -> torch.Tensor | None:
         """The blended maps of what `step` has ended, cut to the box: (C, z, y, x) float32; None outside the box.
@@ -72,7 +67,7 @@ class Blender:
         To be called once a step, in order: the sums of these voxels start anew.
         """
         assert self._sums is not None
-        depth, width = self.grid.window[0], self.grid.shape[2]
+        width = self.grid.shape[2]
         blended = None
         inside = [self._inside(ended, axis) for axis, ended in enumerate((step.ended_z, step.ended_y))]
         if all(low < high for low, high in inside):
@@ -80,14 +75,22 @@ class Blender:
             x0 = self.grid.before[2]
             totals = torch.from_numpy(self.totals.at((z0, z1), (y0, y1), (x0, x0 + width))).to(self.device)
             blended = self._sums.new_empty((len(self._sums), z1 - z0, y1 - y0, width))
-            for plane in range(z0, z1):
-                sums = self._sums[:, plane % depth, y0:y1, x0 : x0 + width]
-                torch.div(sums, totals[plane - z0], out=blended[:, plane - z0])
-        for plane in range(*step.ended_z):
-            self._sums[:, plane % depth, slice(*step.ended_y)] = 0
+            for here, there in self._ring(z0, z1):
+                sums = self._sums[:, here, y0:y1, x0 : x0 + width]
+                torch.div(sums, totals[there], out=blended[:, there])
+        for here, _ in self._ring(*step.ended_z):
+            self._sums[:, here, slice(*step.ended_y)] = 0
         if self._pages is not None:
             self._pages.madvise(mmap.MADV_DONTNEED)  # what was written stays in the file
         return blended
+
+    def _ring(self, first: int, stop: int) -> list[tuple[slice, slice]]:
+        """Where the planes first to stop, no more than a window has, are in the ring, and which of them these are."""
+        depth = self.grid.window[0]
+        low, count = first % depth, stop - first
+        till = min(count, depth - low)
+        whole = [(slice(low, low + till), slice(0, till)), (slice(0, count - till), slice(till, count))]
+        return whole if till < count else whole[:1]
 
     def _inside(self, ended: tuple[int, int], axis: int) -> tuple[int, int]:
         """The part of a range of the padded box that is in the box."""
