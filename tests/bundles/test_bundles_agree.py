@@ -120,6 +120,15 @@ OTHER_IN_DEMO = {
     "_desc_": "what is labelled",
     "labelled_sections": "few mitochondria are in a section",
     "validation_box": "one with several",
+    "crop": "mitochondria are larger than the crops of the others",
+    "_crop_": "the same",
+    "batch": "fewer of the larger crops",
+    "iterations": "they are learned later than membranes",
+    "val_interval": "half of the iterations",
+    "picture_interval": "half of the iterations",
+    "choices": "low probabilities after so few iterations",
+    "_choices_": "the same",
+    "key_score": "the coarser overlap for so short a training",
 }
 
 
@@ -247,7 +256,7 @@ def test_an_encoder_of_a_preset_fits_the_network_of_the_same_preset(bundle):
 @pytest.mark.parametrize("bundle", FINE_TUNING)
 def test_the_demo_of_fine_tuning_takes_the_encoder_of_the_demo_of_pre_training(bundle):
     first, second = config(PRETRAIN, "demo"), config(bundle, "demo")
-    assert all(first[key] == second[key] for key in ("network", "crop", "patch"))
+    assert all(first[key] == second[key] for key in ("network", "patch"))
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
