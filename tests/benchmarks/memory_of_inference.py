@@ -124,11 +124,11 @@ def draw(found: dict[str, list[tuple[int, float]]], side: int, out: str) -> None
         axes.plot(sections, memory / 1024, "o-", color=colour, label=f"{name}, measured")
         if name == "MONAI" and len(points) > 1 and sections[-1] < last:
             slope, rest = np.polyfit(sections, memory / 1024, 1)
-            far = np.array([sections[-1], last])
+            far = np.geomspace(sections[-1], last)
             axes.plot(
                 far, slope * far + rest, "--", color=colour, label=f"{name}, continued: {slope * last + rest:.0f} GiB"
             )
-    axes.set(xlabel=f"sections of {side} x {side}", ylabel="peak memory, GiB", yscale="log")
+    axes.set(xlabel=f"sections of {side} x {side}", ylabel="peak memory, GiB", xscale="log", yscale="log")
     axes.set_title("Memory of sliding-window inference, three channels")
     axes.grid(alpha=0.3)
     axes.legend()
