@@ -132,8 +132,9 @@ class VolumeInferer(Inferer):
         depth, height, width = self.window
         places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
         together = max(1, self.batch // len(self.codes))
-        for first in range(0, len(places), together):
-            chosen = places[first : first + together]
+        batches = -(-len(places) // together)
+        for number in range(batches):  # of like sizes: torch is slow on a last window left alone
+            chosen = places[number * len(places) // batches : (number + 1) * len(places) // batches]
             cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
             votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
