@@ -82,7 +82,7 @@ def beside_monai(
 
 
 def larger_windows(repeats: int) -> list[tuple[object, ...]]:
-    """Voxels/s of the medium network by window, stride half a window, no flips; two windows at a time, as torch is slow on one."""
+    """Voxels/s of the medium network by window: stride half of it, no flips, two at a time, as torch is slow on one."""
     network, shape = medium().eval(), (6, 192, 192)
     image = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0)) * 2 - 1
     contenders = {}

@@ -14,8 +14,8 @@ from scripts.ops.windows import Step, WindowGrid
 class Blender:
     """Adds up the windows of a box, plane by plane, and hands out the blended maps of what has ended.
 
-    The sums are a ring of `window z` planes of the padded box: as many float32 as channels x planes x lines x columns,
-    however many sections the box has.
+    The sums are a ring of as many sections of the box as a window has: channels x these x lines x columns float32,
+    however many sections the box has. What windows say of voxels outside the box is left out.
 
     Args:
         grid: the windows.
@@ -41,7 +41,7 @@ class Blender:
 
     def plane_bytes(self, channels: int) -> int:
         """Bytes of the sums."""
-        return 4 * channels * self.grid.window[0] * self.grid.padded[1] * self.grid.padded[2]
+        return 4 * channels * self.grid.window[0] * self.grid.shape[1] * self.grid.shape[2]
 
     def open(self, channels: int) -> None:
         """Make room for the sums of that many channels, at the first call; `device` is where they are.
@@ -56,10 +56,16 @@ class Blender:
     def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
         """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C, z, y, x)."""
         assert self._sums is not None
-        depth, height, width = self.grid.window
-        for here, there in self._ring(z, z + depth):
-            room = self._sums[:, here, y : y + height, x : x + width]
-            room.addcmul_(votes[:, there], weights[:, there])
+        (z0, z1), (y0, y1), (x0, x1) = (
+            self.grid.in_box((start, start + size), axis)
+            for axis, (start, size) in enumerate(zip((z, y, x), self.grid.window, strict=True))
+        )
+        first_y, first_x = y0 + self.grid.before[1] - y, x0 + self.grid.before[2] - x
+        lines, columns = slice(first_y, first_y + y1 - y0), slice(first_x, first_x + x1 - x0)
+        below = z0 + self.grid.before[0] - z
+        for here, there in self._ring(z0, z1, below):
+            room = self._sums[:, here, y0:y1, x0:x1]
+            room.addcmul_(votes[:, there, lines, columns], weights[:, there, lines, columns])
 
     def ended(self, step: Step) -> torch.Tensor | None:
         """The blended maps of what `step` has ended, cut to the box: (C, z, y, x) float32; None outside the box.
@@ -67,38 +73,34 @@ class Blender:
         To be called once a step, in order: the sums of these voxels start anew.
         """
         assert self._sums is not None
-        width = self.grid.shape[2]
-        blended = None
-        inside = [self._inside(ended, axis) for axis, ended in enumerate((step.ended_z, step.ended_y))]
-        if all(low < high for low, high in inside):
-            (z0, z1), (y0, y1) = inside
-            x0 = self.grid.before[2]
-            totals = torch.from_numpy(self.totals.at((z0, z1), (y0, y1), (x0, x0 + width))).to(self.device)
-            blended = self._sums.new_empty((len(self._sums), z1 - z0, y1 - y0, width))
-            for here, there in self._ring(z0, z1):
-                sums = self._sums[:, here, y0:y1, x0 : x0 + width]
-                torch.div(sums, totals[there], out=blended[:, there])
-        for here, _ in self._ring(*step.ended_z):
-            self._sums[:, here, slice(*step.ended_y)] = 0
+        (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
+        if z0 >= z1 or y0 >= y1:
+            return None
+        spans = ((z0, z1), (y0, y1), (0, self.grid.shape[2]))
+        z, y, x = ((low + before, high + before) for (low, high), before in zip(spans, self.grid.before, strict=True))
+        totals = torch.from_numpy(self.totals.at(z, y, x)).to(self.device)
+        blended = self._sums.new_empty((len(self._sums), *totals.shape))
+        for here, there in self._ring(z0, z1):
+            sums = self._sums[:, here, y0:y1]
+            torch.div(sums, totals[there], out=blended[:, there])
+            sums.zero_()
         if self._pages is not None:
             self._pages.madvise(mmap.MADV_DONTNEED)  # what was written stays in the file
         return blended
 
-    def _ring(self, first: int, stop: int) -> list[tuple[slice, slice]]:
-        """Where the planes first to stop, no more than a window has, are in the ring, and which of them these are."""
+    def _ring(self, first: int, stop: int, begin: int = 0) -> list[tuple[slice, slice]]:
+        """Where sections first to stop of the box, no more than a window has, are in the ring; and the same counted
+        from `begin`."""
         depth = self.grid.window[0]
         low, count = first % depth, stop - first
         till = min(count, depth - low)
-        whole = [(slice(low, low + till), slice(0, till)), (slice(0, count - till), slice(till, count))]
-        return whole if till < count else whole[:1]
-
-    def _inside(self, ended: tuple[int, int], axis: int) -> tuple[int, int]:
-        """The part of a range of the padded box that is in the box."""
-        low, before = self.grid.in_box(ended, axis), self.grid.before[axis]
-        return low[0] + before, low[1] + before
+        whole = [(slice(low, low + till), slice(begin, begin + till))]
+        if till < count:
+            whole.append((slice(0, count - till), slice(begin + till, begin + count)))
+        return whole
 
     def _room(self, channels: int) -> torch.Tensor:
-        shape = (channels, self.grid.window[0], *self.grid.padded[1:])
+        shape = (channels, self.grid.window[0], *self.grid.shape[1:])
         if self.scratch is None or self.plane_bytes(channels) <= self.limit:
             return torch.zeros(shape, device=self.device)
         path = self.scratch / f"sums.{os.getpid()}"

@@ -106,8 +106,11 @@ class VolumeInferer(Inferer):
         maps: torch.Tensor | None = None
         for sample, image in enumerate(inputs):
             blender = Blender(grid, self.totals(grid), inputs.device)
+            planes, held = torch.empty(0), -1
             for step in grid.steps:
-                ended = self.step(_padded(image, grid, step), step, blender, network, *args, **kwargs)
+                if step.z != held:
+                    planes, held = _planes(image, grid, step.z), step.z
+                ended = self.step(planes[:, :, slice(*step.lines)], step, blender, network, *args, **kwargs)
                 if ended is None:
                     continue
                 if maps is None:
@@ -174,9 +177,9 @@ class VolumeInferer(Inferer):
         return self._weights_of_votes[key]
 
 
-def _padded(image: torch.Tensor, grid: WindowGrid, step: Step) -> torch.Tensor:
-    """What a step's windows span, of an image (1, z, y, x) continued by mirroring."""
-    spans = ((step.z, step.z + grid.window[0]), step.lines, (0, grid.padded[2]))
+def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
+    """The planes of the padded box that windows at z span, of an image (1, z, y, x) continued by mirroring."""
+    spans = ((z, z + grid.window[0]), (0, grid.padded[1]), (0, grid.padded[2]))
     for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
         low, high = low - before, high - before
         parts = []
