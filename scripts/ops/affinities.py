@@ -3,11 +3,12 @@
 import numpy as np
 
 from scripts.ops.affinity_convention import NEAREST, AffinityConvention
-from scripts.ops.label_checks import checked_labels
+from scripts.ops.box import Window, whole
+from scripts.ops.label_checks import checked_labels, labels_as_stored
 
 
 def label_affinities(
-    label: np.ndarray, convention: AffinityConvention = NEAREST, inner: tuple[slice, slice, slice] | None = None
+    label: np.ndarray, convention: AffinityConvention = NEAREST, inner: Window | None = None
 ) -> np.ndarray:
     """(z, y, x) instance labels to (channels, z, y, x) uint8 affinities, 1 or 0.
 
@@ -22,22 +23,18 @@ def label_affinities(
     Raises:
         ValueError: labels that are not 3-D, not whole numbers, negative or empty.
     """
-    label = checked_labels(label)
-    inner = inner or (slice(0, label.shape[0]), slice(0, label.shape[1]), slice(0, label.shape[2]))
-    first, own = [part.start for part in inner], label[inner]
-    affinities = np.repeat((own > 0)[None], convention.channels, axis=0)
-    for channel, offset in enumerate(convention.offsets):
-        here, _ = steps(label.shape, offset)
-        both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(here, inner, strict=True))
-        if all(part.start < part.stop for part in both):
-            near = tuple(slice(part.start - a, part.stop - a) for part, a in zip(both, first, strict=True))
-            far = tuple(slice(part.start + a, part.stop + a) for part, a in zip(both, offset, strict=True))
-            affinities[channel][near] &= own[near] == label[far]
-    return affinities.view(np.uint8)
+    return _affinities(checked_labels(label), convention, inner, np.uint8)
+
+
+def affinity_maps(
+    label: np.ndarray, convention: AffinityConvention = NEAREST, inner: Window | None = None
+) -> np.ndarray:
+    """As `label_affinities`, in float32, of labels that may be -1 where unknown: 0 where v or v + offset is."""
+    return _affinities(labels_as_stored(label, least=-1), convention, inner, np.float32)
 
 
 def affinities_known(
-    known: np.ndarray, convention: AffinityConvention = NEAREST, inner: tuple[slice, slice, slice] | None = None
+    known: np.ndarray, convention: AffinityConvention = NEAREST, inner: Window | None = None
 ) -> np.ndarray:
     """(z, y, x) bool, where labels are known, to (channels, z, y, x) bool: v and v + offset both are.
 
@@ -46,7 +43,7 @@ def affinities_known(
     if known.all():
         shape = known.shape if inner is None else [part.stop - part.start for part in inner]
         return np.ones((convention.channels, *shape), dtype=bool)
-    return label_affinities(known.view(np.uint8), convention, inner).view(bool)
+    return _affinities(known, convention, inner, np.bool_)
 
 
 def steps(shape: tuple[int, ...], offset: tuple[int, int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -54,3 +51,22 @@ def steps(shape: tuple[int, ...], offset: tuple[int, int, int]) -> tuple[tuple[s
     here = tuple(slice(max(0, -step), max(0, min(size, size - step))) for size, step in zip(shape, offset, strict=True))
     there = tuple(slice(max(0, step), max(0, min(size, size + step))) for size, step in zip(shape, offset, strict=True))
     return here, there
+
+
+def _affinities(label: np.ndarray, convention: AffinityConvention, inner: Window | None, dtype: type) -> np.ndarray:
+    """Channel by channel straight into the array that is wanted: fresh memory costs more than the comparisons."""
+    inner = inner or whole(label.shape)
+    first, own = [part.start for part in inner], label[inner]
+    foreground = own > 0
+    same = np.empty_like(foreground)
+    affinities = np.empty((convention.channels, *own.shape), dtype)
+    for offset, found in zip(convention.offsets, affinities, strict=True):
+        here, _ = steps(label.shape, offset)
+        both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(here, inner, strict=True))
+        np.copyto(same, foreground)
+        if all(part.start < part.stop for part in both):
+            near = tuple(slice(part.start - a, part.stop - a) for part, a in zip(both, first, strict=True))
+            far = tuple(slice(part.start + a, part.stop + a) for part, a in zip(both, offset, strict=True))
+            same[near] &= own[near] == label[far]
+        np.copyto(found, same)
+    return affinities

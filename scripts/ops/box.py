@@ -5,6 +5,14 @@ from dataclasses import dataclass
 
 AXES = "zyx"
 
+Window = tuple[slice, slice, slice]
+"""A part of a volume: slices with a start and a stop along z, y, x."""
+
+
+def whole(shape: Sequence[int]) -> Window:
+    """The window that is all of a volume."""
+    return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
+
 
 @dataclass(frozen=True)
 class Box:

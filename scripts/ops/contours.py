@@ -5,7 +5,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from scripts.ops.label_checks import checked_labels
+from scripts.ops.box import Window, whole
+from scripts.ops.label_checks import checked_labels, labels_as_stored
 
 
 def label_binary(label: np.ndarray) -> np.ndarray:
@@ -47,57 +48,65 @@ def contour_known(known: np.ndarray, thickness: int = 1) -> np.ndarray:
     return ~_windowed(np.maximum, touched, thickness)
 
 
-def label_erosion(label: np.ndarray, erosion: int = 1) -> np.ndarray:
+def label_erosion(label: np.ndarray, erosion: int = 1, inner: Window | None = None) -> np.ndarray:
     """Labels with 0 where the in-plane window of 2 * erosion + 1 voxels holds more than one positive id.
 
     Background does not count as an id, so a lone object keeps its size. Windows end at the border of the section.
 
+    Labels may be -1 where unknown, and stay so. Background stays background whatever is beside it, and two known ids in
+    a window clear it; any other voxel with an unknown one in its window is not decided, so -1 too.
+
+    Args:
+        label: instances.
+        erosion: voxels that a window reaches to each side.
+        inner: the part that is asked for; labels around it are looked at all the same.
+
     Raises:
         ValueError: labels that are not labels, or a negative erosion.
     """
-    label = checked_labels(label)
+    label = labels_as_stored(label, least=-1)
     if erosion < 0:
         raise ValueError(f"erosion {erosion} is negative; 0 changes nothing")
-    eroded = label.copy()
-    if erosion:
-        _clear_crowded(label, eroded, erosion)
+    sections, *axes = inner or whole(label.shape)
+    around = tuple(
+        slice(max(0, part.start - erosion), min(size, part.stop + erosion))
+        for part, size in zip(axes, label.shape[1:], strict=True)
+    )
+    top, left = (part.start - near.start for part, near in zip(axes, around, strict=True))
+    height, width = (part.stop - part.start for part in axes)
+    native = label.dtype.newbyteorder("=")
+    eroded = np.empty((sections.stop - sections.start, height, width), native)
+    for section, found in zip(label[(sections, *around)], eroded, strict=True):  # a section at a time stays in cache
+        section = np.ascontiguousarray(section, native)
+        partly = native.kind == "i" and bool(section.min() < 0)
+        _erode(section, found, top, left, erosion, partly)
     return eroded
 
 
-def erosion_known(eroded: np.ndarray, known: np.ndarray, erosion: int = 1) -> np.ndarray:
-    """Where `label_erosion` of labels that are partly unknown is decided: (z, y, x) bool.
-
-    A background voxel stays background whatever is beside it, and two known ids in a window clear it; any other voxel
-    needs its whole window.
-
-    Args:
-        eroded: `label_erosion` of the labels with 0 where unknown.
-        known: bool of the same shape.
-        erosion: that of `label_erosion`.
-    """
-    whole = ~_windowed(np.maximum, ~known, erosion)
-    return known & (whole | (eroded == 0))
-
-
 @numba.njit(nogil=True, cache=True)
-def _clear_crowded(label: Any, eroded: Any, reach: int) -> None:
-    """Set to 0 in `eroded` what has another positive id than its own in its window; whole rows at a time."""
-    sections, rows, columns = label.shape
-    crowded = np.empty(columns, np.uint8)
-    for z in range(sections):
-        for y in range(rows):
-            crowded[:] = 0
-            for j in range(max(0, y - reach), min(rows, y + reach + 1)):
-                for step in range(-min(reach, columns - 1), min(reach, columns - 1) + 1):
-                    first, length = max(0, -step), columns - abs(step)
-                    here = label[z, y, first : first + length]
-                    there = label[z, j, first + step : first + step + length]
-                    found = crowded[first : first + length]
-                    for x in range(length):
-                        found[x] |= (there[x] != 0) & (there[x] != here[x])
-            for x in range(columns):
-                if crowded[x]:
-                    eroded[z, y, x] = 0
+def _erode(section: Any, eroded: Any, top: int, left: int, reach: int, partly: bool) -> None:
+    """Fill `eroded`, whose first voxel is (top, left) of `section`, whole rows at a time; `partly` looks for -1."""
+    rows, columns = section.shape
+    height, width = eroded.shape
+    seen = np.empty(width, np.uint8)  # in the window of each voxel: 1 another id, 2 an unknown one, 3 both
+    for y in range(height):
+        seen[:] = 0
+        here = section[top + y, left : left + width]
+        for j in range(max(0, top + y - reach), min(rows, top + y + reach + 1)):
+            for step in range(-reach, reach + 1):
+                first, last = max(0, -left - step), min(width, columns - left - step)
+                own, found = here[first:last], seen[first:last]
+                there = section[j, left + step + first : left + step + last]
+                if partly:
+                    for x in range(last - first):
+                        found[x] |= ((there[x] > 0) & (there[x] != own[x])) | ((there[x] < 0) << 1)
+                else:
+                    for x in range(last - first):
+                        found[x] |= (there[x] != 0) & (there[x] != own[x])
+        for x in range(width):
+            eroded[y, x] = here[x]
+            if here[x] > 0 and seen[x]:
+                eroded[y, x] = 0 if seen[x] & 1 else -1
 
 
 def _windowed(extreme: np.ufunc, label: np.ndarray, reach: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from scripts.ops.distance_transform import FAR, Window, as_keys, squared_depth, squared_section_distance, whole
+from scripts.ops.box import Window, whole
+from scripts.ops.distance_transform import FAR, as_keys, squared_depth, squared_section_distance
 from scripts.ops.instance_maxima import relative_to_maximum
 from scripts.ops.label_checks import checked_labels
 

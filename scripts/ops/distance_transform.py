@@ -10,16 +10,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from scripts.ops.box import Window, whole
+
 FAR = np.float32(np.inf)
 """Squared distance where there is no other label."""
-
-Window = tuple[slice, slice, slice]
-"""A part of a volume: slices with a start and a stop along z, y, x."""
-
-
-def whole(shape: tuple[int, ...]) -> Window:
-    """The window that is all of a volume."""
-    return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
 
 
 def squared_section_distance(kind: np.ndarray, inner: Window | None = None) -> np.ndarray:

@@ -9,6 +9,21 @@ def checked_labels(label: np.ndarray, name: str = "label") -> np.ndarray:
     Raises:
         ValueError: not 3-D, empty, floating point or negative ids.
     """
+    label = labels_as_stored(label, name)
+    return np.ascontiguousarray(label, dtype=label.dtype.newbyteorder("="))
+
+
+def labels_as_stored(label: np.ndarray, name: str = "label", least: int = 0) -> np.ndarray:
+    """The (z, y, x) label volume, whatever its byte order and strides: no voxel is copied.
+
+    Args:
+        label: ids.
+        name: what errors call it.
+        least: the smallest id that may be there; -1 where that stands for unknown.
+
+    Raises:
+        ValueError: not 3-D, empty, floating point, or ids below `least`.
+    """
     label = np.asarray(label)
     if label.ndim != 3:
         raise ValueError(f"{name} of shape {label.shape} is not 3-D; expected (z, y, x)")
@@ -21,8 +36,7 @@ def checked_labels(label: np.ndarray, name: str = "label") -> np.ndarray:
             f"{name} has dtype {label.dtype}, but ids are whole numbers; a probability map is not a segmentation, "
             "and float ids above 2^24 (float32) or 2^53 (float64) are already damaged: convert where they were made"
         )
-    label = np.ascontiguousarray(label, dtype=label.dtype.newbyteorder("="))
-    if label.dtype.kind == "i" and label.min() < 0:
+    if label.dtype.kind == "i" and label.min() < least:
         place = tuple(int(i) for i in np.unravel_index(int(np.argmin(label)), label.shape))
         raise ValueError(f"{name} holds the negative id {label.min()} at (z, y, x) = {place}; ids are 0 or positive")
     return label

@@ -8,9 +8,10 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.affinities import affinities_known, label_affinities
+from scripts.ops.affinities import affinities_known, affinity_maps
 from scripts.ops.affinity_convention import AffinityConvention, convention
-from scripts.transforms.known_labels import Size, Window, known_labels
+from scripts.ops.label_checks import labels_as_stored
+from scripts.transforms.known_labels import UNKNOWN, Size, Window, as_volume, where_known
 
 
 class AffinityTarget(Transform):
@@ -41,8 +42,14 @@ class AffinityTarget(Transform):
     @property
     def margin(self) -> Size:
         """The longest step along each axis."""
-        z, y, x = (max(abs(offset[axis]) for offset in self.convention.offsets) for axis in range(3))
+        z, y, x = (max(ends) for ends in zip(*self.reach, strict=True))
         return z, y, x
+
+    @property
+    def reach(self) -> tuple[Size, Size]:
+        """The longest step back along each axis, and the longest ahead."""
+        z, y, x = zip(*self.convention.offsets, (0, 0, 0), strict=True)
+        return (-min(z), -min(y), -min(x)), (max(z), max(y), max(x))
 
     @property
     def smallest(self) -> Size:
@@ -56,19 +63,19 @@ class AffinityTarget(Transform):
         Raises:
             ValueError: labels that are not labels, or smaller than an offset.
         """
-        return torch.from_numpy(self.maps(label)).float()
+        return torch.from_numpy(self.maps(label))
 
     def maps(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
         """The same as an array, of the `inner` window only, if given."""
-        filled, _ = known_labels(label)
+        volume = labels_as_stored(as_volume(label), least=UNKNOWN)
         for offset in self.convention.offsets:
-            if any(abs(step) >= size for step, size in zip(offset, filled.shape, strict=True)):
+            if any(abs(step) >= size for step, size in zip(offset, volume.shape, strict=True)):
                 raise ValueError(
-                    f"offset {offset} is longer than the labels of {filled.shape} voxels (z, y, x), so no voxel has a "
+                    f"offset {offset} is longer than the labels of {volume.shape} voxels (z, y, x), so no voxel has a "
                     "neighbour there; use larger crops or shorter offsets"
                 )
-        return label_affinities(filled, self.convention, inner)
+        return affinity_maps(volume, self.convention, inner)
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (channels, z, y, x) bool."""
-        return torch.from_numpy(affinities_known(known_labels(label)[1], self.convention, inner))
+        return torch.from_numpy(affinities_known(where_known(label), self.convention, inner))

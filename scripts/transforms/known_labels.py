@@ -1,13 +1,13 @@
 """Instance labels of which a part may be unknown, as targets take them in."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
-from scripts.ops.label_checks import checked_labels
+from scripts.ops.label_checks import checked_labels, labels_as_stored
 
 UNKNOWN = -1
 """The id of voxels that nobody has labelled; 0 is background."""
@@ -43,6 +43,15 @@ class Target(Protocol):
         """The same labels to (channels, z, y, x) bool: where no unknown label could change the target."""
 
 
+@runtime_checkable
+class OneSidedTarget(Target, Protocol):
+    """A target that looks less far on one side than `margin`; nobody erodes labels that it does not look at."""
+
+    @property
+    def reach(self) -> tuple[Size, Size]:
+        """Voxels looked at before the first of a crop and after its last, along each axis; at most `margin`."""
+
+
 def as_volume(label: NdarrayOrTensor, name: str = "label") -> np.ndarray:
     """(z, y, x) array of a (z, y, x) or (1, z, y, x) array or tensor, a view where possible.
 
@@ -68,11 +77,19 @@ def known_labels(label: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
         ValueError: labels that are no whole numbers, empty, of another shape, or negative other than `UNKNOWN`.
     """
     volume = as_volume(label)
-    known = np.ones(volume.shape, dtype=bool)
-    if volume.dtype.kind == "i" and volume.size and volume.min() < 0:
-        known = volume != UNKNOWN
-        volume = np.where(known, volume, 0)
-    return checked_labels(volume), known
+    known = where_known(volume)
+    return checked_labels(volume if known.all() else np.where(known, volume, 0)), known
+
+
+def where_known(label: NdarrayOrTensor) -> np.ndarray:
+    """(z, y, x) bool: where labels are not `UNKNOWN`.
+
+    Raises:
+        ValueError: as `known_labels`.
+    """
+    volume = labels_as_stored(as_volume(label), least=UNKNOWN)
+    known: np.ndarray = volume != UNKNOWN if volume.dtype.kind == "i" else np.ones(volume.shape, dtype=bool)
+    return known
 
 
 def cut(volume: np.ndarray, inner: Window | None) -> np.ndarray:

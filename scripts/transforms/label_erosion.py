@@ -8,8 +8,8 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.contours import erosion_known, label_erosion
-from scripts.transforms.known_labels import UNKNOWN, Size, known_labels
+from scripts.ops.contours import label_erosion
+from scripts.transforms.known_labels import Size, Window, as_volume
 
 
 class ErodeLabel(Transform):
@@ -43,11 +43,11 @@ class ErodeLabel(Transform):
         Raises:
             ValueError: labels that are not labels.
         """
-        filled, known = known_labels(label)
-        eroded = label_erosion(filled, self.erosion)
-        if not known.all():
-            eroded[~erosion_known(eroded, known, self.erosion)] = UNKNOWN
-        return eroded.reshape(tuple(label.shape))
+        return self.part(label).reshape(tuple(label.shape))
+
+    def part(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
+        """The same as (z, y, x), of the `inner` window only, if given."""
+        return label_erosion(as_volume(label), self.erosion, inner)
 
 
 class ErodeLabeld(MapTransform):

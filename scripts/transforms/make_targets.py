@@ -9,8 +9,12 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
-from scripts.transforms.known_labels import UNKNOWN, Size, Target, Window, as_volume, checked_size
+from scripts.transforms.known_labels import UNKNOWN, OneSidedTarget, Size, Target, Window, as_volume, checked_size
 from scripts.transforms.label_erosion import ErodeLabel
+
+Reach = tuple[Size, Size]
+"""Voxels before the first of a crop and after its last, each (z, y, x)."""
+NONE: Reach = ((0, 0, 0), (0, 0, 0))
 
 
 class MakeTargetsd(MapTransform):
@@ -90,25 +94,27 @@ class MakeTargetsd(MapTransform):
                     f"'{key}' has {tuple(item[key].shape[-3:])} voxels (z, y, x) and '{self.label}' {label.shape}; "
                     "they must cover the same"
                 )
-            item[key] = _contiguous(item[key][(..., *self._around(corner, (0, 0, 0), label.shape))])
+            item[key] = _contiguous(item[key][(..., *self._around(corner, NONE, label.shape))])
         item["target"], item["known"] = self._made(label, corner)
         return item
 
     def _made(self, label: np.ndarray, corner: Size) -> tuple[torch.Tensor, torch.Tensor]:
-        near = self._around(corner, self.margin, label.shape)
-        label, corner = self.erode(label[near]), _within(corner, near)
-        made = np.empty((self.channels, *self.crop), np.float32)
-        known = np.empty(made.shape, dtype=bool)
-        first = 0
-        for target in self.targets:
-            around = self._around(corner, target.margin, label.shape)
-            inner = self._around(_within(corner, around), (0, 0, 0), label.shape)
-            own = slice(first, first + target.channels)
-            made[own], known[own] = target.maps(label[around], inner), target.known(label[around], inner)
-            first = own.stop
+        reaches = [_reach(target) for target in self.targets]
+        near = self._around(corner, _farthest(reaches), label.shape)
+        label, corner = self.erode.part(label, near), _within(corner, near)
+        maps, sure = [], []
+        for target, reach in zip(self.targets, reaches, strict=True):
+            around = self._around(corner, reach, label.shape)
+            inner = self._around(_within(corner, around), NONE, label.shape)
+            maps.append(target.maps(label[around], inner))
+            sure.append(target.known(label[around], inner))
+        if len(maps) == 1:  # the array that the target made: another of that size costs more than most targets
+            made, known = maps[0].astype(np.float32, copy=False), sure[0]
+        else:
+            made, known = np.concatenate(maps, dtype=np.float32, casting="unsafe"), torch.cat(sure)
         if not known.all():
-            made[~known] = 0
-        return torch.from_numpy(made), torch.from_numpy(known)
+            made[~known.numpy()] = 0
+        return torch.from_numpy(made), known
 
     def _corner(self, shape: tuple[int, ...]) -> Size:
         """First voxel of the centred crop."""
@@ -117,11 +123,11 @@ class MakeTargetsd(MapTransform):
         z, y, x = ((size - length) // 2 for size, length in zip(shape, self.crop, strict=True))
         return z, y, x
 
-    def _around(self, corner: Size, margin: Size, shape: tuple[int, ...]) -> Window:
-        """The crop at that corner, and as much of a margin as there is."""
+    def _around(self, corner: Size, reach: Reach, shape: tuple[int, ...]) -> Window:
+        """The crop at that corner, and as much of what is in reach as there is."""
         z, y, x = (
-            slice(max(0, start - extra), min(size, start + length + extra))
-            for start, length, extra, size in zip(corner, self.crop, margin, shape, strict=True)
+            slice(max(0, start - before), min(size, start + length + after))
+            for start, length, before, after, size in zip(corner, self.crop, *reach, shape, strict=True)
         )
         return z, y, x
 
@@ -150,6 +156,15 @@ def _signed(label: np.ndarray) -> np.ndarray:
     if label.dtype.itemsize == 8 and label.max() > np.iinfo(np.int64).max:
         raise ValueError(f"id {label.max()} is above 2^63 - 1, so it cannot be beside unknown voxels, which are -1")
     return label.astype(np.int64)
+
+
+def _reach(target: Target) -> Reach:
+    return target.reach if isinstance(target, OneSidedTarget) else (target.margin, target.margin)
+
+
+def _farthest(reaches: Sequence[Reach]) -> Reach:
+    before, after = ([max(steps) for steps in zip(*side, strict=True)] for side in zip(*reaches, strict=True))
+    return (before[0], before[1], before[2]), (after[0], after[1], after[2])
 
 
 def _within(corner: Size, window: Window) -> Size:

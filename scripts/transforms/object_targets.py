@@ -7,7 +7,7 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from scripts.ops.contours import contour_known, label_binary, label_contour
-from scripts.transforms.known_labels import Size, Window, cut, known_labels
+from scripts.transforms.known_labels import Size, Window, cut, known_labels, where_known
 
 
 class BinaryTarget(Transform):
@@ -32,7 +32,7 @@ class BinaryTarget(Transform):
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(cut(known_labels(label)[1], inner))[None]
+        return torch.from_numpy(cut(where_known(label), inner))[None]
 
 
 class ContourTarget(Transform):
@@ -76,4 +76,4 @@ class ContourTarget(Transform):
 
     def known(self, label: NdarrayOrTensor, inner: Window | None = None) -> torch.Tensor:
         """The same labels to (1, z, y, x) bool."""
-        return torch.from_numpy(cut(contour_known(known_labels(label)[1], self.thickness), inner))[None]
+        return torch.from_numpy(cut(contour_known(where_known(label), self.thickness), inner))[None]

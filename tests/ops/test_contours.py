@@ -39,6 +39,35 @@ def test_erosion_agrees_with_its_definition():
         assert found[z, y, x] == (label[z, y, x] if np.unique(window[window > 0]).size <= 1 else 0)
 
 
+@pytest.mark.parametrize("erosion", [0, 1, 3])
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64, np.dtype(">i4")])
+def test_erosion_of_labels_that_are_partly_unknown_agrees_with_its_definition(kind, erosion):
+    label = np.random.default_rng(2).choice([-1, 0, 1, 1, 1, 1, 2], (2, 9, 8), p=[0.06, *[0.14] * 5, 0.24])
+    found = label_erosion(label.astype(kind), erosion)
+    assert found.dtype == np.dtype(kind).newbyteorder("=")
+    for z, y, x in np.ndindex(label.shape):
+        window = label[z, max(0, y - erosion) : y + erosion + 1, max(0, x - erosion) : x + erosion + 1]
+        own = label[z, y, x]
+        if own > 0 and (window[window > 0] != own).any():
+            own = 0
+        elif own > 0 and (window < 0).any():
+            own = -1
+        assert found[z, y, x] == own
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.uint16])
+def test_the_erosion_of_a_part_is_the_part_of_the_erosion(kind):
+    label = np.random.default_rng(3).integers(0, 3, (4, 12, 14)).astype(kind)
+    if kind is np.uint64:
+        label[label > 0] += np.uint64(2**64 - 3)  # neighbours that are one number as floats, and -1 as int64
+    for window in [(1, 3, 0, 7, 5, 14), (0, 4, 1, 2, 0, 14), (3, 4, 4, 11, 13, 14)]:
+        part = tuple(slice(*ends) for ends in zip(window[::2], window[1::2], strict=True))
+        for reach in (0, 1, 2, 20):
+            whole = label_erosion(label, reach)
+            np.testing.assert_array_equal(label_erosion(label, reach, part), whole[part])
+            np.testing.assert_array_equal(label_erosion(label[:, ::-1, ::-1], reach)[:, ::-1, ::-1], whole)
+
+
 def test_the_section_distance_follows_its_formula():
     label = np.repeat([[[0, 0, 3, 3, 3]]], 3, axis=1)
     expected = np.tanh([-2 / 50, -1 / 50, 1 / 8, 2 / 8, 3 / 8])

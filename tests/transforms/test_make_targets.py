@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from scripts.ops.affinity_convention import LONG_RANGE
 from scripts.transforms import (
     AffinityTarget,
     BinaryTarget,
@@ -51,11 +52,12 @@ def inside(corner: tuple[int, int, int]) -> tuple[slice, ...]:
         AffinityTarget("nearest"),
         AffinityTarget([[-1, 0, 0], [2, -9, 0], [0, 3, -27]]),
         AffinityTarget([[-3, 0, 0], [0, -27, 0], [0, 0, -27]]),
+        AffinityTarget(LONG_RANGE.offsets[:9] + LONG_RANGE.offsets[10:]),
         BinaryTarget(),
         ContourTarget(0),
         ContourTarget(2),
     ],
-    ids=["nearest", "mixed", "long range", "binary", "contour 0", "contour 2"],
+    ids=["nearest", "mixed", "far", "long range", "binary", "contour 0", "contour 2"],
 )
 @pytest.mark.parametrize("erosion", [0, 1, 2])
 def test_the_target_of_a_crop_is_the_crop_of_the_volumes_target(cells, target, corner, erosion):
@@ -126,6 +128,66 @@ def test_maps_are_stacked_in_order_and_image_and_labels_cut_to_the_centre(cells)
     assert item["target"].shape == item["known"].shape == (6, *CROP)
     assert (item["target"].dtype, item["known"].dtype) == (torch.float32, torch.bool)
     assert torch.equal(item["target"][0], torch.from_numpy(eroded > 0).float())
+
+
+def slowly_eroded(label: np.ndarray) -> np.ndarray:
+    """By one voxel, voxel by voxel: (z, y, x), -1 where unknown."""
+    eroded = label.copy()
+    for z, y, x in zip(*np.nonzero(label > 0), strict=True):
+        window = label[z, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+        if (window[window > 0] != label[z, y, x]).any():
+            eroded[z, y, x] = 0
+        elif (window == -1).any():
+            eroded[z, y, x] = -1
+    return eroded
+
+
+@pytest.mark.parametrize("unlabelled", [0, 300], ids=["whole", "sparse"])
+def test_long_range_affinities_are_their_definition_where_margins_end_with_the_volume(cells, unlabelled):
+    """The crop may look less than a step back, or not at all, along each axis: the border is then the volume's."""
+    crop, corner, shape = (5, 28, 28), (1, 6, 4), (7, 40, 36)
+    make = MakeTargetsd([AffinityTarget("long_range")], crop)
+    label = cells[: shape[0], : shape[1], : shape[2]].copy()
+    label.ravel()[np.random.default_rng(3).permutation(label.size)[:unlabelled]] = -1
+    item = make({"image": np.zeros((1, *shape), np.float32), "label": label[None]})
+    eroded = slowly_eroded(label)
+    target, known = np.zeros((12, *crop), np.float32), np.zeros((12, *crop), bool)
+    for channel, offset in enumerate(LONG_RANGE.offsets):
+        for v in np.ndindex(crop):
+            here = tuple(np.add(v, corner))
+            there = tuple(np.add(here, offset))
+            other = eroded[there] if min(there) >= 0 else eroded[here]
+            known[channel][v] = eroded[here] != -1 and other != -1
+            target[channel][v] = known[channel][v] and eroded[here] > 0 and eroded[here] == other
+    np.testing.assert_array_equal(item["known"], known)
+    np.testing.assert_array_equal(item["target"], target)
+    assert target.any((1, 2, 3)).all()
+    assert known.all() == (unlabelled == 0)
+
+
+@pytest.mark.parametrize("convention", ["nearest", "long_range"])
+def test_ids_of_any_size_dtype_and_stride_give_the_same_targets(cells, convention):
+    make = MakeTargetsd([AffinityTarget(convention)], (5, 40, 36))
+    label = cells[:13, :100, :90][None]
+    image = np.zeros(label.shape, np.float32)
+    expected = make({"image": image, "label": label})["target"]
+    huge = np.where(label % 2, 2**64 - 1 - label.astype(np.uint64), label.astype(np.uint64))
+    mirrored = np.ascontiguousarray(label[:, ::-1, :, ::-1])[:, ::-1, :, ::-1]
+    for other in (label.astype(np.int16), label.astype(np.uint64), huge, mirrored, torch.from_numpy(label.copy())):
+        made = make({"image": image, "label": other})
+        assert torch.equal(made["target"], expected)
+        assert made["known"].all()
+
+
+def test_making_targets_leaves_the_labels_as_they_are(cells):
+    label = cells[:13, :100, :90][None].copy()
+    label[:, 6, 30:40, 30:40] = -1
+    before = label.copy()
+    for targets in ([BinaryTarget()], [AffinityTarget()], BCD):
+        item = MakeTargetsd(targets, CROP, 0)({"image": np.zeros(label.shape), "label": label})
+        item["target"].fill_(7)
+        item["known"].fill_(False)
+        np.testing.assert_array_equal(label, before)
 
 
 def test_a_tensor_image_stays_one_and_several_images_are_cut(cells):
