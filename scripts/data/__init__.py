@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scripts.data.rejection import MissingSection, MostlyBlack
-from scripts.data.volumes import ArrayVolume, Volume, open_volume
+from scripts.data.volumes import ArrayVolume, Volume, open_volume, reduced_labels, reduced_volume
 
 if TYPE_CHECKING:
     from scripts.data.box_dataset import BoxDataset
@@ -47,6 +47,8 @@ __all__ = [
     "open_regions",
     "open_volume",
     "read_size",
+    "reduced_labels",
+    "reduced_volume",
 ]
 
 _WHEN_ASKED = {

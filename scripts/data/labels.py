@@ -8,6 +8,7 @@ from scripts.data.known_labels import KnownLabels
 from scripts.data.label_budget import Sections, budget_boxes
 from scripts.data.label_search import check_foreground, check_not_swapped
 from scripts.data.manifest import Manifest, Split
+from scripts.data.reduced_region import reduced_region
 from scripts.data.region import Region
 from scripts.data.regions import (
     SYNTHETIC,
@@ -17,9 +18,10 @@ from scripts.data.regions import (
     is_volume_path,
     named_manifest,
     open_entry,
-    open_regions,
+    stored_regions,
 )
 from scripts.data.volumes.open import open_volume
+from scripts.data.volumes.reduced import AS_STORED
 from scripts.data.volumes.volume import Volume
 
 Paths = str | os.PathLike[str]
@@ -37,6 +39,7 @@ def labelled_regions(
     labelled_box: str | None = None,
     grey_low: float | None = None,
     grey_high: float | None = None,
+    reduce: Sequence[int] = AS_STORED,
 ) -> list[Region]:
     """The labelled boxes of volumes that a split is read from, checked before any training.
 
@@ -57,6 +60,8 @@ def labelled_regions(
         labelled_box: a box of voxels of the volume that the labels are used in; null for all.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
+        reduce: stored voxels (z, y, x) that are averaged into one, and of which labels take the middle one; boxes,
+            sections and the crop count the larger voxels. Labels lie voxel for voxel over the image as it is stored.
 
     Raises:
         ValueError: a volume without labels; labels of another shape or voxel size, of real numbers, in colour, of ids
@@ -66,8 +71,8 @@ def labelled_regions(
     """
     named = [volumes] if isinstance(volumes, str | os.PathLike) else list(volumes)
     wanted = _one_each(labels, [os.fspath(name) for name in named])
-    opened = [_labelled(os.fspath(n), w, split, box, crop[0]) for n, w in zip(named, wanted, strict=True)]
-    whole = [region for group in opened for region in group]
+    opened = [_labelled(os.fspath(n), w, split, box, crop[0], reduce) for n, w in zip(named, wanted, strict=True)]
+    whole = [reduced_region(region, reduce) for group in opened for region in group]
     _check_shared(labels, whole)
     check_weights(whole)
     check_regions(whole, crop)
@@ -123,9 +128,11 @@ def _check_shared(labels: object, regions: Sequence[Region]) -> None:
             )
 
 
-def _labelled(name: str, labels: str | None, split: Split, box: str | None, depth: int) -> list[Region]:
-    """The regions of one named volume, each with the labels asked for."""
-    regions = open_regions(name, split, box, depth)
+def _labelled(
+    name: str, labels: str | None, split: Split, box: str | None, depth: int, reduce: Sequence[int]
+) -> list[Region]:
+    """The regions of one named volume as it is stored, each with the labels asked for."""
+    regions = stored_regions(name, split, box, depth, reduce)
     manifest = None if name == SYNTHETIC else named_manifest(name)
     synthetic = name == SYNTHETIC or (manifest is not None and manifest.name == SYNTHETIC)
     classes = SYNTHETIC_CLASSES.keys() if synthetic else _classes(manifest, split)

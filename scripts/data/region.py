@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from scripts.data.volumes.reduced import reduction_in_words
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import Box
 
@@ -55,4 +56,4 @@ class Region:
     @property
     def title(self) -> str:
         """What to call the region in messages."""
-        return self.name or self.image.path or "volume in memory"
+        return (self.name or self.image.path or "volume in memory") + reduction_in_words(self.image)

@@ -7,13 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from scripts.data.manifest import SPLITS, Manifest, Split, known_manifests, load_manifest
+from scripts.data.reduced_region import reduced_region
 from scripts.data.region import Region
+from scripts.data.section_split import section_split
 from scripts.data.volumes.open import FORMATS, open_volume
+from scripts.data.volumes.reduced import (
+    AS_STORED,
+    checked_factors,
+    factors_in_words,
+    reduced_shape,
+    reduction_in_words,
+)
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import AXES, Box
 
-TRAINING_SHARE = 0.9
-"""Share of the sections of a plain volume that training reads; validation reads the rest, never the same ones."""
 SYNTHETIC = "synthetic"
 
 
@@ -22,6 +29,7 @@ def open_regions(
     split: Split,
     box: str | None = None,
     section_depth: int = 6,
+    reduce: Sequence[int] = AS_STORED,
 ) -> list[Region]:
     """The boxes of volumes that a split is read from.
 
@@ -32,21 +40,35 @@ def open_regions(
             rest, at least `section_depth`, to validation; it has no test split unless `box` is given.
         box: `z0:z1,y0:y1,x0:x1` in voxels, in place of the split's own box, of every volume named.
         section_depth: sections that a crop spans.
+        reduce: stored voxels (z, y, x) that are averaged into one; `box` and `section_depth` count the larger voxels,
+            a manifest's own boxes the stored ones.
 
     Returns:
         Regions in the order named, boxes kept to the voxel.
 
     Raises:
         ValueError: unknown split, empty split, box outside the volume, too few sections for both splits, weights for
-            some volumes only.
+            some volumes only, factors that cannot be.
         FileNotFoundError: no such file or data set; says how to fetch it.
     """
+    stored = stored_regions(volumes, split, box, section_depth, reduce)
+    return [reduced_region(region, reduce) for region in stored]
+
+
+def stored_regions(
+    volumes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    split: Split,
+    box: str | None,
+    section_depth: int,
+    reduce: Sequence[int],
+) -> list[Region]:
+    """`open_regions` before they are reduced: volumes and boxes in the voxels that the files have."""
     if split not in SPLITS:
         raise ValueError(f"split '{split}' is none of {', '.join(SPLITS)}")
     named = [volumes] if isinstance(volumes, str | os.PathLike) else list(volumes)
     if not named:
         raise ValueError("no volume is named; give a path, the name of a data set, or 'synthetic'")
-    regions = [region for name in named for region in _open(os.fspath(name), split, box, section_depth)]
+    regions = [region for name in named for region in _open(os.fspath(name), split, box, section_depth, reduce)]
     check_weights(regions)
     return regions
 
@@ -111,43 +133,27 @@ def describe(regions: Sequence[Region]) -> str:
         name = f"{region.name}: " if region.name else ""
         known = f" in {region.labelled}" if region.labelled is not None else ""
         label = f", labels {region.label.path}{known}" if region.label is not None else ""
+        path = f"{region.image.path}{reduction_in_words(region.image)}"
         lines.append(
-            f"{name}{region.image.path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
+            f"{name}{path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
             f"{share:.0%} of the crops"
         )
     return "\n".join(lines)
 
 
-def section_split(depth: int, split: Split, section_depth: int, name: str) -> tuple[int, int]:
-    """First and last + 1 section of a split of a volume of `depth` sections: 90 % to train, the rest to validate.
-
-    Raises:
-        ValueError: too few sections for two parts of `section_depth`, or the test split, which there is none of.
-    """
-    if split == "test":
-        raise ValueError(f"{name} has no test split; give a box (z0:z1,y0:y1,x0:x1) or a manifest that names one")
-    last = min(int(TRAINING_SHARE * depth + 1e-9), depth - section_depth)
-    if last < section_depth:
-        raise ValueError(
-            f"{name} has {depth} sections, too few to train and to validate on {section_depth} each; give boxes of "
-            f"your own, crops of fewer sections, or a manifest that validates on another volume"
-        )
-    return (0, last) if split == "training" else (last, depth)
-
-
-def _open(name: str, split: Split, box: str | None, section_depth: int) -> list[Region]:
+def _open(name: str, split: Split, box: str | None, section_depth: int, reduce: Sequence[int]) -> list[Region]:
     if name == SYNTHETIC:
         from scripts.data.synthetic import cached_synthetic  # makes the volume at the first call
 
         path = cached_synthetic()
         labels = open_volume(f"{path}:labels")
-        return [_by_sections(open_volume(f"{path}:raw"), labels, SYNTHETIC, split, box, section_depth)]
+        return [_by_sections(open_volume(f"{path}:raw"), labels, SYNTHETIC, split, box, section_depth, reduce)]
     manifest = named_manifest(name)
     if manifest is None:
-        return [_by_sections(open_volume(name), None, "", split, box, section_depth)]
+        return [_by_sections(open_volume(name), None, "", split, box, section_depth, reduce)]
     if manifest.name == SYNTHETIC:
-        return _open(SYNTHETIC, split, box, section_depth)
-    return _of_manifest(manifest, split, box)
+        return _open(SYNTHETIC, split, box, section_depth, reduce)
+    return _of_manifest(manifest, split, box, reduce)
 
 
 def named_manifest(name: str) -> Manifest | None:
@@ -176,22 +182,30 @@ def is_volume_path(name: str) -> bool:
 
 
 def _by_sections(
-    image: Volume, label: Volume | None, name: str, split: Split, box: str | None, section_depth: int
+    image: Volume,
+    label: Volume | None,
+    name: str,
+    split: Split,
+    box: str | None,
+    section_depth: int,
+    reduce: Sequence[int],
 ) -> Region:
     if box is not None:
-        return Region(image, _parse(box, image), label, name=name)
-    first, last = section_split(image.shape[0], split, section_depth, name or image.path)
-    return Region(image, Box((first, 0, 0), (last, *image.shape[1:])), label, name=name)
+        return Region(image, _parse(box, image, reduce), label, name=name)
+    factors = checked_factors(reduce, image.shape, image.path)
+    depth, height, width = reduced_shape(image.shape, factors)
+    first, last = section_split(depth, split, section_depth, f"{name or image.path}{factors_in_words(factors)}")
+    return Region(image, Box((first, 0, 0), (last, height, width)).finer(factors), label, name=name)
 
 
-def _of_manifest(manifest: Manifest, split: Split, box: str | None) -> list[Region]:
+def _of_manifest(manifest: Manifest, split: Split, box: str | None, reduce: Sequence[int]) -> list[Region]:
     regions = []
     for k, entry in enumerate(manifest.entries(split)):
         place = f"{manifest.path.name}: $.{split}[{k}]"
         image = open_entry(manifest, entry.image, f"{place}.image")
         label = None if entry.label is None else open_entry(manifest, entry.label, f"{place}.label")
         try:
-            part = _parse(box if box is not None else entry.box, image)
+            part = _parse(entry.box, image) if box is None else _parse(box, image, reduce)
             regions.append(Region(image, part, label, entry.weight, manifest.name))
         except ValueError as error:
             raise ValueError(f"{place}{'.box' if box is None and entry.box else ''}: {error}") from None
@@ -223,11 +237,13 @@ def open_entry(manifest: Manifest, path: str, place: str) -> Volume:
     return volume
 
 
-def _parse(box: str | None, image: Volume) -> Box:
+def _parse(box: str | None, image: Volume, reduce: Sequence[int] = AS_STORED) -> Box:
+    """A box that counts blocks of `reduce` voxels, in stored voxels."""
+    factors = checked_factors(reduce, image.shape, image.path)
     try:
-        return Box.parse(box, image.shape)
+        return Box.parse(box, reduced_shape(image.shape, factors)).finer(factors)
     except ValueError as error:
-        raise ValueError(f"{image.path}: {error}") from None
+        raise ValueError(f"{image.path}{factors_in_words(factors)}: {error}") from None
 
 
 def _times(sizes: Sequence[float]) -> str:

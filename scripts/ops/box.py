@@ -88,6 +88,22 @@ class Box:
         (z, y, x), (dz, dy, dx), size = self.start, other.start, self.shape
         return Box((z - dz, y - dy, x - dx), (z - dz + size[0], y - dy + size[1], x - dx + size[2]))
 
+    def coarser(self, factors: Sequence[int]) -> "Box":
+        """The blocks of `factors` voxels that lie wholly in the box, counted in blocks.
+
+        Raises:
+            ValueError: there is none along some axis.
+        """
+        start = tuple(-(-low // factor) for low, factor in zip(self.start, factors, strict=True))
+        stop = tuple(high // factor for high, factor in zip(self.stop, factors, strict=True))
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    def finer(self, factors: Sequence[int]) -> "Box":
+        """The voxels of a box that is counted in blocks of `factors` voxels."""
+        z, y, x = (low * factor for low, factor in zip(self.start, factors, strict=True))
+        ends = tuple(high * factor for high, factor in zip(self.stop, factors, strict=True))
+        return Box((z, y, x), (ends[0], ends[1], ends[2]))
+
     def __str__(self) -> str:
         return ",".join(f"{low}:{high}" for low, high in zip(self.start, self.stop, strict=True))
 

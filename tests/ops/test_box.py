@@ -51,3 +51,17 @@ def test_a_box_holds_itself_and_what_lies_inside():
 def test_a_box_that_makes_no_sense_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         Box.parse(text, SHAPE)
+
+
+def test_a_coarser_box_has_the_blocks_that_lie_wholly_inside():
+    assert Box((0, 3, 4), (2, 9, 8)).coarser((1, 2, 4)) == Box((0, 2, 1), (2, 4, 2))
+    below, above = Box((0, 0, 0), (5, 4, 4)), Box((5, 0, 0), (9, 4, 4))
+    assert below.coarser((2, 1, 1)).overlap(above.coarser((2, 1, 1))) is None
+    with pytest.raises(ValueError, match="y range 2:1 is empty"):
+        Box((0, 4, 0), (1, 5, 1)).coarser((1, 3, 1))
+
+
+def test_a_finer_box_is_coarser_again_as_it_was():
+    box = Box((1, 2, 3), (4, 6, 8))
+    assert box.finer((2, 3, 5)) == Box((2, 6, 15), (8, 18, 40))
+    assert box.finer((2, 3, 5)).coarser((2, 3, 5)) == box
