@@ -23,7 +23,7 @@ from scripts.handlers.progress import Progress
 from scripts.handlers.reconstruction_windows import BoxWindows, reconstruction_region
 from scripts.handlers.reconstruction_writer import ReconstructionWriter
 from scripts.handlers.records import IterationRecord, Listener, Recorder
-from scripts.handlers.regions import check_held_out, image_regions
+from scripts.handlers.regions import check_held_out, held_out_box, image_regions
 from scripts.handlers.restored_network import decoder_of, recipe_of, restore
 from scripts.handlers.run_folder import RunFolder
 from scripts.handlers.score_table import ScoreTable
@@ -83,6 +83,7 @@ __all__ = [
     "decoder_of",
     "finish",
     "finish_segmentation",
+    "held_out_box",
     "image_regions",
     "inference_region",
     "lower_is_better",

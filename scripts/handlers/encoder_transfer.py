@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from scripts.data.volumes.reduced import AS_STORED
+
 PARTS = ("patch_embedding", "blocks", "norm")
 """First words of an encoder's weights."""
 WRAPPERS = ("module.", "_orig_mod.")
@@ -62,7 +64,7 @@ def transfer_encoder(
         network: with an attribute `encoder`; the plain one, neither compiled nor wrapped for several processes.
         pretrained: path of the file; None leaves the network as it is and says so.
         rank: of this process; only 0 prints.
-        recipe: this run's settings by name: what differs in grey_low and grey_high is printed; seed is told.
+        recipe: this run's settings by name: what differs in grey_low, grey_high and reduce is printed; seed is told.
 
     Returns:
         What became of each weight; None from scratch.
@@ -89,7 +91,7 @@ def transfer_encoder(
         lines = [f"encoder: from {path}{_history(origin)}", transfer.table()]
         if "heads" not in (origin.get("sizes") or {}):
             lines.append(f"  the file has no recipe: that its encoder had {_heads(encoder)} heads cannot be checked")
-        lines += _grey_differences(origin, recipe)
+        lines += _grey_differences(origin, recipe) + _other_voxels(origin, recipe)
         print("\n".join(lines), flush=True)
     return transfer
 
@@ -222,6 +224,16 @@ def _grey_differences(origin: Mapping[str, Any], recipe: Mapping[str, Any] | Non
         for name in ("grey_low", "grey_high")
         if recipe is not None and name in recipe and name in origin and recipe[name] != origin[name]
     ]
+
+
+def _other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
+    """A line where the voxels of pre-training were averaged from another number of stored ones."""
+    if not origin or recipe is None or "reduce" not in recipe:
+        return []
+    here, there = list(recipe["reduce"]), list(origin.get("reduce", AS_STORED))
+    if here == there:
+        return []
+    return [f"  reduce is {here} here, {there} in pre-training: right only where the volumes' voxels differ as much"]
 
 
 def _unwrapped(name: str) -> str:

@@ -13,10 +13,15 @@ from scripts.data.chain import SampleChain
 from scripts.data.crops import sample_stream
 from scripts.data.region import Region
 from scripts.data.regions import check_grey, open_regions
+from scripts.data.volumes.reduced import AS_STORED
 
 
 def reconstruction_region(
-    volume: str | os.PathLike[str], box: str | None, grey_low: float | None = None, grey_high: float | None = None
+    volume: str | os.PathLike[str],
+    box: str | None,
+    grey_low: float | None = None,
+    grey_high: float | None = None,
+    reduce: Sequence[int] = AS_STORED,
 ) -> Region:
     """The box of a volume to reconstruct: the one given, else the volume's validation part.
 
@@ -25,11 +30,12 @@ def reconstruction_region(
         box: `z0:z1,y0:y1,x0:x1` in voxels, or null.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
+        reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
 
     Raises:
-        ValueError: no such box, or no grey range.
+        ValueError: no such box, no grey range, or factors that cannot be.
     """
-    region = dataclasses.replace(open_regions(volume, "validation", box, section_depth=1)[0], label=None)
+    region = dataclasses.replace(open_regions(volume, "validation", box, section_depth=1, reduce=reduce)[0], label=None)
     check_grey([region], grey_low, grey_high)
     return region
 

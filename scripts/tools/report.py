@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from scripts.data.volumes.reduced import AS_STORED
 from scripts.data.writing import replacing
 from scripts.ops.score_report import check_free
 from scripts.tools.reporting.commands import known_bundles
@@ -82,5 +83,6 @@ def _of_each_volume(runs: Sequence[Run]) -> list[Run]:
     firsts: dict[str, Run] = {}
     for run in runs:
         if "volumes" in run.recipe:
-            firsts.setdefault(repr([run.recipe.get(key) for key in ("volumes", "train_box", "validation_box")]), run)
+            place = [run.recipe.get(key) for key in ("volumes", "train_box", "validation_box")]
+            firsts.setdefault(repr([*place, run.recipe.get("reduce", list(AS_STORED))]), run)
     return list(firsts.values())

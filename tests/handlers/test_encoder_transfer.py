@@ -128,6 +128,23 @@ def test_other_grey_values_are_told(tmp_path, capsys):
     assert "grey_low" not in text
 
 
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        ({"reduce": [1, 1, 1]}, [1, 2, 2], "reduce is [1, 2, 2] here, [1, 1, 1] in pre-training"),
+        ({}, [1, 2, 2], "reduce is [1, 2, 2] here, [1, 1, 1] in pre-training"),
+        ({"reduce": [1, 2, 2]}, (1, 2, 2), ""),
+        ({}, [1, 1, 1], ""),
+    ],
+)
+def test_voxels_of_another_size_are_told(tmp_path, capsys, there, here, words):
+    path = checkpoint(tmp_path / "best.pt", autoencoder(), RECIPE | there)
+    transfer_encoder(unetr(), path, recipe={"reduce": here})
+    text = capsys.readouterr().out
+    assert words in text
+    assert ("reduce" in text) == bool(words)
+
+
 def test_an_encoder_of_another_shape_stops_the_run_and_names_the_knobs(tmp_path, capsys):
     path = checkpoint(tmp_path / "best.pt", autoencoder(width=36), RECIPE | {"sizes": {"width": 36, "heads": 4}})
     network = unetr()

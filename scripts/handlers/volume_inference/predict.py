@@ -42,7 +42,8 @@ def predict_volume(
     """Predict a box of a volume, holding a few sections of it at a time. Reading, network and writing overlap.
 
     Args:
-        volume: a path as `open_volume` takes it, a volume, or a region.
+        volume: a path as `open_volume` takes it, a volume, or a region. A network that was trained on reduced voxels
+            wants them here: `reduced_volume(open_volume("my.zarr"), (1, 2, 2))`.
         network: windows (n, 1, z, y, x), grey values from -1 to 1, to maps (n, C, z, y, x); see `Activated`.
         inferer: windows, flips, blending.
         out: `.zarr`, `.h5` or `.hdf5`.

@@ -2,18 +2,23 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.data.region import Region
 from scripts.data.regions import check_grey, open_regions
+from scripts.data.volumes.reduced import AS_STORED
 
 WHOLE = ":,:,:"
 
 
 def inference_region(
-    volume: str | os.PathLike[str], box: str | None, grey_low: float | None = None, grey_high: float | None = None
+    volume: str | os.PathLike[str],
+    box: str | None,
+    grey_low: float | None = None,
+    grey_high: float | None = None,
+    reduce: Sequence[int] = AS_STORED,
 ) -> Region:
     """The box of a volume to predict: the one given, else all of it.
 
@@ -22,11 +27,12 @@ def inference_region(
         box: `z0:z1,y0:y1,x0:x1` in voxels, or null.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
+        reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
 
     Raises:
-        ValueError: no such box, or no grey range.
+        ValueError: no such box, no grey range, or factors that cannot be.
     """
-    region = open_regions(volume, "training", box or WHOLE, section_depth=1)[0]
+    region = open_regions(volume, "training", box or WHOLE, section_depth=1, reduce=reduce)[0]
     check_grey([region], grey_low, grey_high)
     return dataclasses.replace(region, label=None)
 

@@ -76,9 +76,9 @@ class Evaluation:
         return found if len(found) == count else [f"channel {k}" for k in range(count)]
 
     @property
-    def place(self) -> tuple[str, str, tuple[int, int, int]]:
-        """What it is of: evaluations of the same place are shown side by side."""
-        return self.volume, self.box, self.shape
+    def place(self) -> tuple[str, str, tuple[int, int, int], tuple[float, ...] | None]:
+        """What it is of: evaluations of the same place, in voxels of the same size, are shown side by side."""
+        return self.volume, self.box, self.shape, self.voxel_size_nm
 
     @property
     def first(self) -> int:

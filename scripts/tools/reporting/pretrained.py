@@ -7,6 +7,7 @@ from PIL import Image
 
 from scripts.data.region import Region
 from scripts.data.regions import describe
+from scripts.data.volumes.reduced import AS_STORED
 from scripts.handlers.inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures, picture_region
 from scripts.handlers.reconstruction_windows import BoxWindows
@@ -104,8 +105,9 @@ def _network(run: Run) -> MaskedAutoencoder:
 def _regions(run: Run, split: str) -> list[Region]:
     recipe = run.recipe
     box = recipe.get("train_box" if split == "training" else "validation_box")
-    volumes, crop = recipe["volumes"], recipe["crop"]
-    return image_regions(volumes, split, box, crop, recipe.get("grey_low"), recipe.get("grey_high"))  # type: ignore[arg-type]
+    volumes, crop, reduce = recipe["volumes"], recipe["crop"], recipe.get("reduce", AS_STORED)
+    low, high = recipe.get("grey_low"), recipe.get("grey_high")
+    return image_regions(volumes, split, box, crop, low, high, reduce)  # type: ignore[arg-type]
 
 
 def _grey(section: NDArray, run: Run) -> NDArray[np.uint8]:
