@@ -218,7 +218,8 @@ def test_overlays_differ_where_a_reason_is_listed_and_nowhere_else():
     authors = {"_desc_": "the authors' numbers", "iterations": "the authors' number"}
     assert_differ_as_listed("sem_neuron_bcd", "as_published", authors)
     rates = dict.fromkeys(("warm_up", "batch", "lr"), "the authors' number")
-    assert_differ_as_listed("sem_mito_bc", "as_published", {**authors, **rates})
+    voxels = dict.fromkeys(("reduce", "_reduce_"), "the authors halved MitoEM in plane")
+    assert_differ_as_listed("sem_mito_bc", "as_published", {**authors, **rates, **voxels})
     assert_differ_as_listed("sem_neuron_bcd", "demo", {})
     assert_differ_as_listed("sem_mito_bc", "demo", OTHER_IN_DEMO)
     for bundle in MAPS:
