@@ -63,13 +63,12 @@ $(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
 
 $(DEMO)/affinities.h5: $(DEMO)/pretrained.done
 	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/inference.json --volume $(VOLUME):raw --box $(HELD_OUT) \
-	  --checkpoint $(DEMO)/pretrained/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true) \
-	  | tee -i $(DEMO)/affinities.txt
+	  --checkpoint $(DEMO)/pretrained/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true)
 	@touch $@
 
-# The prediction ends with the command that decodes it, at the threshold that was chosen on the validation box.
+# The prediction names its decoder, with the threshold that was chosen on the validation box.
 $(DEMO)/affinities_instances.h5: $(DEMO)/affinities.h5
-	@decode=$$(sed -n 's/^instances *python/python/p' $(DEMO)/affinities.txt) && set -x && $(BIN)/$$decode --overwrite
+	$(BIN)/python -m scripts decode $< --out $@ --overwrite
 
 $(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/pretrained/evaluation/scores.json
 	$(BIN)/python -m scripts score $<:labels $(DEMO)/pretrained/evaluation/evaluation.h5:labels --out $@ --overwrite

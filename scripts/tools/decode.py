@@ -12,13 +12,14 @@ from scripts.data.predictions import read_prediction
 from scripts.data.writing import write_hdf5
 from scripts.ops.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
 from scripts.ops.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
+from scripts.tools.stated_decoder import stated_decoder
 
 
 def decode(
     pred: str,
-    decoder: str,
-    out: str,
+    decoder: str | None = None,
     *,
+    out: str,
     box: str | None = None,
     smallest: int = 0,
     holes: bool = False,
@@ -27,7 +28,11 @@ def decode(
 ) -> str:
     """Turn affinities or probabilities into instances.
 
-    Example: python -m scripts decode pred.h5:affinity --decoder zwatershed --out seg.h5 --low 0.1 --high 0.98
+    Example: python -m scripts decode maps.zarr --out instances.h5
+    Another: python -m scripts decode pred.h5:affinity --decoder zwatershed --out seg.h5 --low 0.1 --high 0.98
+
+    A prediction of inference.json or evaluate.json names the decoder and the settings that validation chose. Without
+    --decoder they are taken from there, and an option changes that setting alone.
 
     Settings of each decoder, with defaults, are listed in docs/decoding.md:
     zwatershed (--low --high --weak, affinities), zwatershed-percentile (the same, ranks in [0, 1]), both with
@@ -38,7 +43,7 @@ def decode(
 
     Args:
         pred: (channels, z, y, x) floats, or uint8 for value / 255: file.h5:dataset, x.zarr or x.npy.
-        decoder: its name.
+        decoder: its name; by default the one that the prediction names.
         out: the HDF5 file to write, dataset `labels`; with several thresholds `labels_0.1`, ...
         box: the part to decode, z0:z1,y0:y1,x0:x1; its start is kept as the attribute `offset`.
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
@@ -50,10 +55,13 @@ def decode(
         What was written, how many instances it has, and the time it took.
 
     Raises:
-        ValueError: a prediction that does not fit the decoder, an unknown decoder or setting, a value out of range.
+        ValueError: a prediction that does not fit the decoder or names none, an unknown decoder or setting, a value
+            out of range.
         FileExistsError: the file exists and overwrite is not given.
     """
     path = _checked_out(out, overwrite)
+    if decoder is None:
+        decoder, settings = _stated(pred, settings)
     cuts = _thresholds(decoder, settings)
     decode_ = _made(decoder, settings)
     prediction, part = read_prediction(pred, box)
@@ -83,6 +91,15 @@ def decode(
             f"{size} voxels (z, y, x) in {seconds:.1f} s, {speed:.1f} Mvoxel/s; a first run compiles for some seconds",
         ]
     )
+
+
+def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The prediction's own decoder, its settings changed where others are given; says so."""
+    name, settings = stated_decoder(pred)
+    changed = f" but for {', '.join(f'--{option}' for option in given)}" if given else ""
+    settings.update(given)
+    print(f"decoder: {name} {settings}, as the prediction says{changed}; --decoder chooses another", flush=True)
+    return name, settings
 
 
 def _checked_out(out: str, overwrite: bool) -> Path:

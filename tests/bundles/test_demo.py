@@ -23,7 +23,7 @@ STEPS = (
     "evaluate.json",
     "evaluate.json",
     "inference.json",
-    "$decode",
+    "scripts decode",
     "scripts score",
     "scripts report",
 )

@@ -17,7 +17,9 @@ from PIL import Image
 
 from scripts.handlers.plain_errors import own_words, root_cause
 from scripts.ops.decoders import decoder
+from scripts.tools.cli import main
 from scripts.tools.packaging.weights import read_weights, write_weights
+from scripts.tools.stated_decoder import stated_decoder
 from tests.bundles.conftest import (
     AFFINITY,
     ROOT,
@@ -84,6 +86,7 @@ def test_an_evaluation_is_the_validation_of_the_checkpoint_again(run, trained, b
         assert file["prediction"].shape == (len(best["recipe"]["activations"]), 6, 32, 40)
         assert (file["prediction"].dtype, file["instances"].dtype) == (np.uint8, np.uint32)
         assert json.loads(file.attrs["decoder"]) == best["decoder"]
+        assert stated_decoder(file.filename) == (best["decoder"]["name"], best["decoder"]["settings"])
         assert json.loads(file.attrs["channels"]) == best["recipe"]["channels"]
         assert file.attrs["box"] == BOX
         assert file.attrs["voxel_size_nm"].tolist() == [30, 6, 6]
@@ -128,6 +131,10 @@ def test_the_command_at_the_end_makes_instances(run, trained, labelled, tmp_path
     maps = zarr.open(str(tmp_path / "maps.zarr"), mode="r")["0"][...]
     with h5py.File(tmp_path / "maps_instances.h5") as file:
         found = file["labels"][...]
+    main(["decode", f"{tmp_path}/maps.zarr", f"--out={tmp_path}/short.h5"])
+    assert f"decoder: {chosen['name']} {chosen['settings']}, as the prediction says" in capsys.readouterr().out
+    with h5py.File(tmp_path / "short.h5") as file:
+        np.testing.assert_array_equal(file["labels"], found)
     again = decoder(chosen["name"], chosen["settings"])(maps)
     assert (found > 0).tolist() == (again > 0).tolist()
     assert len(np.unique(found)) == len(np.unique(again))

@@ -139,7 +139,7 @@ def test_the_metadata_of_ome_zarr_say_where_a_voxel_is_and_how_it_was_made(tmp_p
         tmp_path / "p.zarr",
         "3:10,0:40,8:30",
         channels=("a", "b", "c"),
-        about={"by": 1},
+        about={"by": 1, "how": {"well": 0.5}},
     )
     group = zarr.open_group(out, mode="r")
     image = group.attrs["ome"]["multiscales"][0]
@@ -152,6 +152,7 @@ def test_the_metadata_of_ome_zarr_say_where_a_voxel_is_and_how_it_was_made(tmp_p
     assert group["0"].shape == (3, 7, 40, 22)
     assert group["0"].dtype == np.float16
     assert (group.attrs["channels"], group.attrs["by"]) == ("a, b, c", "1")
+    assert json.loads(group.attrs["how"]) == {"well": 0.5}
     assert json.loads(group.attrs["settings"])["window"] == [6, 16, 16]
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import zarr
 
+from scripts.data.prediction_store import open_store, prediction_format
 from scripts.ops.affinities import label_affinities
 from scripts.ops.affinity_convention import LONG_RANGE
 from scripts.ops.contours import label_binary, label_contour
-from scripts.ops.decoders import MeanAgglomeration
+from scripts.ops.decoders import DECODERS, MeanAgglomeration, ZWatershed
 from scripts.ops.noised_affinities import noised_affinities
 from scripts.tools.cli import main
 
@@ -68,7 +69,7 @@ def test_bc_and_mutex_decode_by_name(files):
 
 
 def test_a_box_is_decoded_alone_and_its_start_is_kept(files):
-    main(["decode", f"{files}/pred.h5:affinity", "zwatershed", f"{files}/s.h5", "--box", "2:5,:,10:60", "--dust", "0"])
+    main(["decode", f"{files}/pred.h5:affinity", "zwatershed", f"--out={files}/s.h5", "--box=2:5,:,10:60", "--dust=0"])
     np.testing.assert_array_equal(labels(files / "s.h5"), CELLS[2:5, :, 10:])
     with h5py.File(files / "s.h5") as file:
         assert file.attrs["offset"].tolist() == [2, 0, 10]
@@ -77,11 +78,81 @@ def test_a_box_is_decoded_alone_and_its_start_is_kept(files):
 
 
 def test_several_thresholds_are_one_run_and_a_dataset_each(files):
-    command = ["decode", f"{files}/pred.h5:noised", "agglomeration", f"{files}/s.h5", "--threshold", "0.1,0.5"]
+    command = ["decode", f"{files}/pred.h5:noised", "agglomeration", f"--out={files}/s.h5", "--threshold=0.1,0.5"]
     main([*command, "--high", "0.999", "--dust", "0"])
     for cut in (0.1, 0.5):
         single = MeanAgglomeration(threshold=cut, high=0.999, dust=0)(noised_affinities(CELLS, 0.5))
         np.testing.assert_array_equal(labels(files / "s.h5", f"labels_{cut}"), single)
+
+
+STATED = {"threshold": 0.2, "high": 0.999, "dust": 0}
+
+
+def stating(path, attributes):
+    """The noised affinities as inference leaves them, with these attributes."""
+    maps = noised_affinities(CELLS, 0.5).astype(np.float32)
+    store = open_store(path, prediction_format(path), maps.shape, "float32", (4, 64, 64), attributes=attributes)
+    store.write(0, 0, maps)
+    store.close()
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("maps.h5", {"decoder": "agglomeration", "decoder_settings": json.dumps(STATED)}),
+        ("maps.zarr", {"decoder": "agglomeration", "decoder_settings": json.dumps(STATED)}),
+        ("earlier.zarr", {"decoder": "agglomeration", "decoder_settings": str({**STATED})}),
+        ("evaluation.h5", {"decoder": json.dumps({"name": "agglomeration", "settings": STATED})}),
+    ],
+)
+def test_a_prediction_is_decoded_as_it_says_itself(files, capsys, name, attributes):
+    maps = stating(files / name, attributes)
+    main(["decode", f"{files}/{name}", f"--out={files}/s.h5"])
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"decoder: agglomeration {STATED}, as the prediction says; --decoder chooses another"
+    np.testing.assert_array_equal(labels(files / "s.h5"), MeanAgglomeration(**STATED)(maps))
+    with h5py.File(files / "s.h5") as file:
+        assert file.attrs["decoder"] == "agglomeration"
+        assert json.loads(file.attrs["settings"]) == STATED
+
+
+def test_an_option_changes_one_setting_that_the_prediction_says_and_a_decoder_all(files, capsys):
+    maps = stating(files / "m.zarr", {"decoder": "agglomeration", "decoder_settings": json.dumps(STATED)})
+    main(["decode", f"{files}/m.zarr", f"--out={files}/s.h5", "--threshold=0.7", "--size=50"])
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == (
+        f"decoder: agglomeration {STATED | {'threshold': 0.7, 'size': 50}}, as the prediction says but for "
+        "--threshold, --size; --decoder chooses another"
+    )
+    expected = MeanAgglomeration(**STATED | {"threshold": 0.7, "size": 50})(maps)
+    np.testing.assert_array_equal(labels(files / "s.h5"), expected)
+    main(["decode", f"{files}/m.zarr:0", f"--out={files}/several.h5", "--threshold=0.2,0.7", "--size=50"])
+    np.testing.assert_array_equal(labels(files / "several.h5", "labels_0.7"), expected)
+    main(["decode", f"{files}/m.zarr", f"--out={files}/z.h5", "--decoder=zwatershed", "--dust=5"])
+    assert capsys.readouterr().out.count("as the prediction says") == 1  # of the run before
+    np.testing.assert_array_equal(labels(files / "z.h5"), ZWatershed(dust=5)(maps))
+
+
+@pytest.mark.parametrize("source", ["pred.h5:affinity", "pred.zarr", "pred.npy"])
+def test_a_prediction_that_names_no_decoder_is_an_error_that_lists_them(files, capsys, source):
+    line = error_of(capsys, "decode", files / source, "--out", files / "s.h5")
+    assert f"'{files}/{source.split(':')[0]}' does not name the decoder of its maps" in line
+    assert line.endswith("choose one with --decoder: " + ", ".join(DECODERS))
+    assert not (files / "s.h5").exists()
+
+
+def test_a_prediction_that_cannot_be_decoded_as_it_says_is_an_error(files, capsys):
+    stating(files / "odd.h5", {"decoder": "agglomeration", "decoder_settings": "threshold 0.3"})
+    stating(files / "old.h5", {"decoder": "waves", "decoder_settings": "{}"})
+    stating(files / "half.h5", {"decoder_settings": "{}"})
+    out = files / "s.h5"
+    assert "odd.h5' names its decoder in words that cannot be read" in error_of(
+        capsys, "decode", files / "odd.h5", "--out", out
+    )
+    assert "half.h5' names its decoder in words" in error_of(capsys, "decode", files / "half.h5", "--out", out)
+    assert "unknown decoder 'waves'; there are: " in error_of(capsys, "decode", files / "old.h5", "--out", out)
+    assert "none.h5' does not exist" in error_of(capsys, "decode", files / "none.h5", "--out", out)
 
 
 def test_small_objects_and_holes_go_when_asked(files):
@@ -89,16 +160,16 @@ def test_small_objects_and_holes_go_when_asked(files):
     ring[0, :, 2:18, 2:18] = 1
     ring[0, 1, 9, 9] = 0
     np.save(files / "ring.npy", ring)
-    main(["decode", f"{files}/ring.npy", "binary", f"{files}/filled.h5", "--holes"])
+    main(["decode", f"{files}/ring.npy", "binary", f"--out={files}/filled.h5", "--holes"])
     assert labels(files / "filled.h5")[1, 9, 9] == 1
-    main(["decode", f"{files}/ring.npy", "binary", f"{files}/none.h5", "--smallest", "1000"])
+    main(["decode", f"{files}/ring.npy", "binary", f"--out={files}/none.h5", "--smallest", "1000"])
     assert labels(files / "none.h5").max() == 0
 
 
 def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
     out = files / "seg.h5"
     out.write_bytes(b"mine")
-    command = ["decode", f"{files}/pred.h5:affinity", "zwatershed", out]
+    command = ["decode", f"{files}/pred.h5:affinity", "zwatershed", "--out", out]
     assert "exists; give another --out, or --overwrite" in error_of(capsys, *command)
     assert out.read_bytes() == b"mine"
     main([str(word) for word in command] + ["--overwrite"])
@@ -125,7 +196,7 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
 )
 def test_what_cannot_be_is_one_line(files, capsys, words, says):
     source, decoder, out, *rest = words
-    assert says in error_of(capsys, "decode", files / source, decoder, files / out, *rest)
+    assert says in error_of(capsys, "decode", files / source, decoder, "--out", files / out, *rest)
     assert not (files / out).exists()
 
 

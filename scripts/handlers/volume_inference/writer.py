@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ class PredictionWriter:
         resume: go on where an earlier run ended.
         channels: names of the channels, to be noted.
         further: more settings that decide the result, such as the grey range; another run resumes only with the same.
-        about: what else to note.
+        about: what else to note, each as text, a mapping as JSON.
 
     Raises:
         FileExistsError, ValueError: see `PartialPrediction`.
@@ -66,7 +67,10 @@ class PredictionWriter:
             **inferer.settings,
             **(further or {}),
         }
-        notes = {str(key): str(value) for key, value in (about or {}).items()}
+        notes = {
+            str(key): json.dumps(value) if isinstance(value, Mapping) else str(value)
+            for key, value in (about or {}).items()
+        }
         if channels:
             notes["channels"] = ", ".join(channels)
         self.partial = PartialPrediction(
