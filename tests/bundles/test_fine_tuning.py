@@ -61,7 +61,7 @@ def test_a_run_leaves_a_log_checkpoints_pictures_and_scores(fine_tune, pretraine
 @pytest.mark.parametrize("overlay", ["", "as_published", "vit_large", "light_decoder", "scratch", "demo"])
 def test_every_overlay_passes_monais_check_of_properties(bundle, overlay, labelled, tmp_path):
     files = [config("train", bundle), *([config(overlay, bundle)] if overlay else []), str(TINY_SEGMENTATION)]
-    source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels"}
+    source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "validation_box": "14:20,:,:"}
     workflow = ConfigWorkflow(files, logging_file=False, output_dir=str(tmp_path / "run"), **source)
     workflow.initialize()
     assert workflow.check_properties() == []
