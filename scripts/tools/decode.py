@@ -29,10 +29,10 @@ def decode(
     """Turn affinities or probabilities into instances.
 
     Example: python -m scripts decode maps.zarr --out instances.h5
-    Another: python -m scripts decode pred.h5:affinity --decoder zwatershed --out seg.h5 --low 0.1 --high 0.98
 
     A prediction of inference.json or evaluate.json names the decoder and the settings that validation chose. Without
-    --decoder they are taken from there, and an option changes that setting alone.
+    --decoder they are taken from there, and an option changes that setting alone. Maps that name none:
+    python -m scripts decode pred.h5:affinity --decoder zwatershed --out seg.h5 --low 0.1 --high 0.98
 
     Settings of each decoder, with defaults, are listed in docs/decoding.md:
     zwatershed (--low --high --weak, affinities), zwatershed-percentile (the same, ranks in [0, 1]), both with
