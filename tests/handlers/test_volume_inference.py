@@ -167,3 +167,13 @@ def test_a_network_that_changes_the_size_and_an_image_without_channel_are_refuse
         inferer(noise(1, 6, 16, 16), lambda seen: seen)
     with pytest.raises(ValueError, match="gives 1 channels, the affinity convention has 3"):
         VolumeInferer((6, 16, 16), (3, 8, 8), 4, affinity="nearest")(noise(1, 1, 6, 16, 16), lambda seen: seen)
+
+
+@pytest.mark.parametrize(("places", "sizes"), [(3, [3]), (8, [4, 4]), (9, [4, 3, 2]), (11, [4, 4, 3]), (1, [1])])
+def test_batches_are_full_and_none_but_a_lone_window_is_of_one(places, sizes):
+    image = torch.zeros(1, 1, 1, 2, 2 * places)
+    seen = []
+    VolumeInferer((1, 2, 2), (1, 2, 2), 1, batch=4, pad=(0, 0, 0))(
+        image, lambda windows: seen.append(len(windows)) or windows
+    )
+    assert seen == sizes

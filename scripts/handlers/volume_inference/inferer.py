@@ -135,9 +135,7 @@ class VolumeInferer(Inferer):
         depth, height, width = self.window
         places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
         together = max(1, self.batch // len(self.codes))
-        batches = -(-len(places) // together)
-        for number in range(batches):  # of like sizes: torch is slow on a last window left alone
-            chosen = places[number * len(places) // batches : (number + 1) * len(places) // batches]
+        for chosen in _batches(places, together):
             cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
             votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
@@ -195,6 +193,14 @@ def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
 
 def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(indices).to(image.device)
+
+
+def _batches(places: list[tuple[int, int]], together: int) -> list[list[tuple[int, int]]]:
+    """Places in full batches; the last takes one from that before where it would have one alone, torch's slowest."""
+    ends = [*range(together, len(places), together), len(places)]
+    if together > 2 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
+        ends[-2] -= 1
+    return [places[first:end] for first, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
