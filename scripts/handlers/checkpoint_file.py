@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 import scripts
+from scripts.handlers.made_with import made_with
 
 FORMAT = 1
 """Raised when a reader of older files must know."""
 
 
 def network_content(network: torch.nn.Module, recipe: Mapping[str, Any], iteration: int) -> dict[str, Any]:
-    """What every checkpoint has: weights, the recipe that rebuilds their network, iteration, and versions.
+    """What every checkpoint has: weights, the recipe that rebuilds their network, iteration, and what made it.
 
     Args:
         network: the plain network, neither compiled nor wrapped for several processes.
@@ -25,6 +26,7 @@ def network_content(network: torch.nn.Module, recipe: Mapping[str, Any], iterati
     return {
         "format": FORMAT,
         "version": scripts.__version__,
+        "made_with": made_with(),
         "iteration": iteration,
         "recipe": _plain(recipe),
         "network": network.state_dict(),

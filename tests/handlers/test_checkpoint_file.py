@@ -28,6 +28,8 @@ def test_a_checkpoint_loads_without_running_code_and_carries_its_recipe(tmp_path
     content = torch.load(tmp_path / "sub" / "last.pt", weights_only=True)
     assert content["iteration"] == 7
     assert content["recipe"] == {"sizes": {"width": 4}, "crop": [6, 96, 96], "volumes": "v.h5", "ratio": 0.9}
+    assert content["made_with"]["torch"] == torch.__version__
+    assert f"{os.cpu_count()} cores" in content["made_with"]["machine"]
     assert os.listdir(tmp_path / "sub") == ["last.pt"]
 
 

@@ -1,5 +1,6 @@
 """`python -m scripts report`: one file with everything in it, scores side by side, and what is lacking said."""
 
+import os
 import base64
 import io
 import json
@@ -131,7 +132,8 @@ def test_the_page_tells_runs_seeds_scores_decoders_and_versions(page):
         "threshold 0.4, size 20, dust 20",
         "30 x 6 x 6 nm",
         "python -m scripts report",
-        "MONAI",
+        "Versions and machine of each run and of this page",
+        f"{os.cpu_count()} cores",
     ):
         assert words in page.words, words
 

@@ -19,7 +19,7 @@ from scripts.handlers.checkpoint_file import FORMAT, about_weights, load_checkpo
 
 LARGEST = 25 * 2**20
 """Bytes of the largest file that the zoo takes."""
-KEPT = ("format", "version", "iteration", "recipe", "decoder", "scores")
+KEPT = ("format", "version", "made_with", "iteration", "recipe", "decoder", "scores")
 """What of a checkpoint is kept beside the weights."""
 
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from string import Template
 
-from scripts.handlers.progress import duration
 from scripts.tools.reporting import comparison
 from scripts.tools.reporting.commands import Bundle, bundle_of, evaluation_command, training_command
 from scripts.tools.reporting.loss_curves import charts
-from scripts.tools.reporting.machine import hardware, versions
-from scripts.tools.reporting.markup import NOTHING, table, text
+from scripts.tools.reporting.markup import table, text
+from scripts.tools.reporting.run_tables import labels_of, machine_table, runs_table
 from scripts.tools.reporting.runs import Run
 from scripts.tools.reporting.viewer import Viewer
 
@@ -59,14 +58,14 @@ def page(title: str, runs: Sequence[Run], pictures: Pictures, bundles: Sequence[
         command: that made this page.
     """
     parts = [
-        Part("runs", "What was run", _runs(runs)),
+        Part("runs", "What was run", runs_table(runs)),
         Part("volume", "The volume", _volumes(pictures)),
         Part("curves", "How it learned", _curves(runs)),
         Part("reconstruction", "What pre-training reconstructs", _reconstructions(runs, pictures)),
         Part("segmentation", "Prediction, instances, errors", _segmentations(runs, pictures, bundles)),
         Part("scores", "Scores", _scores(runs, bundles)),
         Part("repeat", "Repeat it", _commands(runs, bundles, command)),
-        Part("made-with", "Made with", _machine(runs)),
+        Part("made-with", "Made with", machine_table(runs)),
     ]
     present = [part for part in parts if part.html]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -80,12 +79,6 @@ def page(title: str, runs: Sequence[Run], pictures: Pictures, bundles: Sequence[
     )
 
 
-def labels_of(runs: Sequence[Run]) -> list[str]:
-    """What to call each run: its folder's name, the path where two are named alike."""
-    names = [run.name for run in runs]
-    return [str(run.path) if names.count(run.name) > 1 else run.name for run in runs]
-
-
 def _lead(runs: Sequence[Run]) -> str:
     tuned, pretraining = [run for run in runs if not run.pretrains], [run for run in runs if run.pretrains]
     counts = [f"{len(some)} {word}" for some, word in ((pretraining, "pre-training"), (tuned, "fine-tuning")) if some]
@@ -96,39 +89,6 @@ def _lead(runs: Sequence[Run]) -> str:
         if found:
             lines.append(f'<p class="result">{text(f"{_task_words(task)}. {found}")}</p>')
     return "".join(lines)
-
-
-def _runs(runs: Sequence[Run]) -> str:
-    rows = []
-    for run, label in zip(runs, labels_of(runs), strict=True):
-        wanted = run.recipe.get("iterations", run.iteration)
-        done = f"{run.iteration:,}" + (f" of {wanted:,}" if run.iteration < wanted else "")
-        speed = f"{run.speed:.1f} crops/s" if run.speed else NOTHING
-        rows.append(
-            [
-                f"<code>{text(label)}</code>",
-                text(run.words),
-                text(run.recipe.get("network", NOTHING)),
-                text(done),
-                text(duration(run.seconds)) if run.seconds else NOTHING,
-                speed,
-                f"{run.ended:%Y-%m-%d %H:%M}",
-                text(run.version or NOTHING),
-            ]
-        )
-    head = ["run", "what", "network", "iterations", "training time", "speed", "ended", "SEM-MAE"]
-    settings = "".join(
-        f"<details><summary>Settings of {text(label)}</summary>"
-        + table(
-            ["setting", "value"],
-            [[text(key), text(value)] for key, value in run.recipe.items()],
-            f"Settings of {label}",
-        )
-        + "</details>"
-        for run, label in zip(runs, labels_of(runs), strict=True)
-        if run.recipe
-    )
-    return table(head, rows, "Runs; the time leaves validation out") + settings
 
 
 def _volumes(pictures: Pictures) -> str:
@@ -229,18 +189,6 @@ def _commands(runs: Sequence[Run], bundles: Sequence[Bundle], command: str) -> s
         lines = [training_command(run, bundle), *([evaluation_command(run, bundle)] if run.test else [])]
         blocks.append(f"<h3>{text(label)}</h3>{_code(*[line for line in lines if line])}")
     return "".join(blocks) + f"<h3>This page</h3>{_code(command)}"
-
-
-def _machine(runs: Sequence[Run]) -> str:
-    rows = [[text(name), text(version)] for name, version in versions().items()]
-    trained = sorted({run.version for run in runs if run.version})
-    words = (
-        f"Where and when this page was made. The runs were trained with SEM-MAE {', '.join(trained)}"
-        if trained
-        else "Where this page was made"
-    )
-    rows.append(["machine", text(hardware())])
-    return f'<p class="soft">{text(words)}.</p>{table(["", "version"], rows, "Versions and machine")}'
 
 
 def _tasks(runs: Sequence[Run]) -> dict[str, list[Run]]:

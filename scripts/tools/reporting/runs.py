@@ -31,6 +31,7 @@ class Run:
         log: entries of `log.jsonl`.
         recipe: the settings in its checkpoint; empty before the first one was saved.
         version: of the project that trained it; "" where unknown.
+        made_with: versions and hardware it was trained with, by name; empty where the checkpoint does not say.
         checkpoint: the file that recipe and scores are from, `best.pt` where there is one.
         best_iteration: of `best.pt`.
         validation: scores on the validation box that `best.pt` was chosen by.
@@ -42,6 +43,7 @@ class Run:
     log: Sequence[Mapping[str, Any]]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
+    made_with: Mapping[str, str] = field(default_factory=dict)
     checkpoint: Path | None = None
     best_iteration: int | None = None
     validation: Sequence[Score] = ()
@@ -153,6 +155,7 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         log=log,
         recipe=content.get("recipe", {}),
         version=str(content.get("version", "")),
+        made_with=content.get("made_with", {}),
         checkpoint=checkpoint,
         best_iteration=int(content["iteration"]) if checkpoint.name == "best.pt" else None,
         validation=_scores_in(folder / "scores.json") or _validation(content),

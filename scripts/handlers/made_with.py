@@ -1,4 +1,4 @@
-"""What a report was made with: versions and hardware in words."""
+"""What a run was made with: versions and hardware in words."""
 
 import os
 import platform
@@ -6,28 +6,35 @@ from pathlib import Path
 
 import monai
 import numpy
-import psutil
 import torch
 
 import scripts
 
 
-def versions() -> dict[str, str]:
-    """Name -> version of what results depend on."""
+def made_with() -> dict[str, str]:
+    """Name -> version of what results depend on, and under "machine" the hardware in words."""
     return {
         "SEM-MAE": scripts.__version__,
         "Python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "MONAI": monai.__version__,
         "numpy": numpy.__version__,
+        "machine": hardware(),
     }
 
 
 def hardware() -> str:
     """`Intel Xeon, 2 cores, 24 GiB memory, no GPU`."""
-    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB memory"
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
-    return ", ".join([_processor(), f"{os.cpu_count()} cores", memory, *(gpus or ["no GPU"])])
+    return ", ".join([_processor(), f"{os.cpu_count()} cores", *_memory(), *(gpus or ["no GPU"])])
+
+
+def _memory() -> list[str]:
+    """In a list of one; of none where the system does not tell."""
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names):
+        return []
+    return [f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB memory"]
 
 
 def _processor() -> str:
