@@ -1,9 +1,9 @@
 """`python -m scripts report`: one file with everything in it, scores side by side, and what is lacking said."""
 
-import os
 import base64
 import io
 import json
+import os
 import shlex
 import shutil
 from html.parser import HTMLParser
