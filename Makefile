@@ -19,7 +19,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(DEMO)/report.html  ## pre-train, fine-tune from it and from scratch, evaluate, predict, decode, score, report: 8 minutes
+demo: $(DEMO)/report.html  ## pre-train, fine-tune from it and from scratch, evaluate, predict, decode, score, report: 5 minutes
 	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
 	@awk -F ' *[|] *' 'FNR == 1 {file++} $$2 !~ /^($(TOLD))$$/ {next} file == 1 {first[$$2] = $$3; next} \
 	  BEGIN {printf "%-34s %12s %12s   %s\n", "score", "pre-trained", "scratch", "better"} \
