@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
-from scripts.ops.label_checks import checked_labels, labels_as_stored
+from scripts.ops.label_checks import labels_as_stored
 
 UNKNOWN = -1
 """The id of voxels that nobody has labelled; 0 is background."""
@@ -76,9 +76,10 @@ def known_labels(label: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: labels that are no whole numbers, empty, of another shape, or negative other than `UNKNOWN`.
     """
-    volume = as_volume(label)
-    known = where_known(volume)
-    return checked_labels(volume if known.all() else np.where(known, volume, 0)), known
+    volume = labels_as_stored(as_volume(label), least=UNKNOWN)
+    known = _known(volume)
+    filled = volume if known.all() else np.where(known, volume, 0)
+    return np.ascontiguousarray(filled, dtype=filled.dtype.newbyteorder("=")), known
 
 
 def where_known(label: NdarrayOrTensor) -> np.ndarray:
@@ -87,7 +88,10 @@ def where_known(label: NdarrayOrTensor) -> np.ndarray:
     Raises:
         ValueError: as `known_labels`.
     """
-    volume = labels_as_stored(as_volume(label), least=UNKNOWN)
+    return _known(labels_as_stored(as_volume(label), least=UNKNOWN))
+
+
+def _known(volume: np.ndarray) -> np.ndarray:
     known: np.ndarray = volume != UNKNOWN if volume.dtype.kind == "i" else np.ones(volume.shape, dtype=bool)
     return known
 

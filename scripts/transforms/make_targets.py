@@ -51,6 +51,7 @@ class MakeTargetsd(MapTransform):
         self.targets, self.erode = tuple(targets), ErodeLabel(erosion)
         self.crop: Size = checked_size(crop, "crop")
         self.label, self.mask = label, mask
+        self._reaches = [_reach(target) for target in self.targets]
         if not self.targets:
             raise ValueError("no targets: give at least one, such as scripts.transforms.AffinityTarget")
         for target in self.targets:
@@ -99,11 +100,10 @@ class MakeTargetsd(MapTransform):
         return item
 
     def _made(self, label: np.ndarray, corner: Size) -> tuple[torch.Tensor, torch.Tensor]:
-        reaches = [_reach(target) for target in self.targets]
-        near = self._around(corner, _farthest(reaches), label.shape)
+        near = self._around(corner, _farthest(self._reaches), label.shape)
         label, corner = self.erode.part(label, near), _within(corner, near)
         maps, sure = [], []
-        for target, reach in zip(self.targets, reaches, strict=True):
+        for target, reach in zip(self.targets, self._reaches, strict=True):
             around = self._around(corner, reach, label.shape)
             inner = self._around(_within(corner, around), NONE, label.shape)
             maps.append(target.maps(label[around], inner))
@@ -112,8 +112,9 @@ class MakeTargetsd(MapTransform):
             made, known = maps[0].astype(np.float32, copy=False), sure[0]
         else:
             made, known = np.concatenate(maps, dtype=np.float32, casting="unsafe"), torch.cat(sure)
-        if not known.all():
-            made[~known.numpy()] = 0
+        unknown = ~known.numpy()
+        if unknown.any():
+            made[unknown] = 0
         return torch.from_numpy(made), known
 
     def _corner(self, shape: tuple[int, ...]) -> Size:
