@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.bench_targets
 
-Long-range affinities move some 8 MB a crop. Where page faults are slow, set MALLOC_TRIM_THRESHOLD_=100000000 and
-MALLOC_MMAP_THRESHOLD_=100000000, so that glibc keeps the memory: the difference is what the faults cost.
+Where page faults are slow, memory that is taken anew for each crop costs more than arithmetic. To see what is left of
+that, set MALLOC_TRIM_THRESHOLD_=100000000 and MALLOC_MMAP_THRESHOLD_=100000000, so that glibc keeps the memory.
 """
 
 import os
