@@ -1,0 +1,73 @@
+"""The small networks that come with bundles load as `inference.json` loads them, and know a volume they never saw."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from monai.bundle import ConfigParser
+
+from scripts.data.synthetic import synthesize_volume
+from scripts.handlers.checkpoint_file import load_checkpoint
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted(path.parents[1].name for path in ROOT.glob("bundles/*/models/model.pt"))
+MARGIN = 1.3
+"""Least ratio of what the network says inside objects to what it says at their borders."""
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    """A drawn volume, in a file as a lab has it."""
+    made = synthesize_volume(shape=(12, 128, 128), seed=11)
+    path = tmp_path_factory.mktemp("volume") / "volume.h5"
+    with h5py.File(path, "w") as file:
+        file["raw"], file["labels"] = made.image, made.labels
+    return path
+
+
+def run_inference(bundle, **options):
+    """Run `inference.json` of a bundle, with no checkpoint named, as MONAI does."""
+    parser = ConfigParser()
+    parser.read_config(str(ROOT / "bundles" / bundle / "configs" / "inference.json"))
+    parser.update({"bundle_root": str(ROOT / "bundles" / bundle), **options})
+    for step in ("imports", "initialize", "run"):
+        parser.get_parsed_content(step)
+    return parser
+
+
+def test_an_encoder_and_an_affinity_network_come_with_their_bundles():
+    assert {"sem_mae_pretrain", "sem_neuron_affinity"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("bundle", SHIPPED)
+def test_weights_are_small_and_say_what_they_were_trained_on(bundle):
+    weights = ROOT / "bundles" / bundle / "models" / "model.pt"
+    assert weights.stat().st_size < 20 * 2**20
+    recipe = load_checkpoint(weights)["recipe"]
+    volume = Path(str(recipe["volumes"]).split(":")[0]).stem
+    assert volume != "synthetic"
+    licence = (ROOT / "bundles" / bundle / "docs" / "data_license.txt").read_text(encoding="utf-8")
+    assert "models/model.pt was trained on" in licence
+    assert "Limits" in (ROOT / "bundles" / bundle / "docs" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_encoder_fills_hidden_tokens_better_than_their_means(volume, tmp_path, capsys):
+    run_inference("sem_mae_pretrain", volume=f"{volume}:raw", box=":,:,:", out=str(tmp_path / "filled.h5"))
+    line = next(line for line in capsys.readouterr().out.splitlines() if "units of each token" in line)
+    assert float(line.split("deviation")[1].split()[0]) < 0.97, line
+
+
+def test_the_affinity_network_tells_borders_from_insides(volume, tmp_path):
+    out = tmp_path / "affinities.h5"
+    windows = {"stride": [6, 32, 32], "pad": [0, 0, 0], "flips": 1}
+    run_inference(
+        "sem_neuron_affinity", volume=f"{volume}:raw", box="0:6,:,:", out=str(out), dtype="float32", **windows
+    )
+    with h5py.File(out) as file, h5py.File(volume) as truth:
+        affinities, labels = file["prediction"][...], truth["labels"][:6]
+    for channel, axis in ((1, 1), (2, 2)):
+        here, before = np.moveaxis(labels, axis, 0)[1:], np.moveaxis(labels, axis, 0)[:-1]
+        said = np.moveaxis(affinities[channel], axis, 0)[1:]
+        inside = said[(here == before) & (here > 0)].mean()
+        assert inside > MARGIN * said[here != before].mean()
