@@ -273,7 +273,7 @@ def test_a_bare_state_dict_of_another_network_is_refused_whole(checkpoint, tmp_p
     [
         ({"bundle": "sem_neurons"}, "there is no bundle 'sem_neurons'; there are: sem_mae_pretrain"),
         ({"weights": "none.pt"}, "none.pt: there is no such file"),
-        ({"half": True}, "give --weights"),
+        ({"bundle": "sem_neuron_bcd", "half": True}, "give --weights"),
     ],
 )
 def test_a_wrong_option_says_the_way_out(options, said, tmp_path):
