@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from scripts.data.margins import read_size
     from scripts.data.order import GlobalBatches
     from scripts.data.region import Region
-    from scripts.data.regions import check_regions, describe, open_regions
+    from scripts.data.region_checks import check_regions
+    from scripts.data.regions import describe, open_regions
     from scripts.data.samplers import crop_batches
 
 __all__ = [
@@ -60,7 +61,7 @@ _WHEN_ASKED = {
     "LoaderBatches": "scripts.data.loader_batches",
     "Manifest": "scripts.data.manifest",
     "Region": "scripts.data.region",
-    "check_regions": "scripts.data.regions",
+    "check_regions": "scripts.data.region_checks",
     "crop_batches": "scripts.data.samplers",
     "describe": "scripts.data.regions",
     "describe_labels": "scripts.data.label_budget",

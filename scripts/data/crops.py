@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 
 from scripts.data.chain import SampleChain
 from scripts.data.region import Region
-from scripts.data.regions import check_regions, region_shares
+from scripts.data.region_checks import check_regions
+from scripts.data.regions import region_shares
 from scripts.data.rejection import RejectionRule
 from scripts.ops.box import Box
 

@@ -10,11 +10,9 @@ from scripts.data.label_search import check_foreground, check_not_swapped
 from scripts.data.manifest import Manifest, Split
 from scripts.data.reduced_region import reduced_region
 from scripts.data.region import Region
+from scripts.data.region_checks import check_grey, check_regions, check_weights
 from scripts.data.regions import (
     SYNTHETIC,
-    check_grey,
-    check_regions,
-    check_weights,
     is_volume_path,
     named_manifest,
     open_entry,

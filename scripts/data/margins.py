@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.data.region import Region
-from scripts.data.regions import check_regions
+from scripts.data.region_checks import check_regions
 
 UNSEEN = (0.125, 0.25, 0.25)
 """Largest share of a labelled extent (z, y, x) that margins may keep out of the crops' centres: sections are few."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.data.prediction_store import PredictionStore, open_store, prediction_format
+from scripts.data.prediction_stores.open import open_store, prediction_format
+from scripts.data.prediction_stores.store import PredictionStore
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -4,11 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from scripts.data.manifest import SPLITS, Manifest, Split, known_manifests, load_manifest
 from scripts.data.reduced_region import reduced_region
 from scripts.data.region import Region
+from scripts.data.region_checks import check_weights
 from scripts.data.section_split import section_split
 from scripts.data.volumes.open import FORMATS, open_volume
 from scripts.data.volumes.reduced import (
@@ -19,7 +18,7 @@ from scripts.data.volumes.reduced import (
     reduction_in_words,
 )
 from scripts.data.volumes.volume import Volume
-from scripts.ops.box import AXES, Box
+from scripts.ops.box import Box
 
 SYNTHETIC = "synthetic"
 
@@ -71,51 +70,6 @@ def stored_regions(
     regions = [region for name in named for region in _open(os.fspath(name), split, box, section_depth, reduce)]
     check_weights(regions)
     return regions
-
-
-def check_weights(regions: Sequence[Region]) -> None:
-    """Raise ValueError, naming two of them, where some regions have a weight and others none."""
-    weighted = [region for region in regions if region.weight is not None]
-    if weighted and len(weighted) < len(regions):
-        bare = next(region.title for region in regions if region.weight is None)
-        raise ValueError(f"{weighted[0].title} has a weight, {bare} has none; give a weight to every volume or to none")
-
-
-def check_grey(regions: Sequence[Region], low: float | None, high: float | None) -> None:
-    """Refuse volumes whose grey values have no declared range, before training.
-
-    Raises:
-        ValueError: a volume that is not uint8, with no range given; or half a range.
-    """
-    if (low is None) != (high is None):
-        raise ValueError(
-            f"grey_low {low}, grey_high {high}: give both, the values that are black and white, or neither"
-        )
-    for region in regions:
-        if low is None and np.dtype(region.image.dtype) != np.uint8:
-            white = 65535 if np.dtype(region.image.dtype) == np.uint16 else 1
-            raise ValueError(
-                f"{region.image.path} has {region.image.dtype} grey values: say which are black and white, for example "
-                f"--grey_low 0 --grey_high {white}"
-            )
-
-
-def check_regions(regions: Sequence[Region], size: Sequence[int]) -> None:
-    """Make sure that a crop of `size` (z, y, x) voxels fits every region.
-
-    Raises:
-        ValueError: no regions, or one that is smaller along some axis; names volume, box, axis and both sizes.
-    """
-    if not regions:
-        raise ValueError("there is no region to take crops from")
-    for region in regions:
-        for axis, want, have in zip(AXES, size, region.box.shape, strict=True):
-            if want > have:
-                raise ValueError(
-                    f"a crop of {_times(size)} voxels does not fit box {region.box} of {region.title} (volume of shape "
-                    f"{tuple(region.image.shape)}): {want} voxels along {axis}, the box has {have}; "
-                    f"make the crop smaller or the box larger"
-                )
 
 
 def region_shares(regions: Sequence[Region]) -> list[float]:

@@ -1,7 +1,7 @@
 """Carry a pre-trained encoder into a network for segmentation: whole, and said aloud, or not at all."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,7 @@ from typing import Any
 import torch
 
 from scripts.data.volumes.reduced import AS_STORED
-
-PARTS = ("patch_embedding", "blocks", "norm")
-"""First words of an encoder's weights."""
-WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before every name."""
-SHOWN = 6
-"""Names told one by one; more are counted."""
+from scripts.handlers.pretrained_weights import encoder_weights, in_words, read_weights
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Transfer:
             ("resized", self.resized),
             ("left out", self.left_out),
         ]
-        return "\n".join(f"  {kind:<11}{len(names):>5}  {_named(names)}".rstrip() for kind, names in rows)
+        return "\n".join(f"  {kind:<11}{len(names):>5}  {in_words(names)}".rstrip() for kind, names in rows)
 
 
 def transfer_encoder(
@@ -96,62 +90,6 @@ def transfer_encoder(
     return transfer
 
 
-def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The weights of a file by name, and the recipe they came with (empty of a bare state dict); runs no code of it.
-
-    Raises:
-        ValueError: no file, damaged, or no state dict.
-    """
-    if not path.is_file():
-        within = path / "checkpoints" / "best.pt"
-        hint = f": name the checkpoint in it, {within}" if within.is_file() else ""
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"--pretrained '{path}' {what}{hint}; leave it out (null) to train from scratch")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else "no message"
-        raise ValueError(
-            f"--pretrained '{path}' ({path.stat().st_size} bytes) cannot be read: it is cut off, damaged, or no file "
-            f"of weights ({type(error).__name__}: {reason})"
-        ) from error
-    origin: dict[str, Any] = {}
-    if isinstance(content, Mapping) and {"format", "network"} <= content.keys():
-        origin = {"iteration": content.get("iteration"), **(content.get("recipe") or {})}
-        content = content["network"]
-    if not isinstance(content, Mapping) or not content:
-        raise ValueError(f"--pretrained '{path}' holds no weights by name, but a {type(content).__name__}")
-    strange = [f"{name} ({type(value).__name__})" for name, value in content.items() if not torch.is_tensor(value)]
-    if strange:
-        raise ValueError(
-            f"--pretrained '{path}' is neither a checkpoint of this project nor a state dict: {_named(strange)} "
-            "are no weights"
-        )
-    return {str(name): value for name, value in content.items()}, origin
-
-
-def encoder_weights(
-    weights: Mapping[str, torch.Tensor], path: Path
-) -> tuple[dict[str, torch.Tensor], tuple[str, ...], bool]:
-    """The encoder's weights without prefix, the names of all others, and whether the encoder came bare.
-
-    Raises:
-        ValueError: no encoder among them.
-    """
-    plain = {_unwrapped(name): value for name, value in weights.items()}
-    inside = {name.removeprefix("encoder."): v for name, v in plain.items() if name.startswith("encoder.")}
-    bare = not inside
-    if bare:
-        inside = {name: value for name, value in plain.items() if name.split(".")[0] in PARTS}
-    if not any(name.split(".")[0] in PARTS for name in inside):
-        raise ValueError(
-            f"--pretrained '{path}' holds no encoder: no weight named encoder.* or {'.*, '.join(PARTS)}.* among "
-            f"its {len(plain)} ({_named(plain)})"
-        )
-    outside = tuple(name for name in plain if name not in inside and not name.startswith("encoder."))
-    return inside, outside, bare
-
-
 def compare(
     wanted: Mapping[str, torch.Tensor], there: Mapping[str, torch.Tensor], outside: tuple[str, ...], bare: bool
 ) -> Transfer:
@@ -192,7 +130,7 @@ def check_fit(
         raise ValueError(f"--pretrained '{path}' is of another encoder: {'; '.join(problems)}. {_way_out(origin)}")
     broken = [name for name in transfer.loaded if not torch.isfinite(there[name]).all()]
     if broken:
-        raise ValueError(f"--pretrained '{path}' holds weights that are not finite: {_named(broken)}; its run failed")
+        raise ValueError(f"--pretrained '{path}' holds weights that are not finite: {in_words(broken)}; its run failed")
 
 
 def _way_out(origin: Mapping[str, Any]) -> str:
@@ -234,23 +172,3 @@ def _other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -
     if here == there:
         return []
     return [f"  reduce is {here} here, {there} in pre-training: right only where the volumes' voxels differ as much"]
-
-
-def _unwrapped(name: str) -> str:
-    while name.startswith(WRAPPERS):
-        for wrapper in WRAPPERS:
-            name = name.removeprefix(wrapper)
-    return name
-
-
-def _named(names: Iterable[str]) -> str:
-    """All names where they are few; else how many begin with which part, or the first ones."""
-    listed = list(names)
-    if len(listed) <= SHOWN:
-        return "; ".join(listed)
-    parts: dict[str, int] = {}
-    for name in listed:
-        parts[name.split(".")[0]] = parts.get(name.split(".")[0], 0) + 1
-    if len(parts) <= SHOWN:
-        return ", ".join(f"{part}.* ({count})" if count > 1 else part for part, count in parts.items())
-    return "; ".join(listed[:SHOWN]) + f"; and {len(listed) - SHOWN} more"

@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 from scripts.data.chain import SampleChain
 from scripts.data.crops import sample_stream
 from scripts.data.region import Region
-from scripts.data.regions import check_grey, open_regions
+from scripts.data.region_checks import check_grey
+from scripts.data.regions import open_regions
 from scripts.data.volumes.reduced import AS_STORED
 
 

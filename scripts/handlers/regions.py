@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from scripts.data.region import Region
-from scripts.data.regions import check_grey, check_regions, open_regions
+from scripts.data.region_checks import check_grey, check_regions
+from scripts.data.regions import open_regions
 from scripts.data.volumes.reduced import AS_STORED
 
 

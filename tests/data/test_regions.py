@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scripts.data.region import Region
-from scripts.data.regions import check_regions, describe, open_regions, region_shares, section_split
+from scripts.data.region_checks import check_regions
+from scripts.data.regions import describe, open_regions, region_shares, section_split
 from scripts.data.volumes import ArrayVolume
 from scripts.data.writing import write_hdf5
 from scripts.ops.box import Box

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
-from scripts.data.prediction_store import open_store, prediction_format
+from scripts.data.prediction_stores.open import open_store, prediction_format
 from scripts.ops.affinities import label_affinities
 from scripts.ops.affinity_convention import LONG_RANGE
 from scripts.ops.contours import label_binary, label_contour

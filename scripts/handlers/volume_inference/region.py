@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.data.region import Region
-from scripts.data.regions import check_grey, open_regions
+from scripts.data.region_checks import check_grey
+from scripts.data.regions import open_regions
 from scripts.data.volumes.reduced import AS_STORED
 
 WHOLE = ":,:,:"

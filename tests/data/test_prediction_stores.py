@@ -10,7 +10,7 @@ import zarr
 
 from scripts.data.background import Background
 from scripts.data.partial_prediction import PartialPrediction
-from scripts.data.prediction_store import open_store, prediction_format
+from scripts.data.prediction_stores.open import open_store, prediction_format
 from scripts.data.predictions import read_prediction
 from scripts.ops.stored_maps import as_stored
 
