@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,8 @@ VERBS = {
     "doctor": ("scripts.tools.doctor:doctor", "look whether everything is here that the project needs, and works"),
 }
 """Verb -> (module:function, one line for the list)."""
+READER_LEFT = 141
+"""Exit code where the reader of our output has gone, as the shell has it: 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if wrong is not None:
             _stop(wrong)
         fire.Fire(function, command=words[1:], name=f"python -m scripts {verb}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_LEFT) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
         if debug:
             raise

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scripts.tools import cli
@@ -125,3 +126,13 @@ def test_a_wrong_input_is_one_line_and_exit_code_two_in_a_real_process():
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
     assert "nowhere/volume.h5" in ended.stderr
+
+
+def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
+    np.save(tmp_path / "volume.npy", np.zeros((2, 8, 8), np.uint8))
+    command = [sys.executable, "-m", "scripts", "inspect", str(tmp_path / "volume.npy")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert said == ""
