@@ -131,6 +131,7 @@ def test_a_wrong_input_is_one_line_and_exit_code_two_in_a_real_process():
 def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
     np.save(tmp_path / "volume.npy", np.zeros((2, 8, 8), np.uint8))
     command = [sys.executable, "-m", "scripts", "inspect", str(tmp_path / "volume.npy")]
+    command += ["--out", str(tmp_path / "sheet.png")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         said = process.stderr.read()
