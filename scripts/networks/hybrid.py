@@ -1,0 +1,45 @@
+"""A residual U-Net with a vision transformer joined at its coarsest level, through a gate that starts at zero."""
+
+import torch
+from torch import nn
+
+from scripts.networks.residual_unet import ResidualUNet, pool
+from scripts.networks.unetr import as_volume
+from scripts.networks.vit import Encoder
+
+
+class HybridUNet(nn.Module):
+    """Add the tokens of an encoder to the coarsest level of a `ResidualUNet`; gives logits.
+
+    The gate is one number a channel, 0 at the start: until it is trained the network computes exactly what its trunk
+    does, so a pre-trained encoder cannot make the start worse.
+
+    Args:
+        encoder: kept as attribute `encoder`; sees all tokens. A token must be one position of the coarsest level.
+        trunk: kept as attribute `trunk`; its head makes the output.
+
+    Raises:
+        ValueError: a patch other than 1 x multiple x multiple of the trunk, or another number of input channels.
+    """
+
+    def __init__(self, encoder: Encoder, trunk: ResidualUNet) -> None:
+        super().__init__()
+        fitting = (1, trunk.multiple, trunk.multiple)
+        if encoder.patch != fitting:
+            raise ValueError(
+                f"patch {encoder.patch} (z, y, x) does not fit the trunk, whose coarsest level has one position for "
+                f"{fitting} voxels: pre-train with that patch, or use a trunk of another fold or number of levels"
+            )
+        if encoder.in_channels != trunk.in_channels:
+            raise ValueError(f"the encoder takes {encoder.in_channels} channels, the trunk {trunk.in_channels}")
+        self.encoder, self.trunk = encoder, trunk
+        self.from_tokens = nn.Linear(encoder.width, trunk.pooled_width)
+        self.gate = nn.Parameter(torch.zeros(trunk.pooled_width))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, C, Z, Y, X), y and x multiples of the patch, to (B, out_channels, Z, Y, X) logits."""
+        levels = self.trunk.descend(image)
+        coarsest = pool(levels[-1])
+        tokens = self.gate * self.from_tokens(self.encoder(image))
+        joined = coarsest + as_volume(tokens, (coarsest.shape[2], coarsest.shape[3], coarsest.shape[4]))
+        return self.trunk.ascend(levels, self.trunk.coarsest(joined))
