@@ -37,6 +37,7 @@ class KnownLabels(Volume):
             )
         dtype = np.dtype(SIGNED.get(stored.name, stored.name))
         super().__init__(labels.path, labels.shape, dtype, labels.voxel_size_nm)
+        self.offset_nm, self.fork_safe = labels.offset_nm, labels.fork_safe
         self.labels, self._stored = labels, stored
         self.known = (Box.whole(self.shape),) if known is None else tuple(known)
         for box in self.known:

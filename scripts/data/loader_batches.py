@@ -49,11 +49,16 @@ class LoaderBatches:
 def worker_loader(
     dataset: CropDataset, batches: GlobalBatches, workers: int, device: torch.device
 ) -> DataLoader[dict[str, Any]]:
-    """A DataLoader that leaves torch's global generator alone, so that reading does not change the network's draws."""
+    """A DataLoader that leaves torch's global generator alone, so that reading does not change the network's draws.
+
+    Its workers are spawned where a volume does not survive a fork.
+    """
+    forks = all(v.fork_safe for region in dataset.regions for v in (region.image, region.label) if v is not None)
     return DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
+        multiprocessing_context=None if forks or not workers else "spawn",
         collate_fn=stack_items,
         prefetch_factor=4 if workers else None,
         pin_memory=device.type == "cuda",

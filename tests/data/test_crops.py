@@ -25,7 +25,7 @@ SIZE = (2, 4, 4)
 class RecordingVolume:
     """A volume in memory that writes down which boxes are read."""
 
-    voxel_size_nm = None
+    voxel_size_nm, fork_safe = None, True
 
     def __init__(self, array: np.ndarray, path: str = "recorded.npy") -> None:
         self.array, self.path, self.reads = array, path, []

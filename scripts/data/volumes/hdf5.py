@@ -11,7 +11,7 @@ import numpy as np
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.file_pages import check_size
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.volume import Place, Volume, checked_array, long_axes
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
 
 Filters = tuple[bool, bool]
@@ -35,24 +35,32 @@ def open_hdf5(path: str, dataset: str | None, voxel_size_nm: Sequence[float] | N
     with _open_file(path) as file:
         found = _choose(file, path, dataset)
         place = f"{path}:{found.name.strip('/')}"
-        shape, _ = checked_array(found.shape, found.dtype, place)
+        kept = long_axes(found.shape)
+        shape, _ = checked_array([found.shape[axis] for axis in kept], found.dtype, place)
         size = voxel_size_nm if voxel_size_nm is not None else _voxel_size(found, place)
         offset = _offset(found)
         if offset is not None:
             check_size(os.path.getsize(path), offset + found.size * found.dtype.itemsize, place)
             return MappedVolume(place, path, shape, found.dtype, size, offset, cache_mib=cache_mib)
-        return Hdf5Chunks(place, path, found, size, cache_mib)
+        return Hdf5Chunks(place, path, found, kept, size, cache_mib)
 
 
 class Hdf5Chunks(ChunkedVolume):
     """A chunked dataset; one without chunks that cannot be mapped is read section by section."""
 
     def __init__(
-        self, path: str, file: str, dataset: h5py.Dataset, voxel_size_nm: Sequence[float] | None, cache_mib: float
+        self,
+        path: str,
+        file: str,
+        dataset: h5py.Dataset,
+        kept: Sequence[int],
+        voxel_size_nm: Sequence[float] | None,
+        cache_mib: float,
     ) -> None:
-        chunks = dataset.chunks or (1, *dataset.shape[1:])
-        super().__init__(path, dataset.shape, dataset.dtype, voxel_size_nm, chunks, cache_mib)
-        self._file, self._name = file, dataset.name
+        stored = dataset.chunks or (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
+        shape, chunks = ([sizes[axis] for axis in kept] for sizes in (dataset.shape, stored))
+        super().__init__(path, shape, dataset.dtype, voxel_size_nm, chunks, cache_mib)
+        self._file, self._name, self._kept, self._axes = file, dataset.name, tuple(kept), dataset.ndim
         self._stored = dataset.dtype
         self._filters = _fast_filters(dataset)
 
@@ -69,16 +77,24 @@ class Hdf5Chunks(ChunkedVolume):
         corner = tuple(i * size for i, size in zip(place, self.chunks, strict=True))
         try:
             if self._filters is not None:
-                info = dataset.id.get_chunk_info_by_coord(corner)
+                first = self._index(corner)
+                info = dataset.id.get_chunk_info_by_coord(first)
                 if info.byte_offset is not None and info.filter_mask == 0:
-                    return self._plain(dataset.id.read_direct_chunk(corner)[1])
-            block = dataset[tuple(slice(low, low + size) for low, size in zip(corner, self.chunks, strict=True))]
+                    return self._plain(dataset.id.read_direct_chunk(first)[1])
+            box = [slice(low, low + size) for low, size in zip(corner, self.chunks, strict=True)]
+            block = dataset[self._index(box)]
         except (OSError, RuntimeError, ValueError) as error:
             raise OSError(
                 f"'{self.path}': the chunk at voxel {corner} (z, y, x) cannot be decoded, the file is corrupt "
                 f"({error}); copy or download it again"
             ) from error
         return np.ascontiguousarray(block, dtype=self.dtype)
+
+    def _index(self, of_kept: Sequence[Any]) -> tuple[Any, ...]:
+        index: list[Any] = [0] * self._axes
+        for axis, item in zip(self._kept, of_kept, strict=True):
+            index[axis] = item
+        return tuple(index)
 
     def _plain(self, chunk: bytes | bytearray) -> np.ndarray:
         """Undo shuffle and deflate. libdeflate takes two thirds of the time of the library's zlib."""
@@ -117,7 +133,7 @@ def _choose(file: h5py.File, path: str, name: str | None) -> h5py.Dataset:
             return found
         raise ValueError(f"'{path}' has no dataset '{name}'; there are: {_listing(_datasets(file))}")
     every = _datasets(file)
-    volumes = [dataset for dataset in every if dataset.ndim == 3]
+    volumes = [dataset for dataset in every if len(long_axes(dataset.shape)) == 3]
     if len(volumes) != 1:
         count = "no 3D dataset" if not volumes else f"{len(volumes)} 3D datasets"
         example = f"; name one, such as '{path}:{volumes[0].name.strip('/')}'" if volumes else ""

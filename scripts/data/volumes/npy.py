@@ -8,7 +8,7 @@ from numpy.lib import format as npy_format
 
 from scripts.data.volumes.file_pages import check_size
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Volume, checked_array
+from scripts.data.volumes.volume import Volume, checked_array, long_axes
 
 
 def open_npy(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
@@ -25,6 +25,7 @@ def open_npy(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float)
         except (ValueError, EOFError) as error:
             raise ValueError(f"'{path}' is corrupt or no .npy file ({error}); write it again with numpy.save") from None
         offset = file.tell()
+    shape = tuple(shape[axis] for axis in long_axes(shape))
     checked_array(shape, stored, path)
     check_size(os.path.getsize(path), offset + int(np.prod(shape, dtype=object)) * stored.itemsize, path)
     return MappedVolume(

@@ -9,11 +9,13 @@ AXES_BEFORE_0_3 = ("t", "c", "z", "y", "x")
 
 
 class Level(NamedTuple):
-    """One scale level: the path of its array, the names of its axes, its voxel size (z, y, x) in nm if stated."""
+    """One scale level: the path of its array, the names of its axes, and, if stated, its voxel size and the position
+    of its first voxel, (z, y, x) in nm."""
 
     path: str
     axes: tuple[str, ...]
     voxel_size_nm: VoxelSize | None
+    offset_nm: VoxelSize | None = None
 
     def leading(self, shape: Sequence[int], place: str) -> int:
         """How many axes of length one stand before z, y, x.
@@ -42,7 +44,7 @@ def multiscales(attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return images[0] if isinstance(images, Sequence) and images and isinstance(images[0], Mapping) else None
 
 
-def scale_level(image: Mapping[str, Any], scale: int, place: str) -> Level:
+def level_at(image: Mapping[str, Any], scale: int, place: str) -> Level:
     """Level `scale` of an image, 0 the finest.
 
     Raises:
@@ -56,23 +58,31 @@ def scale_level(image: Mapping[str, Any], scale: int, place: str) -> Level:
         raise ValueError(f"'{place}' has no scale {scale}; there are: {names}")
     axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", AXES_BEFORE_0_3)]
     names_of_axes = tuple(str(axis.get("name", "")).lower() for axis in axes)
-    factors = [_factors(holder, len(axes), place) for holder in (levels[scale], image)]
-    size = None
-    if factors[0] is not None:
-        both = [a * b for a, b in zip(factors[0], factors[1] or [1.0] * len(axes), strict=True)]
-        size = in_nanometres(both[-3:], [axis.get("unit") for axis in axes[-3:]], place)
-    return Level(str(levels[scale]["path"]), names_of_axes, size)
+    units = [axis.get("unit") for axis in axes[-3:]]
+    own, moved = (_numbers(levels[scale], kind, len(axes), place) for kind in ("scale", "translation"))
+    outer, shift = (_numbers(image, kind, len(axes), place) for kind in ("scale", "translation"))
+    if own is None:
+        return Level(str(levels[scale]["path"]), names_of_axes, None)
+    ones, zeros = [1.0] * len(axes), [0.0] * len(axes)
+    size = in_nanometres([a * b for a, b in zip(own, outer or ones, strict=True)][-3:], units, place)
+    lengths = in_nanometres([1.0] * 3, units, place)
+    offset = None
+    if lengths is not None and (moved or shift):
+        both = [a * b + c for a, b, c in zip(moved or zeros, outer or ones, shift or zeros, strict=True)][-3:]
+        z, y, x = (position * length for position, length in zip(both, lengths, strict=True))
+        offset = (z, y, x)
+    return Level(str(levels[scale]["path"]), names_of_axes, size, offset)
 
 
-def _factors(holder: Mapping[str, Any], count: int, place: str) -> list[float] | None:
-    """The scale among the coordinate transformations of a level or of the image."""
+def _numbers(holder: Mapping[str, Any], kind: str, count: int, place: str) -> list[float] | None:
+    """The scale or translation among the coordinate transformations of a level or of the image."""
     for transformation in holder.get("coordinateTransformations", ()):
-        if transformation.get("type") == "scale":
-            factors = [float(factor) for factor in transformation.get("scale", ())]
-            if len(factors) != count:
+        if transformation.get("type") == kind:
+            numbers = [float(number) for number in transformation.get(kind, ())]
+            if len(numbers) != count:
                 raise ValueError(
-                    f"'{place}': a scale of {len(factors)} numbers {factors} for {count} axes; mend "
+                    f"'{place}': a {kind} of {len(numbers)} numbers {numbers} for {count} axes; fix "
                     "coordinateTransformations in the OME-Zarr metadata"
                 )
-            return factors
+            return numbers
     return None

@@ -13,11 +13,21 @@ FORMATS = {
     "tiff": (".tif", ".tiff"),
     "nifti": (".nii", ".nii.gz"),
     "npy": (".npy",),
+    "n5": (".n5",),
 }
 KNOWN = (
-    "HDF5 (file.h5 or file.h5:dataset), Zarr 2 and 3 and OME-Zarr (folder.zarr or folder.zarr:array), a folder of "
-    "PNG, TIFF or JPEG sections, multi-page TIFF (.tif), NIfTI (.nii, .nii.gz), NumPy (.npy)"
+    "HDF5 (file.h5 or file.h5:dataset), Zarr 2 and 3 and OME-Zarr (folder.zarr or folder.zarr:array), N5 (folder.n5 or "
+    "folder.n5:dataset), Neuroglancer precomputed (its folder), a folder of PNG, TIFF or JPEG sections, multi-page "
+    "TIFF (.tif), NIfTI (.nii, .nii.gz), NumPy (.npy); N5, precomputed and Zarr also at an address (s3://, gs://, "
+    "https://)"
 )
+NESTED = ("hdf5", "zarr", "n5", "precomputed", "remote zarr")
+"""Formats in which a part is named after a colon: a dataset, an array or a scale level."""
+SCALED = ("zarr", "n5", "precomputed", "remote zarr")
+SCHEMES = ("http", "https", "s3", "gs")
+VIEWER_PREFIXES = {"precomputed": "precomputed", "n5": "n5", "zarr": "remote zarr", "zarr2": "remote zarr"}
+VIEWER_PREFIXES |= {"zarr3": "remote zarr"}
+"""What Neuroglancer writes before an address, and the format that it stands for."""
 
 
 def open_volume(
@@ -30,9 +40,12 @@ def open_volume(
     """Open a volume; its voxels are read only when they are asked for.
 
     Args:
-        path: `file.h5:dataset`, `folder.zarr`, `folder.zarr:array`, a folder of sections, `stack.tif`, `file.nii.gz`
-            or `file.npy`. Where an HDF5 file or a Zarr folder has exactly one 3D array, its name may be left out.
-        scale: level of an OME-Zarr image, 0 the finest.
+        path: `file.h5:dataset`, `folder.zarr`, `folder.zarr:array`, `folder.n5:dataset`, a folder with Neuroglancer's
+            `info`, a folder of sections, `stack.tif`, `file.nii.gz` or `file.npy`; or the address of a Zarr, N5 or
+            precomputed volume, such as `s3://bucket/image.zarr`. A scale level may be named: `image.zarr:1`,
+            `precomputed_folder:8_8_30`. Where an HDF5 file or a Zarr folder has exactly one 3D array, its name may be
+            left out. Axes of length 1 beside z, y and x are left out.
+        scale: level of an OME-Zarr, N5 or precomputed image, 0 the finest.
         voxel_size_nm: edge lengths of a voxel (z, y, x) in nm; None takes what the file says.
         cache_mib: memory for decoded chunks and mapped pages in MiB. It is a budget for the run: the volumes of a
             process share one cache, as large as the largest budget among them, and DataLoader workers divide it.
@@ -43,18 +56,21 @@ def open_volume(
     Raises:
         FileNotFoundError: nothing is there.
         ValueError: an unknown format, no such dataset, not a 3D array of numbers, corrupt or cut off.
-        OSError: the file cannot be read.
+        OSError: the file or the address cannot be read.
+        ImportError: a format that needs the extra `cloud`, which is not installed.
     """
     if voxel_size_nm is not None:
         voxel_size_nm = checked_voxel_size(voxel_size_nm, "the argument voxel_size_nm")
     if not cache_mib >= 0:
         raise ValueError(f"cache_mib {cache_mib} is negative; 0 keeps no chunks, 128 is the usual")
     file, inner = _split(os.fspath(path))
-    kind = _kind(file)
-    if inner is not None and kind not in ("hdf5", "zarr"):
+    kind, file = _kind(file)
+    if inner is not None and kind not in NESTED:
         raise ValueError(f"'{file}' holds one volume, so '{inner}' after the colon means nothing; leave ':{inner}' out")
-    if scale != 0 and kind != "zarr":
-        raise ValueError(f"scale {scale} was asked of '{file}'; only OME-Zarr has scale levels, leave scale out")
+    if scale != 0 and kind not in SCALED:
+        raise ValueError(
+            f"scale {scale} was asked of '{file}'; only OME-Zarr, N5 and precomputed have scale levels, leave scale out"
+        )
     # Each format's libraries are loaded only when it is asked for.
     if kind == "hdf5":
         from scripts.data.volumes.hdf5 import open_hdf5
@@ -76,6 +92,18 @@ def open_volume(
         from scripts.data.volumes.npy import open_npy
 
         return open_npy(file, voxel_size_nm, cache_mib)
+    if kind == "n5":
+        from scripts.data.volumes.n5 import open_n5
+
+        return open_n5(file, inner, scale, voxel_size_nm, cache_mib)
+    if kind == "precomputed":
+        from scripts.data.volumes.precomputed import open_precomputed
+
+        return open_precomputed(file, inner, scale, voxel_size_nm, cache_mib)
+    if kind == "remote zarr":
+        from scripts.data.volumes.remote_zarr import open_remote_zarr
+
+        return open_remote_zarr(file, inner, scale, voxel_size_nm, cache_mib)
     from scripts.data.volumes.sections import open_sections
 
     return open_sections(file, voxel_size_nm, cache_mib)
@@ -83,27 +111,59 @@ def open_volume(
 
 def _split(path: str) -> tuple[str, str | None]:
     """`file.h5:dataset` to its two parts; a colon in the name of a file that exists is part of it."""
-    if os.path.exists(path) or ":" not in path or "://" in path:
+    if "://" in path:
+        scheme, _, rest = path.rpartition("://")
+        host, slash, within = rest.partition("/")
+        folder, colon, inner = within.partition(":")
+        return f"{scheme}://{host}{slash}{folder}", (inner.strip("/") or None) if colon else None
+    if os.path.exists(path) or ":" not in path:
         return path, None
     file, inner = path.rsplit(":", 1)
     return file, inner.strip("/") or None
 
 
-def _kind(file: str) -> str:
+def _kind(file: str) -> tuple[str, str]:
+    """The format of a file or address, and the path without what a viewer writes before it."""
     name = os.path.basename(file.rstrip("/")).lower()
     kind = next((kind for kind, suffixes in FORMATS.items() if name.endswith(suffixes)), None)
     if "://" in file:
-        raise ValueError(f"'{file}' is an address; volumes are read from a local disk, download it first")
+        return _kind_at_address(file, kind)
     if not os.path.exists(file):
         raise FileNotFoundError(f"there is no volume '{file}'{_similar(file)}")
     if os.path.isdir(file):
         metadata = any(os.path.exists(os.path.join(file, name)) for name in ("zarr.json", ".zarray", ".zgroup"))
-        return "zarr" if metadata or kind == "zarr" else "sections"
+        if metadata or kind == "zarr":
+            return "zarr", file
+        if kind == "n5" or os.path.isfile(os.path.join(file, "attributes.json")):
+            return "n5", file
+        return "precomputed" if os.path.isfile(os.path.join(file, "info")) else "sections", file
     if name.endswith((".png", ".jpg", ".jpeg")):
         raise ValueError(f"'{file}' is one 2D section; give the folder that holds all sections")
-    if kind is None or kind == "zarr":
+    if kind is None or kind in ("zarr", "n5"):
         raise ValueError(f"'{file}' is of an unknown format; known are: {KNOWN}")
-    return kind
+    return kind, file
+
+
+def _kind_at_address(file: str, kind: str | None) -> tuple[str, str]:
+    scheme, _, rest = file.partition("://")
+    if scheme in VIEWER_PREFIXES and rest.partition("://")[0] in SCHEMES:
+        return VIEWER_PREFIXES[scheme], rest
+    from scripts.data.volumes.cloud import Store, without_secrets
+
+    shown = without_secrets(file)
+    if scheme not in SCHEMES:
+        raise ValueError(f"'{shown}' is an address of a kind that is not read; read are {', '.join(SCHEMES)}")
+    if kind in ("zarr", "n5"):
+        return "remote zarr" if kind == "zarr" else "n5", file
+    store = Store(file)
+    marks = (("info", "precomputed"), ("attributes.json", "n5"), ("zarr.json", "remote zarr"))
+    for key, found in (*marks, (".zattrs", "remote zarr"), (".zarray", "remote zarr")):
+        if store.read(key) is not None:
+            return found, file
+    raise ValueError(
+        f"'{shown}' holds neither a precomputed volume nor N5 nor Zarr; give the folder that has info, attributes.json "
+        "or zarr.json"
+    )
 
 
 def _similar(file: str) -> str:

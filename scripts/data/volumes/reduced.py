@@ -40,6 +40,7 @@ class ReducedVolume(Volume):
         size = volume.voxel_size_nm
         larger = None if size is None else [edge * factor for edge, factor in zip(size, self.factors, strict=True)]
         super().__init__(volume.path, reduced_shape(volume.shape, self.factors), volume.dtype, larger)
+        self.offset_nm, self.fork_safe = volume.offset_nm, volume.fork_safe
 
     def _read(self, low: Place, high: Place) -> np.ndarray:
         (z0, y0, x0), (z1, y1, x1), (fz, fy, fx) = low, high, self.factors

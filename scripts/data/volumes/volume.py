@@ -38,12 +38,16 @@ class Volume(ABC):
         shape: voxels (z, y, x).
         dtype: type of a voxel, in native byte order.
         voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, or None where the file does not say.
+        offset_nm: position of the first voxel (z, y, x) in nm, or None where the file does not say.
+        fork_safe: whether worker processes that read it may be made by fork.
     """
 
     path: str
     shape: tuple[int, int, int]
     dtype: np.dtype
     voxel_size_nm: VoxelSize | None
+    offset_nm: VoxelSize | None = None
+    fork_safe: bool = True
     ndim = 3
 
     def __init__(
@@ -138,6 +142,25 @@ class ArrayVolume(Volume):
     def _read(self, low: Place, high: Place) -> np.ndarray:
         (z0, y0, x0), (z1, y1, x1) = low, high
         return np.array(self._array[z0:z1, y0:y1, x0:x1], dtype=self.dtype, order="C")
+
+
+def long_axes(shape: Sequence[int]) -> list[int]:
+    """The axes to read of an array that may have axes of length 1 beside z, y, x.
+
+    Of more than three axes, those of length 1 are left out: the first ones first, so that a volume of one section
+    keeps its z.
+
+    Args:
+        shape: of the stored array.
+
+    Returns:
+        Numbers of the axes that are kept, three of them unless more are longer than 1.
+    """
+    kept = list(range(len(shape)))
+    for axis, size in enumerate(shape):
+        if len(kept) > 3 and size == 1:
+            kept.remove(axis)
+    return kept
 
 
 def checked_array(shape: Sequence[int], dtype: Any, place: str) -> tuple[tuple[int, int, int], np.dtype]:

@@ -12,8 +12,8 @@ import zarr
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
 from scripts.data.volumes.chunked import ChunkedVolume
-from scripts.data.volumes.ome_zarr import multiscales, scale_level
-from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.ome_zarr import Level, level_at, multiscales
+from scripts.data.volumes.volume import Place, Volume, checked_array, long_axes
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")
@@ -43,16 +43,14 @@ def open_zarr(
     place = f"{path}:{inner}" if inner else path
     image = multiscales(node.attrs) if isinstance(node, zarr.Group) else None
     if image is not None:
-        level = scale_level(image, scale, place)
+        level = level_at(image, scale, place)
         within = f"{inner}/{level.path}" if inner else level.path
         array = _node(path, within)
         if isinstance(array, zarr.Group):
             raise ValueError(
                 f"'{path}:{within}' is a group where the OME-Zarr metadata promise an array; write it again"
             )
-        leading = level.leading(array.shape, place)
-        size = level.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
-        return ZarrChunks(place, os.path.join(path, within), array, leading, size, cache_mib)
+        return _level(place, os.path.join(path, within), array, level, voxel_size_nm, cache_mib)
     if isinstance(node, zarr.Group):
         images = [name for name, child in node.groups() if multiscales(child.attrs) is not None]
         if len(images) == 1 and not any(True for _ in node.arrays()):  # as bioformats2raw lays an image out
@@ -63,9 +61,12 @@ def open_zarr(
         array = node
     if scale != 0:
         raise ValueError(f"scale {scale} was asked of '{place}', a plain array without scale levels; leave scale out")
-    checked_array(array.shape, array.dtype, place)
+    if (named := _named_level(path, inner, place)) is not None:
+        return _level(place, os.path.join(path, inner or ""), array, named, voxel_size_nm, cache_mib)
+    kept = long_axes(array.shape)
+    checked_array([array.shape[axis] for axis in kept], array.dtype, place)
     size = _voxel_size(array, path, inner, place) if voxel_size_nm is None else voxel_size_nm
-    return ZarrChunks(place, os.path.join(path, inner or ""), array, 0, size, cache_mib)
+    return ZarrChunks(place, os.path.join(path, inner or ""), array, kept, size, cache_mib)
 
 
 class OpenedArray(NamedTuple):
@@ -77,32 +78,47 @@ class OpenedArray(NamedTuple):
 
 
 class ZarrChunks(ChunkedVolume):
-    """A Zarr array; `leading` axes of length one before z are left out."""
+    """A Zarr array.
+
+    Args:
+        path, voxel_size_nm, cache_mib: as `ChunkedVolume`.
+        folder: of the array.
+        array: the array, for its metadata.
+        kept: the axes that are z, y, x; the others have length 1.
+    """
 
     def __init__(
         self,
         path: str,
         folder: str,
         array: zarr.Array,
-        leading: int,
+        kept: Sequence[int],
         voxel_size_nm: Sequence[float] | None,
         cache_mib: float,
     ) -> None:
-        super().__init__(path, array.shape[leading:], array.dtype, voxel_size_nm, array.chunks[leading:], cache_mib)
-        self._folder, self._leading = folder, leading
+        shape, chunks = ([sizes[axis] for axis in kept] for sizes in (array.shape, array.chunks))
+        super().__init__(path, shape, array.dtype, voxel_size_nm, chunks, cache_mib)
+        self._folder, self._kept, self._axes = folder, tuple(kept), array.ndim
 
     def _open_file(self) -> OpenedArray:
         array = zarr.open_array(self._folder, mode="r")
-        return OpenedArray(array, _fast_decoder(array), _stored_type(array))
+        whole = int(np.prod(array.chunks)) == int(np.prod(self.chunks))  # else a chunk is longer than an axis left out
+        return OpenedArray(array, _fast_decoder(array) if whole else None, _stored_type(array))
+
+    def _index(self, of_kept: Sequence[Any]) -> tuple[Any, ...]:
+        index: list[Any] = [0] * self._axes
+        for axis, item in zip(self._kept, of_kept, strict=True):
+            index[axis] = item
+        return tuple(index)
 
     def _decode(self, file: OpenedArray, place: Place) -> np.ndarray:
         corner = tuple(i * size for i, size in zip(place, self.chunks, strict=True))
         try:
             if file.decode is None:
                 box = tuple(slice(low, low + size) for low, size in zip(corner, self.chunks, strict=True))
-                block = np.asarray(file.array[(0,) * self._leading + box])
+                block = np.asarray(file.array[self._index(box)])
                 return np.ascontiguousarray(block, dtype=self.dtype)
-            key = file.array.metadata.encode_chunk_key((0,) * self._leading + place)
+            key = file.array.metadata.encode_chunk_key(self._index(place))
             try:
                 with open(os.path.join(self._folder, key), "rb") as stored:
                     data = stored.read()
@@ -116,6 +132,31 @@ class ZarrChunks(ChunkedVolume):
                 f"'{self.path}': the chunk at voxel {corner} (z, y, x) cannot be decoded, it is corrupt or cut off "
                 f"({error}); copy or write it again"
             ) from error
+
+
+def _level(
+    place: str,
+    folder: str,
+    array: zarr.Array,
+    level: Level,
+    voxel_size_nm: Sequence[float] | None,
+    cache_mib: float,
+) -> ZarrChunks:
+    """A scale level of an OME-Zarr image as a volume."""
+    kept = range(level.leading(array.shape, place), array.ndim)
+    size = level.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
+    volume = ZarrChunks(place, folder, array, kept, size, cache_mib)
+    volume.offset_nm = level.offset_nm
+    return volume
+
+
+def _named_level(path: str, inner: str | None, place: str) -> Level | None:
+    """The level of an OME-Zarr image whose array was named, such as `image.zarr:1`, or None."""
+    parent, _, last = (inner or "").rpartition("/")
+    folder = os.path.join(path, parent)
+    image = multiscales(zarr.open(folder, mode="r").attrs) if inner and is_zarr(folder) else None
+    names = [str(one.get("path")) for one in image.get("datasets", ())] if image is not None else []
+    return level_at(image, names.index(last), place) if image is not None and last in names else None
 
 
 def _node(path: str, inner: str | None) -> zarr.Array | zarr.Group:
@@ -134,7 +175,7 @@ def _node(path: str, inner: str | None) -> zarr.Array | zarr.Group:
 
 def _only_volume(group: zarr.Group, path: str, inner: str | None) -> tuple[str, zarr.Array]:
     every = _arrays(group)
-    volumes = [(name, array) for name, array in every if array.ndim == 3]
+    volumes = [(name, array) for name, array in every if len(long_axes(array.shape)) == 3]
     if len(volumes) != 1:
         count = "no 3D array" if not volumes else f"{len(volumes)} 3D arrays"
         prefix = f"{inner}/" if inner else ""

@@ -40,9 +40,9 @@ def test_an_unknown_format_is_answered_with_the_known_ones(tmp_path, name):
         open_volume(tmp_path / name)
 
 
-def test_an_address_is_no_path():
-    with pytest.raises(ValueError, match=r"'s3://bucket/v\.zarr' is an address; .* download it first"):
-        open_volume("s3://bucket/v.zarr")
+def test_an_address_of_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match=r"'ftp://host/v\.zarr' is an address of a kind that is not read; .* http"):
+        open_volume("ftp://host/v.zarr")
 
 
 def test_datasets_there_are_are_listed(tmp_path):
@@ -272,7 +272,7 @@ def test_what_a_format_has_not_is_not_ignored(write):
     path = write("npy", VOXELS)
     with pytest.raises(ValueError, match="'raw' after the colon means nothing; leave ':raw' out"):
         open_volume(f"{path}:raw")
-    with pytest.raises(ValueError, match="only OME-Zarr has scale levels"):
+    with pytest.raises(ValueError, match="only OME-Zarr, N5 and precomputed have scale levels"):
         open_volume(path, scale=1)
     with pytest.raises(ValueError, match="cache_mib -1 is negative"):
         open_volume(path, cache_mib=-1)

@@ -1,0 +1,204 @@
+"""N5, Neuroglancer precomputed, and Zarr at an address: voxels that tensorstore reads, box by box."""
+
+import functools
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from scripts.data.volumes.chunk_cache import share_of_budget
+from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.voxel_size import VoxelSize
+
+EXTRA = "pip install 'sem-mae[cloud]'"
+RETRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "2s"}
+"""Of each request to a server, so that one that is gone is an error within seconds."""
+_first_process: int | None = None
+"""The process that loaded tensorstore. Its threads do not survive a fork."""
+
+
+def load_tensorstore(place: str) -> Any:
+    """Import tensorstore.
+
+    Args:
+        place: the volume that needs it, for the error.
+
+    Raises:
+        ImportError: it is not installed.
+        RuntimeError: this process was forked from one that had loaded it.
+    """
+    global _first_process
+    if "tensorstore" in sys.modules and _first_process not in (None, os.getpid()):
+        raise RuntimeError(
+            f"'{place}' is read by tensorstore, which does not survive a fork; start worker processes with "
+            "multiprocessing_context='spawn'"
+        )
+    try:
+        import tensorstore
+    except ImportError as error:
+        raise ImportError(f"'{place}' is read by tensorstore, which is not installed; {EXTRA}") from error
+    _first_process = os.getpid()
+    return tensorstore
+
+
+class Store:
+    """The small files beside the chunks of a volume: in a folder, or at an s3, gs, http or https address.
+
+    Args:
+        address: folder or address.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self.shown = without_secrets(self.address)
+        self._opened: Any = None
+
+    def location(self, inner: str = "") -> Any:
+        """The `kvstore` of a tensorstore spec for a path in the store."""
+        within = f"{inner.strip('/')}/" if inner.strip("/") else ""
+        if "://" in self.address:
+            return f"{self.address}/{within}"
+        return {"driver": "file", "path": f"{os.path.abspath(self.address)}/{within}"}
+
+    def read(self, key: str) -> bytes | None:
+        """Bytes of a file, or None where there is none.
+
+        Raises:
+            OSError: the address cannot be reached, or does not let us read.
+        """
+        tensorstore = load_tensorstore(self.shown)
+        try:
+            if self._opened is None:
+                self._opened = tensorstore.KvStore.open(self.location(), context=_context(os.getpid(), 0)).result()
+            result = self._opened.read(key).result()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise OSError(f"'{self.shown}' cannot be read ({reason(error)}); {remedy(self.address)}") from None
+        return result.value if result.state == "value" else None
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        """A JSON object, or None where there is no such file.
+
+        Raises:
+            ValueError: it is not JSON.
+            OSError: it cannot be read.
+        """
+        content = self.read(key)
+        if content is None:
+            return None
+        try:
+            found = json.loads(content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError(f"'{self.shown}': {key} is not a JSON object, it is corrupt or cut off; write it again")
+        return found
+
+
+class CloudVolume(Volume):
+    """An array that tensorstore reads. Several chunks are fetched at a time and kept in one cache for the process.
+
+    Args:
+        path: how the volume is opened again.
+        spec: driver, location and format of the array, as tensorstore takes it.
+        axes: for z, y, x the number of the stored axis; the other stored axes have length 1.
+        voxel_size_nm: as `Volume`.
+        offset_nm: position of the first voxel, (z, y, x) in nm, if stated.
+        cache_mib: budget of decoded chunks in MiB for the whole run.
+    """
+
+    fork_safe = False
+
+    def __init__(
+        self,
+        path: str,
+        spec: dict[str, Any],
+        axes: Sequence[int],
+        voxel_size_nm: Sequence[float] | None,
+        offset_nm: VoxelSize | None,
+        cache_mib: float,
+    ) -> None:
+        self._spec, self._axes, self.cache_mib = spec, tuple(axes), cache_mib
+        self.path = path
+        array = self._array()
+        shape = [array.shape[axis] for axis in self._axes]
+        super().__init__(path, shape, array.dtype.numpy_dtype, voxel_size_nm)
+        self.offset_nm = offset_nm
+
+    def _array(self) -> Any:
+        """The array with every axis from 0 on."""
+        tensorstore = load_tensorstore(self.path)
+        limit = share_of_budget(self.cache_mib)
+        try:
+            array = tensorstore.open(self._spec, open=True, read=True, context=_context(os.getpid(), limit)).result()
+        except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
+            raise ValueError(
+                f"'{self.path}' cannot be opened as {self._spec['driver']} ({reason(error)}); check how it was written"
+            ) from None
+        return array[tensorstore.d[:].translate_to[0]]
+
+    def _open(self, inherited: Any) -> Any:
+        return self._array()
+
+    def _read(self, low: Place, high: Place) -> np.ndarray:
+        array = self._opened()
+        index: list[Any] = [0] * array.rank
+        for axis, first, last in zip(self._axes, low, high, strict=True):
+            index[axis] = slice(first, last)
+        try:
+            block = array[tuple(index)].read().result()
+        except (ValueError, RuntimeError, OSError) as error:
+            box = ",".join(f"{first}:{last}" for first, last in zip(low, high, strict=True))
+            raise OSError(
+                f"'{self.path}': the chunks of box {box} (z, y, x) cannot be read ({reason(error)}); write or copy "
+                "them again, or check the connection"
+            ) from None
+        stored = sorted(self._axes)
+        return np.ascontiguousarray(block.transpose([stored.index(axis) for axis in self._axes]), dtype=self.dtype)
+
+
+def reason(error: Exception) -> str:
+    """What tensorstore reports, without addresses, credentials and source locations."""
+    text = re.sub(
+        r"\s*\[[^\[\]]*\]|\s*\[(tensorstore_spec|domain|source locations)=.*", "", str(error), flags=re.DOTALL
+    )
+    text = re.sub(r"(?:[a-z0-9]+://|kvstore:)\S*|\"[^\"]*://[^\"]*\"", "the address", text)
+    return " ".join(text.split())[:200]
+
+
+def without_secrets(address: str) -> str:
+    """An address without user, password and query, which may hold a key."""
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def remedy(address: str) -> str:
+    """What to check where an address cannot be read."""
+    if address.startswith("s3://"):
+        return "check bucket and region, and set AWS_ACCESS_KEY_ID or AWS_PROFILE where the bucket is not public"
+    if address.startswith("gs://"):
+        return "check the bucket, and set GOOGLE_APPLICATION_CREDENTIALS where it is not public"
+    return "check the address and the connection" if "://" in address else "check the permissions of the folder"
+
+
+@functools.lru_cache(maxsize=8)
+def _context(process: int, cache_bytes: int) -> Any:
+    """One cache and one way to connect for the volumes of a process."""
+    import tensorstore
+
+    settings: dict[str, Any] = {
+        "cache_pool": {"total_bytes_limit": cache_bytes},
+        "http_request_retries": RETRIES,
+        "s3_request_retries": RETRIES,
+        "gcs_request_retries": RETRIES,
+    }
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+    if not any(key in os.environ for key in keys) and not os.path.exists(os.path.expanduser("~/.aws")):
+        settings["aws_credentials"] = {"type": "anonymous"}
+    return tensorstore.Context(settings)

@@ -1,0 +1,71 @@
+"""Zarr 2 and 3 at an address: an array, or a scale level of an OME-Zarr image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.data.volumes.cloud import CloudVolume, Store
+from scripts.data.volumes.ome_zarr import Level, level_at, multiscales
+from scripts.data.volumes.volume import Volume, checked_array, long_axes
+from scripts.data.volumes.voxel_size import stated_voxel_size
+
+DRIVERS = {2: "zarr", 3: "zarr3"}
+
+
+def open_remote_zarr(
+    path: str, inner: str | None, scale: int, voxel_size_nm: Sequence[float] | None, cache_mib: float
+) -> Volume:
+    """An array of a Zarr hierarchy at an address as a volume.
+
+    Args:
+        path: address of the root.
+        inner: path of an array, an image or a scale level; None takes the root.
+        scale: level of an OME-Zarr image, 0 the finest.
+
+    Raises:
+        ValueError: no such array or level, or one that is no volume.
+        OSError: the address cannot be read.
+    """
+    store = Store(path)
+    name = inner or ""
+    place = f"{path}:{name}" if name else path
+    level: Level | None = None
+    image = multiscales(_attributes(store, name))
+    if image is not None:
+        level = level_at(image, scale, place)
+        name = f"{name}/{level.path}" if name else level.path
+    else:
+        parent, _, last = name.rpartition("/")
+        image = multiscales(_attributes(store, parent)) if name else None
+        names = [str(one.get("path")) for one in image.get("datasets", ())] if image else []
+        if image is not None and last in names:
+            level = level_at(image, names.index(last), place)
+        if scale != 0:
+            raise ValueError(f"scale {scale} was asked of '{store.shown}:{name}', one array; name its image")
+    array, version = _array(store, name)
+    if array is None:
+        raise ValueError(f"'{store.shown}' has no Zarr array '{name}'; name one as '{store.shown}:ARRAY'")
+    shape = array["shape"]
+    kept = long_axes(shape) if level is None else list(range(level.leading(shape, place), len(shape)))
+    checked_array([shape[axis] for axis in kept], array.get("dtype", array.get("data_type")), place)
+    spec = {"driver": DRIVERS[version], "kvstore": store.location(name)}
+    size = voxel_size_nm
+    if size is None:
+        size = level.voxel_size_nm if level else stated_voxel_size(_attributes(store, name), place)
+    return CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
+
+
+def _attributes(store: Store, name: str) -> Mapping[str, Any]:
+    prefix = f"{name}/" if name else ""
+    found = store.read_json(f"{prefix}zarr.json")
+    if found is not None:
+        return dict(found.get("attributes", {}))
+    return store.read_json(f"{prefix}.zattrs") or {}
+
+
+def _array(store: Store, name: str) -> tuple[dict[str, Any] | None, int]:
+    """Metadata of an array and the version of its format; None where there is no array."""
+    prefix = f"{name}/" if name else ""
+    found = store.read_json(f"{prefix}zarr.json")
+    if found is not None:
+        return (found if found.get("node_type") == "array" else None), 3
+    return store.read_json(f"{prefix}.zarray"), 2
