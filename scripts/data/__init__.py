@@ -7,31 +7,32 @@ wait for it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scripts.data.rejection import MissingSection, MostlyBlack
-from scripts.data.volumes import ArrayVolume, Volume, open_volume, reduced_labels, reduced_volume
+from scripts.data.sampling.rejection import MissingSection, MostlyBlack
+from scripts.data.volumes import ArrayVolume, Volume, downsampled_labels, downsampled_volume, open_volume
 
 if TYPE_CHECKING:
-    from scripts.data.box_dataset import BoxDataset
-    from scripts.data.crops import CropDataset
-    from scripts.data.device_crops import DeviceBatches
-    from scripts.data.known_labels import KnownLabels
-    from scripts.data.label_budget import describe_labels
-    from scripts.data.labels import labelled_regions
-    from scripts.data.loader_batches import LoaderBatches
-    from scripts.data.manifest import Manifest, load_manifest
-    from scripts.data.margins import read_size
-    from scripts.data.order import GlobalBatches
-    from scripts.data.region import Region
-    from scripts.data.region_checks import check_regions
-    from scripts.data.regions import describe, open_regions
-    from scripts.data.samplers import crop_batches
+    from scripts.data.datasets.manifest import Manifest, load_manifest
+    from scripts.data.regions.box_dataset import BoxDataset
+    from scripts.data.regions.image_regions import check_held_out, held_out_box, image_regions
+    from scripts.data.regions.known_labels import KnownLabels
+    from scripts.data.regions.label_budget import describe_labels
+    from scripts.data.regions.labelled_regions import labelled_regions
+    from scripts.data.regions.open_regions import describe, open_regions
+    from scripts.data.regions.read_margins import read_size
+    from scripts.data.regions.region import Region
+    from scripts.data.regions.region_checks import check_regions
+    from scripts.data.sampling.batch_sampler import GlobalBatchSampler
+    from scripts.data.sampling.crop_batches import crop_batches
+    from scripts.data.sampling.crops import CropDataset
+    from scripts.data.sampling.device_crops import DeviceBatches
+    from scripts.data.sampling.loader_batches import LoaderBatches
 
 __all__ = [
     "ArrayVolume",
     "BoxDataset",
     "CropDataset",
     "DeviceBatches",
-    "GlobalBatches",
+    "GlobalBatchSampler",
     "KnownLabels",
     "LoaderBatches",
     "Manifest",
@@ -39,36 +40,42 @@ __all__ = [
     "MostlyBlack",
     "Region",
     "Volume",
+    "check_held_out",
     "check_regions",
     "crop_batches",
     "describe",
     "describe_labels",
+    "downsampled_labels",
+    "downsampled_volume",
+    "held_out_box",
+    "image_regions",
     "labelled_regions",
     "load_manifest",
     "open_regions",
     "open_volume",
     "read_size",
-    "reduced_labels",
-    "reduced_volume",
 ]
 
 _WHEN_ASKED = {
-    "BoxDataset": "scripts.data.box_dataset",
-    "CropDataset": "scripts.data.crops",
-    "DeviceBatches": "scripts.data.device_crops",
-    "GlobalBatches": "scripts.data.order",
-    "KnownLabels": "scripts.data.known_labels",
-    "LoaderBatches": "scripts.data.loader_batches",
-    "Manifest": "scripts.data.manifest",
-    "Region": "scripts.data.region",
-    "check_regions": "scripts.data.region_checks",
-    "crop_batches": "scripts.data.samplers",
-    "describe": "scripts.data.regions",
-    "describe_labels": "scripts.data.label_budget",
-    "labelled_regions": "scripts.data.labels",
-    "load_manifest": "scripts.data.manifest",
-    "open_regions": "scripts.data.regions",
-    "read_size": "scripts.data.margins",
+    "check_held_out": "scripts.data.regions.image_regions",
+    "held_out_box": "scripts.data.regions.image_regions",
+    "image_regions": "scripts.data.regions.image_regions",
+    "BoxDataset": "scripts.data.regions.box_dataset",
+    "CropDataset": "scripts.data.sampling.crops",
+    "DeviceBatches": "scripts.data.sampling.device_crops",
+    "GlobalBatchSampler": "scripts.data.sampling.batch_sampler",
+    "KnownLabels": "scripts.data.regions.known_labels",
+    "LoaderBatches": "scripts.data.sampling.loader_batches",
+    "Manifest": "scripts.data.datasets.manifest",
+    "Region": "scripts.data.regions.region",
+    "check_regions": "scripts.data.regions.region_checks",
+    "crop_batches": "scripts.data.sampling.crop_batches",
+    "describe": "scripts.data.regions.open_regions",
+    "describe_labels": "scripts.data.regions.label_budget",
+    "labelled_regions": "scripts.data.regions.labelled_regions",
+    "load_manifest": "scripts.data.datasets.manifest",
+    "open_regions": "scripts.data.regions.open_regions",
+    "read_size": "scripts.data.regions.read_margins",
 }
 
 

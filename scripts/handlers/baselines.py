@@ -7,8 +7,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch.utils.data import Dataset
 
-from scripts.handlers.records import Recorder
-from scripts.networks.paste import voxel_mask
+from scripts.handlers.metric_logger import MetricLogger
+from scripts.networks.reconstruction_to_grey import voxel_mask
 from scripts.networks.tokens import normalise_tokens, to_tokens
 from scripts.ops.interpolation import interpolate_hidden
 
@@ -32,7 +32,7 @@ class Baselines:
         recorder: told of the scores.
     """
 
-    def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, recorder: Recorder) -> None:
+    def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, recorder: MetricLogger) -> None:
         self.dataset, self.patch, self.crops, self.recorder = dataset, (patch[0], patch[1], patch[2]), crops, recorder
 
     def attach(self, engine: Engine) -> None:

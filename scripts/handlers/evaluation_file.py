@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.data.region import Region
-from scripts.data.writing import new_hdf5
+from scripts.data.files.writing import new_hdf5
+from scripts.data.regions.region import Region
+from scripts.engines.switches import switch
 from scripts.handlers.score_table import ScoreTable
-from scripts.handlers.switches import switch
-from scripts.metrics.threshold_choice import ThresholdChoice
-from scripts.ops.stored_maps import RANGES, as_stored
+from scripts.metrics.decoder_search import DecoderSearch
+from scripts.ops.quantize import RANGES, quantize
 
 CHUNKS = (4, 128, 128)
 """Voxels (z, y, x) of a gzip chunk."""
@@ -50,7 +50,7 @@ class EvaluationFile:
         self,
         output_dir: str | os.PathLike[str],
         regions: Sequence[Region],
-        choice: ThresholdChoice,
+        choice: DecoderSearch,
         activations: Sequence[str],
         channels: Sequence[str],
         about: Mapping[str, Any] | None = None,
@@ -90,7 +90,7 @@ class EvaluationFile:
         datasets = {
             "image": ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy(),
             "labels": label,
-            "prediction": as_stored(maps, "uint8", self.ranges).numpy(),
+            "prediction": quantize(maps, "uint8", self.ranges).numpy(),
             "instances": self.choice.decode(maps.numpy()).astype(np.uint32),
         }
         about: dict[str, Any] = {

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from scripts.handlers.records import IterationRecord, Listener
+from scripts.handlers.metric_logger import LogSink, StepRecord
 
 SHOWN = 8
 """Crops named in the message; the rest is counted."""
 
 
-class NonFiniteGuard(Listener):
+class NonFiniteGuard(LogSink):
     """Raise where the loss is not a number or infinite, before the next checkpoint is written.
 
     Args:
@@ -22,7 +22,7 @@ class NonFiniteGuard(Listener):
     def __init__(self, place: Callable[[int, Sequence[int]], str]) -> None:
         self.place = place
 
-    def training(self, record: IterationRecord) -> None:
+    def training(self, record: StepRecord) -> None:
         """Judge one iteration.
 
         Raises:

@@ -11,14 +11,14 @@ from ignite.engine import Engine, Events
 from monai.inferers import Inferer
 from monai.networks.utils import eval_mode
 
-from scripts.data.region import Region
-from scripts.handlers.batches import prepare_masked_batch
-from scripts.handlers.figures import draw_reconstruction, mosaic
-from scripts.handlers.reconstruction_windows import BoxWindows
-from scripts.handlers.records import Recorder
+from scripts.data.regions.region import Region
+from scripts.engines.prepare_batch import prepare_masked_batch
+from scripts.handlers.metric_logger import MetricLogger
 from scripts.handlers.tensorboard import TensorBoard
-from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
+from scripts.inferers.reconstruction_windows import BoxWindows
+from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
 from scripts.ops.box import Box
+from scripts.visualize.figures import draw_reconstruction, mosaic
 
 HIDDEN_GREY = 0.5
 """Shade of a hidden token in a picture, between black 0 and white 1."""
@@ -49,7 +49,7 @@ class Pictures:
         device: str | torch.device = "cpu",
         tensorboard: TensorBoard | None = None,
         interval: int = 1000,
-        recorder: Recorder | None = None,
+        recorder: MetricLogger | None = None,
     ) -> None:
         self.windows, self.network, self.inferer, self.device = windows, network, inferer, device
         self.tensorboard, self.interval, self.recorder = tensorboard, interval, recorder

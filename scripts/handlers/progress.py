@@ -7,7 +7,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from scripts.handlers.records import IterationRecord, Listener
+from scripts.engines.duration import duration
+from scripts.handlers.metric_logger import LogSink, StepRecord
 
 SMOOTHING = 0.1
 """Weight of the newest iteration in the losses and the speeds shown."""
@@ -15,7 +16,7 @@ SCORES = 5
 """Validation scores printed; the log has them all."""
 
 
-class Progress(Listener):
+class Progress(LogSink):
     """Show iterations/s, samples/s, loss and the time left.
 
     Args:
@@ -38,7 +39,7 @@ class Progress(Listener):
         if self.stream.isatty():
             self._bar = tqdm(total=iterations, initial=start, unit="it", file=self.stream, dynamic_ncols=True)
 
-    def training(self, record: IterationRecord) -> None:
+    def training(self, record: StepRecord) -> None:
         """Move on by one."""
         first = self._seconds == 0.0
         self._loss = record.loss if first else _towards(self._loss, record.loss)
@@ -78,17 +79,6 @@ class Progress(Listener):
             self._bar.write(line, file=self.stream)
         else:
             print(line, file=self.stream, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it: `0.25 s`, `40 s`, `12 min`, `3.5 h`, `15 days`."""
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min"), (172800, 3600, "h")):
-        if seconds < limit:
-            amount = seconds / unit
-            return f"{amount:.1f} {name}" if name == "h" and amount < 10 else f"{amount:.0f} {name}"
-    return f"{seconds / 86400:.0f} days"
 
 
 def _towards(old: float, new: float) -> float:

@@ -12,12 +12,12 @@ import torch
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-from scripts.data.writing import new_hdf5
-from scripts.handlers.figures import draw_reconstruction
-from scripts.handlers.reconstruction_windows import BoxWindows
-from scripts.handlers.switches import switch
-from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
+from scripts.data.files.writing import new_hdf5
+from scripts.engines.switches import switch
+from scripts.inferers.reconstruction_windows import BoxWindows
+from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
 from scripts.networks.tokens import from_tokens, normalise_tokens, to_tokens, token_grid
+from scripts.visualize.figures import draw_reconstruction
 
 VOLUMES = ("original", "masked", "reconstruction", "pasted")
 PICTURED = 4

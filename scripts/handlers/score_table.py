@@ -8,8 +8,8 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from scripts.metrics.threshold_choice import ThresholdChoice
-from scripts.ops.score_report import as_json, markdown_table, named_scores, write_reports
+from scripts.metrics.decoder_search import DecoderSearch
+from scripts.metrics.score_report import as_json, markdown_table, named_scores, write_reports
 
 
 class ScoreTable:
@@ -33,7 +33,7 @@ class ScoreTable:
         output_dir: str | os.PathLike[str],
         name: str = "scores",
         metrics: Sequence[str] | None = None,
-        choice: ThresholdChoice | None = None,
+        choice: DecoderSearch | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(output_dir) / f"{name}.json"

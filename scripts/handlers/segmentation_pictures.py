@@ -10,9 +10,13 @@ import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
-from scripts.handlers.records import Recorder
-from scripts.handlers.segmentation_figures import colour_mosaic, draw_segmentation
-from scripts.handlers.segmentation_panels import (
+from scripts.handlers.metric_logger import MetricLogger
+from scripts.handlers.tensorboard import TensorBoard
+from scripts.metrics.decoder_search import DecoderSearch
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.transforms.make_targets import MakeTargetsd
+from scripts.visualize.segmentation_figures import colour_mosaic, draw_segmentation
+from scripts.visualize.segmentation_panels import (
     Colours,
     alike,
     id_colours,
@@ -20,10 +24,6 @@ from scripts.handlers.segmentation_panels import (
     marked_errors,
     mistakes,
 )
-from scripts.handlers.tensorboard import TensorBoard
-from scripts.metrics.threshold_choice import ThresholdChoice
-from scripts.ops.contingency import ContingencyTable
-from scripts.transforms.make_targets import MakeTargetsd
 
 FIELD = 256
 """Voxels along y and x that are shown at most, around the middle of what is labelled."""
@@ -36,7 +36,7 @@ class BoxPicture:
 
     A handler for the evaluator that `choice` is a metric of. Panels are section, labels, target (where a maker of
     targets is given), prediction, instances and errors: rows of (y, x), columns of the picture. Maps are shown as red,
-    green and blue; an instance has the colour of the object it covers best; see `scripts.handlers.segmentation_panels`
+    green and blue; an instance has the colour of the object it covers best; see `scripts.visualize.segmentation_panels`
     for the marks.
 
     Args:
@@ -49,7 +49,7 @@ class BoxPicture:
 
     def __init__(
         self,
-        choice: ThresholdChoice,
+        choice: DecoderSearch,
         activations: Sequence[str],
         targets: MakeTargetsd | None = None,
         path: str | os.PathLike[str] | None = None,
@@ -120,7 +120,7 @@ class SegmentationPictures:
         picture: BoxPicture,
         tensorboard: TensorBoard | None = None,
         interval: int = 1000,
-        recorder: Recorder | None = None,
+        recorder: MetricLogger | None = None,
     ) -> None:
         self.picture, self.tensorboard, self.interval, self.recorder = picture, tensorboard, interval, recorder
         self._runs, self._at = 0, -interval

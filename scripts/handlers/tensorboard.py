@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from scripts.handlers.records import IterationRecord, Listener
+from scripts.handlers.metric_logger import LogSink, StepRecord
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-class TensorBoard(Listener):
+class TensorBoard(LogSink):
     """Write scalars `train/...` and `validation/...`, and any image.
 
     Args:
@@ -31,7 +31,7 @@ class TensorBoard(Listener):
 
         self._writer = SummaryWriter(self.folder, purge_step=start + 1 if start else None)
 
-    def training(self, record: IterationRecord) -> None:
+    def training(self, record: StepRecord) -> None:
         """Add a point to the training curves."""
         if self._writer is None or record.iteration % self.every:
             return

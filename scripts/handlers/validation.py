@@ -10,9 +10,9 @@ from ignite.metrics import Loss
 from monai.engines import Evaluator
 from monai.handlers import from_engine
 
-from scripts.handlers.best_checkpoint import BestCheckpoint
-from scripts.handlers.records import Recorder
-from scripts.metrics.threshold_choice import BETTER, ThresholdChoice
+from scripts.checkpoints.best_checkpoint import BestCheckpoint
+from scripts.handlers.metric_logger import MetricLogger
+from scripts.metrics.decoder_search import BETTER, DecoderSearch
 
 VAL_LOSS = "val_loss"
 TOLD_FIRST = ("voi_split", "voi_merge"), ("ap50_accuracy", "ap75_accuracy", "pq_50")
@@ -36,7 +36,7 @@ class ValidationLoss(Loss):
         )
 
 
-class Validate:
+class Validation:
     """Run a validator before the first iteration, every so often, and after the last one.
 
     The key score decides which network is kept as the best; of equal ones the later, and never the untrained one. With
@@ -61,9 +61,9 @@ class Validate:
         self,
         validator: Evaluator,
         interval: int,
-        recorder: Recorder,
+        recorder: MetricLogger,
         save_best: BestCheckpoint | None = None,
-        choice: ThresholdChoice | None = None,
+        choice: DecoderSearch | None = None,
         loss_validator: Evaluator | None = None,
         untrained: bool = True,
     ) -> None:
@@ -80,7 +80,7 @@ class Validate:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_an_iteration)
 
     def measure(self, iteration: int) -> float:
-        """Validate now; the key score."""
+        """Validation now; the key score."""
         scores = self._losses() if self.choice is None else self._decoded(self.choice)
         key = scores[self.key]
         self.recorder.validation(iteration, scores)
@@ -106,7 +106,7 @@ class Validate:
         self.validator.run()
         return {VAL_LOSS: float(self.validator.state.metrics[VAL_LOSS])}
 
-    def _decoded(self, choice: ThresholdChoice) -> dict[str, float]:
+    def _decoded(self, choice: DecoderSearch) -> dict[str, float]:
         """The key score, the loss, what was chosen, and all other scores of the boxes."""
         if _length(self.validator):
             self.validator.run()

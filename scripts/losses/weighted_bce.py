@@ -5,11 +5,11 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from scripts.losses.known_voxels import Truth, known_logits, mean_over_known
-from scripts.ops.class_weights import class_weights
+from scripts.ops.targets.class_weights import class_weights
 
 
 class WeightedBCE(nn.Module):
-    """Binary cross-entropy with logits, each voxel weighed by `scripts.ops.class_weights` of its sample.
+    """Binary cross-entropy with logits, each voxel weighed by `scripts.ops.targets.class_weights` of its sample.
 
     The weighted sum is divided by the number of known voxels, not by the sum of the weights: so does PyTorch
     Connectomics (Lin et al. 2021), whose learning rates thereby stay valid; its scale grows with the imbalance.

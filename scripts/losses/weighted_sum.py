@@ -54,7 +54,7 @@ def _picked(
     return prediction[:, index], (target[:, index], known[:, index])
 
 
-class Part(nn.Module):
+class LossTerm(nn.Module):
     """One term of a `WeightedSum`.
 
     Args:
@@ -77,7 +77,7 @@ class Part(nn.Module):
 class WeightedSum(nn.Module):
     """Sum of weight times loss over the parts; `parts` has each one's value at the last call, unweighted and detached.
 
-    In a config: {"_target_": "scripts.losses.WeightedSum", "terms": [{"_target_": "scripts.losses.Part", "name":
+    In a config: {"_target_": "scripts.losses.WeightedSum", "terms": [{"_target_": "scripts.losses.LossTerm", "name":
     "binary_dice", "weight": 0.5, "channels": [0], "loss": {"_target_": "scripts.losses.SoftDice"}}, ...]}.
 
     Args:
@@ -87,7 +87,7 @@ class WeightedSum(nn.Module):
         ValueError: no terms, or a name given twice.
     """
 
-    def __init__(self, terms: Sequence[Part]) -> None:
+    def __init__(self, terms: Sequence[LossTerm]) -> None:
         super().__init__()
         names = [term.name for term in terms]
         if not names or len(set(names)) != len(names):

@@ -1,6 +1,9 @@
 """Scores of instances as ignite metrics."""
 
+from scripts.metrics.decoder_search import DecoderSearch
 from scripts.metrics.table_score import TableScore
-from scripts.metrics.threshold_choice import ThresholdChoice
 
-__all__ = ["TableScore", "ThresholdChoice"]
+__all__ = [
+    "DecoderSearch",
+    "TableScore",
+]

@@ -12,8 +12,8 @@ from ignite.exceptions import NotComputableError
 from ignite.metrics import Metric
 from numpy.typing import NDArray
 
-from scripts.ops.contingency import ContingencyTable, side_by_side
-from scripts.ops.scores import score_values
+from scripts.ops.scoring.contingency import ContingencyTable, side_by_side
+from scripts.ops.scoring.scores import score_values
 
 
 class TableScore(Metric):
@@ -28,7 +28,7 @@ class TableScore(Metric):
     averaged. The sampler must not repeat volumes to fill up the last batch.
 
     Args:
-        score: from a table to a number or a mapping of numbers, such as a function of `scripts.ops.adapted_rand`;
+        score: from a table to a number or a mapping of numbers, such as one of `ops.scoring.adapted_rand`;
             the default gives all scores by name.
         output_transform: from the engine's output to what `update` takes.
         device: for ignite; tables stay on the CPU.

@@ -1,32 +1,26 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
-from scripts.networks.activated import Activated
-from scripts.networks.layer_decay import group_table, layer_decay_groups
+from scripts.networks.activated_network import ActivatedNetwork
 from scripts.networks.mae import MaskedAutoencoder
-from scripts.networks.parameter_groups import parameter_groups, scaled_lr
-from scripts.networks.paste import in_grey, paste_hidden, voxel_mask
 from scripts.networks.positions import sincos_positions
-from scripts.networks.taps import even_taps
+from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
 from scripts.networks.tokens import from_tokens, kept_tokens, normalise_tokens, take_tokens, to_tokens, token_grid
 from scripts.networks.unetr import UNETR
+from scripts.networks.upsampling import even_taps
 from scripts.networks.vit import Block, Encoder
 
 __all__ = [
     "UNETR",
-    "Activated",
+    "ActivatedNetwork",
     "Block",
     "Encoder",
     "MaskedAutoencoder",
     "even_taps",
     "from_tokens",
-    "group_table",
     "in_grey",
     "kept_tokens",
-    "layer_decay_groups",
     "normalise_tokens",
-    "parameter_groups",
     "paste_hidden",
-    "scaled_lr",
     "sincos_positions",
     "take_tokens",
     "to_tokens",

@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from scripts.networks.taps import up_steps
 from scripts.networks.tokens import token_grid
+from scripts.networks.upsampling import upsampling_factors
 from scripts.networks.vit import Encoder
 
 NORM_GROUPS = 8
@@ -52,7 +52,7 @@ class UNETR(nn.Module):
 
     def __init__(self, encoder: Encoder, out_channels: int, taps: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
-        steps = up_steps(encoder.patch)
+        steps = upsampling_factors(encoder.patch)
         check_taps(taps, encoder.depth, len(steps))
         if out_channels < 1:
             raise ValueError(f"out_channels {out_channels} must be 1 or more")

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import torch
 
-from scripts.ops.affinities import steps
-from scripts.ops.affinity_convention import AffinityConvention, Offset
 from scripts.ops.symmetry import (
     FLIP_X,
     FLIP_Y,
@@ -23,6 +21,8 @@ from scripts.ops.symmetry import (
     apply_symmetry,
     inverse_symmetry,
 )
+from scripts.ops.targets.affinities import offset_slices
+from scripts.ops.targets.affinity_convention import AffinityConvention, Offset
 
 FLIPS = {
     1: (0,),
@@ -105,7 +105,7 @@ class FlipVotes:
             return
         for channel, move in enumerate(moves):
             if move is not None:
-                here, there = steps(tuple(votes.shape[2:]), move.shift)
+                here, there = offset_slices(tuple(votes.shape[2:]), move.shift)
                 votes[:, channel][(slice(None), *here)] += turned[:, move.source][(slice(None), *there)]
 
     def counts(self, window: Sequence[int]) -> torch.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from scripts.ops.unsigned import as_movable
+from scripts.ops.signed_view import as_signed_view
 
 
 def gather_crops(voxels: torch.Tensor, first: torch.Tensor, strides: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
@@ -26,4 +26,4 @@ def gather_crops(voxels: torch.Tensor, first: torch.Tensor, strides: torch.Tenso
     sections = torch.arange(z, device=voxels.device)[:, None] * strides[:, 0, None, None]
     rows = torch.arange(y, device=voxels.device) * strides[:, 1, None, None]
     starts = first[:, None, None] + sections + rows
-    return as_movable(voxels).unfold(0, x, 1)[starts].unsqueeze(1).view(voxels.dtype)
+    return as_signed_view(voxels).unfold(0, x, 1)[starts].unsqueeze(1).view(voxels.dtype)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from scripts.ops.unsigned import as_movable
+from scripts.ops.signed_view import as_signed_view
 
 FLIP_X, FLIP_Y, FLIP_Z, SWAP_YX = 1, 2, 4, 8
 SYMMETRIES = 16
@@ -61,19 +61,19 @@ def apply_flips(batch: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     """As `apply_symmetries`, for codes 0 to 7 alone: any plane will do, the swap of y and x is left out."""
     if codes.shape != batch.shape[:1]:
         raise ValueError(f"{tuple(codes.shape)} symmetry codes for a batch of shape {tuple(batch.shape)}")
-    moved = as_movable(batch)
+    moved = as_signed_view(batch)
     for axis, bit in ((-3, FLIP_Z), (-2, FLIP_Y), (-1, FLIP_X)):
         moved = torch.where(_chosen(moved, codes, bit), moved.flip(axis), moved)
     return moved.view(batch.dtype)
 
 
 def _swap(batch: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    moved = as_movable(batch)
+    moved = as_signed_view(batch)
     return torch.where(_chosen(moved, codes, SWAP_YX), moved.transpose(-1, -2), moved).view(batch.dtype)
 
 
 def _flip_tensor(volume: torch.Tensor, axes: list[int]) -> torch.Tensor:
-    return torch.flip(as_movable(volume), axes).view(volume.dtype)
+    return torch.flip(as_signed_view(volume), axes).view(volume.dtype)
 
 
 def _chosen(batch: torch.Tensor, codes: torch.Tensor, bit: int) -> torch.Tensor:

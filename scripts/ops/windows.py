@@ -46,7 +46,7 @@ def mirrored(first: int, stop: int, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Step:
+class WindowRow:
     """A row of windows along x, or several such rows, that are computed together.
 
     Attributes:
@@ -134,19 +134,19 @@ class WindowGrid:
         return int(np.prod([len(starts) for starts in self.starts]))
 
     @cached_property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[WindowRow]:
         """All steps in order."""
         zs, ys, xs = self.starts
         rows = _rows(len(xs), len(ys), self.together)
         groups = [tuple(ys[first : first + rows]) for first in range(0, len(ys), rows)]
-        found: list[Step] = []
+        found: list[WindowRow] = []
         for plane, z in enumerate(zs):
             ended_z = (z, zs[plane + 1] if plane + 1 < len(zs) else self.padded[0])
             for number, group in enumerate(groups):
                 last = number + 1 == len(groups)
                 ended_y = (group[0], self.padded[1] if last else groups[number + 1][0])
                 lines = (group[0], group[-1] + self.window[1])
-                found.append(Step(len(found), z, group, lines, ended_z, ended_y, last))
+                found.append(WindowRow(len(found), z, group, lines, ended_z, ended_y, last))
         return found
 
     def first_step_for(self, section: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.data.writing import replacing
+from scripts.data.files.writing import replacing
 
 if TYPE_CHECKING:
     from scripts.transforms.augment.augmentation import Extent

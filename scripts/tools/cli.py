@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import fire
 
-from scripts.tools.usage import help_text, mistake
+from scripts.tools.argument_errors import argument_error, help_text
 
 VERBS = {
     "inspect": (
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if {"--help", "-h"} & set(words[1:]):
             print(help_text(verb, function))
             return
-        wrong = mistake(verb, function, words[1:])
+        wrong = argument_error(verb, function, words[1:])
         if wrong is not None:
             _stop(wrong)
         fire.Fire(function, command=words[1:], name=f"python -m scripts {verb}")

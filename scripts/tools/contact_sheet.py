@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from scripts.data.files.writing import replacing
 from scripts.data.volumes import Volume
-from scripts.data.writing import replacing
 from scripts.ops.box import Box
 
 TILE, GAP, COLUMNS, TILES = 192, 6, 8, 48

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scripts.data.predictions import read_prediction
-from scripts.data.writing import write_hdf5
-from scripts.ops.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
-from scripts.ops.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
-from scripts.tools.stated_decoder import stated_decoder
+from scripts.data.files.predictions import read_prediction
+from scripts.data.files.writing import write_hdf5
+from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
+from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
+from scripts.tools.decoder_metadata import decoder_metadata
 
 
 def decode(
@@ -95,7 +95,7 @@ def decode(
 
 def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The prediction's own decoder, its settings changed where others are given; says so."""
-    name, settings = stated_decoder(pred)
+    name, settings = decoder_metadata(pred)
     changed = f" but for {', '.join(f'--{option}' for option in given)}" if given else ""
     settings.update(given)
     print(f"decoder: {name} {settings}, as the prediction says{changed}; --decoder chooses another", flush=True)

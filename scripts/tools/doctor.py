@@ -162,7 +162,7 @@ def graphics() -> Finding:
 
 def folders(out: Path) -> Iterator[Finding]:
     """Can runs, data and caches be written?"""
-    from scripts.data.manifest import data_folder
+    from scripts.data.datasets.manifest import data_folder
     from scripts.data.synthetic.store import CACHE_VARIABLE
 
     cache = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "sem_mae")

@@ -5,9 +5,9 @@ import shutil
 import time
 from pathlib import Path
 
-from scripts.data.conversion import convert, converted_files, is_converted
-from scripts.data.download import download
-from scripts.data.manifest import load_manifest
+from scripts.data.datasets.conversion import convert, converted_files, is_converted
+from scripts.data.datasets.download import download
+from scripts.data.datasets.manifest import load_manifest
 from scripts.data.volumes import open_volume
 
 DOWNLOADS = "downloads"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.data.survey import GreySurvey, LabelSurvey, survey_grey, survey_labels
+from scripts.data.datasets.dataset_statistics import GreySurvey, LabelSurvey, survey_grey, survey_labels
 from scripts.data.volumes import Volume, open_volume
 from scripts.ops.box import Box
-from scripts.ops.section_findings import Finding
+from scripts.ops.section_quality.findings import Finding
 from scripts.tools.contact_sheet import Thumbnails, write_contact_sheet
 
 COLUMNS = (
@@ -36,7 +36,7 @@ def inspect(
     """Show shape, voxel size, grey values by section, sections that look wrong, and draw a contact sheet.
 
     A section may look black, missing, saturated, slipped, swapped, misplaced, blurred, repeated or oddly bright, or
-    tissue may be lost before it; scripts/ops/sections.py says by which rule. Labels get counts of ids instead.
+    tissue may be lost before it; ops/section_quality/measures.py has the rules. Labels get counts of ids instead.
     Example: python -m scripts inspect volume.h5:raw --box 0:80,:,:
 
     Args:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.data.volumes.reduced import AS_STORED
-from scripts.data.writing import replacing
-from scripts.ops.score_report import check_free
+from scripts.data.files.writing import replacing
+from scripts.data.volumes.downsampled import AS_STORED
+from scripts.metrics.score_report import check_free
 from scripts.tools.reporting.commands import known_bundles
 from scripts.tools.reporting.evaluated import Evaluation, viewers
 from scripts.tools.reporting.markup import picture_file

@@ -9,15 +9,16 @@ from typing import Any
 
 from scripts import __version__
 from scripts.data import Volume, open_volume
+from scripts.data.files.swc import read_swc
+from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
 from scripts.ops.box import Box
-from scripts.ops.centre_lines import skeletons_from_labels
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.contingency_blocks import table_of_volumes
-from scripts.ops.expected_run_length import expected_run_length, node_segments
-from scripts.ops.object_errors import ObjectErrors, object_errors
-from scripts.ops.score_report import as_json, check_free, markdown_table, write_reports
-from scripts.ops.scores import DEFINITIONS, Score, all_scores
-from scripts.ops.skeletons import Skeleton, read_swc
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.contingency_blocks import table_of_volumes
+from scripts.ops.scoring.expected_run_length import expected_run_length, node_segments
+from scripts.ops.scoring.object_errors import ObjectErrors, object_errors
+from scripts.ops.scoring.scores import DEFINITIONS, Score, all_scores
+from scripts.ops.scoring.skeletonize import skeletons_from_labels
+from scripts.ops.scoring.skeletons import Skeleton
 
 _LARGE = 2**27  # voxels from which a progress bar is shown
 

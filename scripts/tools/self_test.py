@@ -9,13 +9,13 @@ import tifffile
 import torch
 import zarr
 
+from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import open_volume
-from scripts.data.writing import write_hdf5
 from scripts.losses import HiddenTokenLoss
 from scripts.networks import Encoder, MaskedAutoencoder
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.decoders import decoder
-from scripts.ops.scores import all_scores
+from scripts.ops.decoding.decoders import decoder
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
 
 WRITERS: dict[str, Callable[[str, np.ndarray], object]] = {
     ".h5": lambda place, voxels: write_hdf5(place, {"raw": voxels}),

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.data import open_volume
-from scripts.data.predictions import read_prediction
+from scripts.data.files.predictions import read_prediction
+from scripts.metrics.decoder_grid import Setting, check_boxes, grid, search
 from scripts.ops.box import Box
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.decoders import decoder as made_decoder
-from scripts.ops.label_checks import same_shape
-from scripts.ops.scores import all_scores
-from scripts.ops.threshold_search import Setting, check_boxes, grid, search
+from scripts.ops.decoding.decoders import decoder as made_decoder
+from scripts.ops.labels.label_checks import same_shape
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
 
 BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empty()) if score.better}
 """Metric -> 'lower' or 'higher'."""

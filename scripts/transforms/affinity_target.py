@@ -8,9 +8,9 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.affinities import affinities_known, affinity_maps
-from scripts.ops.affinity_convention import AffinityConvention, convention
-from scripts.ops.label_checks import labels_as_stored
+from scripts.ops.labels.label_checks import labels_as_stored
+from scripts.ops.targets.affinities import affinities_known, affinity_maps
+from scripts.ops.targets.affinity_convention import AffinityConvention, convention
 from scripts.transforms.known_labels import UNKNOWN, Size, Window, as_volume, where_known
 
 

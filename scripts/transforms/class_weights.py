@@ -8,7 +8,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.class_weights import class_weights
+from scripts.ops.targets.class_weights import class_weights
 
 
 class ClassWeights(Transform):

@@ -9,15 +9,15 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.label_cleanup import crop_border, fill_holes, remove_small_objects
+from scripts.ops.labels.label_cleanup import crop_border, fill_holes, remove_small_objects
 
 
 class DecodeInstances(Transform):
-    """Turn a prediction into instances with any of `scripts.ops.decoders`.
+    """Turn a prediction into instances with any of `scripts.ops.decoding.decoders`.
 
     Args:
         decoder: takes a (channels, z, y, x) numpy array and returns (z, y, x) ids, for example
-            `scripts.ops.decoders.ZWatershed(low=0.1, high=0.98)`.
+            `scripts.ops.decoding.decoders.ZWatershed(low=0.1, high=0.98)`.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

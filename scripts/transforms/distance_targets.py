@@ -8,7 +8,7 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.distance_maps import (
+from scripts.ops.targets.distance_maps import (
     instance_distance,
     instance_distance_known,
     section_distance,

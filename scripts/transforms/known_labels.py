@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
-from scripts.ops.label_checks import labels_as_stored
+from scripts.ops.labels.label_checks import labels_as_stored
 
 UNKNOWN = -1
 """The id of voxels that nobody has labelled; 0 is background."""

@@ -8,7 +8,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.contours import label_erosion
+from scripts.ops.targets.contours import label_erosion
 from scripts.transforms.known_labels import Size, Window, as_volume
 
 

@@ -6,7 +6,7 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.contours import contour_known, label_binary, label_contour
+from scripts.ops.targets.contours import contour_known, label_binary, label_contour
 from scripts.transforms.known_labels import Size, Window, cut, known_labels, where_known
 
 
@@ -36,7 +36,7 @@ class BinaryTarget(Transform):
 
 
 class ContourTarget(Transform):
-    """1 on the contours of each section, those to the background too (Lin et al. 2021; `scripts.ops.contours`).
+    """1 on the contours of each section, those to the background too (Lin et al. 2021; `scripts.ops.targets.contours`).
 
     A crop cut with `margin` equals the crop of the volume's target exactly. A value is known where no label that its
     dilated differences look at is unknown.

@@ -17,10 +17,10 @@ from monai.data import MetaTensor, set_track_meta
 from monai.transforms import Compose, RandFlipd, RandRotate90d, RandSpatialCropd, ScaleIntensityRanged
 from scipy.ndimage import gaussian_filter
 
-from scripts.data import ArrayVolume, CropDataset, DeviceBatches, GlobalBatches, LoaderBatches, Volume, open_volume
-from scripts.data.loader_batches import worker_loader
-from scripts.data.prefetch import prefetched
-from scripts.data.region import Region
+from scripts.data import ArrayVolume, CropDataset, DeviceBatches, GlobalBatchSampler, LoaderBatches, Volume, open_volume
+from scripts.data.regions.region import Region
+from scripts.data.sampling.loader_batches import worker_loader
+from scripts.data.sampling.prefetch import prefetched
 from scripts.losses import HiddenTokenLoss
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.ops.box import Box
@@ -140,7 +140,7 @@ def rates(voxels: np.ndarray) -> None:
     seconds = fastest_seconds({"plans": lambda: [plans[i] for i in range(count)]}, repeats=3)["plans"]
     rows: list[tuple[str, float]] = [("plans (corner, symmetry, mask), one core", count / seconds)]
     device = accelerator()
-    order = GlobalBatches(BATCH, iterations=25)
+    order = GlobalBatchSampler(BATCH, iterations=25)
     for workers in sorted({0, 1, workers_here()}):
         rows.append((f"loader, {workers} workers", per_second(LoaderBatches(dataset, order, workers), BATCH)))
         rate = per_second(DeviceBatches(dataset, order, workers, device), BATCH)
@@ -179,7 +179,7 @@ def waiting_on_cpu(voxels: np.ndarray) -> None:
 
     rows = []
     for workers in sorted({1, workers_here()}):
-        batches = LoaderBatches(crops(ArrayVolume(voxels)), GlobalBatches(32, iterations=25), workers)
+        batches = LoaderBatches(crops(ArrayVolume(voxels)), GlobalBatchSampler(32, iterations=25), workers)
         share, seconds = waiting(batches, step, skip=5)
         rows.append((workers, 1000 * seconds, f"{100 * share:.2f} %"))
     title = "Waiting for the loader, small network (192 x 4, decoder 96 x 2), batch 32, on CPU"
@@ -192,7 +192,7 @@ def waiting_at_gpu_speed(voxels: np.ndarray) -> None:
     Where there is no GPU to gather on, the processor's share alone: the plans, from workers to the training.
     """
     device, pause = accelerator(), BATCH / GPU_SAMPLES_PER_SECOND
-    dataset, order = crops(ArrayVolume(voxels)), GlobalBatches(BATCH, iterations=120)
+    dataset, order = crops(ArrayVolume(voxels)), GlobalBatchSampler(BATCH, iterations=120)
     rows = []
     for workers in sorted({1, workers_here()}):
         batches: Iterable[dict] = DeviceBatches(dataset, order, workers, device)

@@ -21,15 +21,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.segmentation import watershed
 
-from scripts.ops.affinity_convention import LONG_RANGE
-from scripts.ops.agglomeration import MeanAffinity, QuantileAffinity, agglomerate
-from scripts.ops.connected_components import connected_components
-from scripts.ops.contours import label_binary, label_contour
-from scripts.ops.decoders import BCWatershed, MutexWatershed, PercentileZWatershed, ZWatershed
-from scripts.ops.noised_affinities import LEVELS, noised_affinities
-from scripts.ops.probability_watershed import bc_watershed
-from scripts.ops.seeded_watershed import quantised_height, seeded_watershed
-from scripts.ops.zwatershed import AffinityThresholds, zwatershed
+from scripts.ops.decoding.agglomeration import MeanAffinity, QuantileAffinity, agglomerate
+from scripts.ops.decoding.decoders import BCWatershed, MutexWatershed, PercentileZWatershed, ZWatershed
+from scripts.ops.decoding.probability_watershed import bc_watershed
+from scripts.ops.decoding.seeded_watershed import quantised_height, seeded_watershed
+from scripts.ops.decoding.zwatershed import AffinityThresholds, zwatershed
+from scripts.ops.labels.connected_components import connected_components
+from scripts.ops.targets.affinity_convention import LONG_RANGE
+from scripts.ops.targets.contours import label_binary, label_contour
+from scripts.ops.targets.noised_affinities import LEVELS, noised_affinities
 from tests.benchmarks.peak_memory import peak_bytes
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 

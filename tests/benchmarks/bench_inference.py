@@ -15,8 +15,8 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from scripts.handlers.volume_inference.inferer import VolumeInferer
-from scripts.networks import UNETR, Activated, Encoder, even_taps
+from scripts.inferers.volume_inferer import VolumeInferer
+from scripts.networks import UNETR, ActivatedNetwork, Encoder, even_taps
 from tests.benchmarks.side_by_side import hardware, print_table
 
 PAD, WINDOW = (3, 48, 48), (6, 96, 96)
@@ -44,7 +44,7 @@ class Small(nn.Sequential):
 def medium() -> nn.Module:
     """A UNETR of width 192, depth 4, with narrow levels."""
     encoder = Encoder((1, 16, 16), 192, 4, 4)
-    return Activated(UNETR(encoder, 3, even_taps(4, (1, 16, 16)), (64, 48, 32, 16, 8)), ["sigmoid"] * 3)
+    return ActivatedNetwork(UNETR(encoder, 3, even_taps(4, (1, 16, 16)), (64, 48, 32, 16, 8)), ["sigmoid"] * 3)
 
 
 def beside_monai(

@@ -16,7 +16,8 @@ from monai.networks.nets import MaskedAutoEncoderViT
 from torch import nn
 
 from scripts.losses import HiddenTokenLoss
-from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens, parameter_groups
+from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens
+from scripts.optimizers import parameter_groups
 from scripts.transforms import RandTokenMask
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 

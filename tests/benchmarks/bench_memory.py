@@ -80,15 +80,15 @@ def peak_of_sampling(path: str) -> float:
     """Peak of the summed resident memory of this process and its workers, MiB, while crops are drawn."""
     from monai.transforms import Compose
 
-    from scripts.data import CropDataset, GlobalBatches, LoaderBatches, open_volume
-    from scripts.data.region import Region
+    from scripts.data import CropDataset, GlobalBatchSampler, LoaderBatches, open_volume
+    from scripts.data.regions.region import Region
     from scripts.ops.box import Box
     from scripts.transforms import RandSymmetryd, RandTokenMaskd, ScaleGreyd
 
     volume = open_volume(path)
     chain = Compose([RandSymmetryd(), ScaleGreyd(), RandTokenMaskd()])
     dataset = CropDataset([Region(volume, Box.whole(volume.shape))], transform=chain)
-    batches = LoaderBatches(dataset, GlobalBatches(BATCH, BATCHES), WORKERS)
+    batches = LoaderBatches(dataset, GlobalBatchSampler(BATCH, BATCHES), WORKERS)
     peak, done, here = [0.0], threading.Event(), psutil.Process()
 
     def watch() -> None:

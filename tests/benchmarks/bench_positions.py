@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 
 from scripts.losses import HiddenTokenLoss
-from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens, mae, parameter_groups, sincos_positions, vit
+from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens, mae, sincos_positions, vit
+from scripts.optimizers import parameter_groups
 from tests.benchmarks.side_by_side import hardware, print_table
 
 PATCH, GRID, BATCH, STEPS, EVERY = (1, 8, 8), (3, 6, 6), 16, 600, 100

@@ -17,11 +17,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from scripts.ops.adapted_rand import adapted_rand_skimage, adapted_rand_snemi3d
-from scripts.ops.average_precision import average_precision
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.instance_matching import match_objects, overlaps
-from scripts.ops.variation_of_information import variation_of_information
+from scripts.ops.scoring.adapted_rand import adapted_rand_skimage, adapted_rand_snemi3d
+from scripts.ops.scoring.average_precision import average_precision
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.instance_matching import match_objects, overlaps
+from scripts.ops.scoring.variation_of_information import variation_of_information
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
 Labels = NDArray[np.integer]

@@ -17,9 +17,9 @@ from scipy import ndimage
 
 from scripts.data import open_volume
 from scripts.data.synthetic import SyntheticVolume, synthesize_volume
-from scripts.ops.adapted_rand import adapted_rand_skimage, adapted_rand_snemi3d
-from scripts.ops.connected_components import connected_components
-from scripts.ops.contingency import ContingencyTable
+from scripts.ops.labels.connected_components import connected_components
+from scripts.ops.scoring.adapted_rand import adapted_rand_skimage, adapted_rand_snemi3d
+from scripts.ops.scoring.contingency import ContingencyTable
 from tests.benchmarks.side_by_side import hardware, print_table
 
 SHAPE = (64, 512, 512)

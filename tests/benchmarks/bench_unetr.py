@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from scripts.handlers.encoder_transfer import transfer_encoder
-from scripts.networks import UNETR, Encoder, even_taps, layer_decay_groups
+from scripts.checkpoints.pretrained_encoder import load_pretrained_encoder
+from scripts.networks import UNETR, Encoder, even_taps
+from scripts.optimizers import layer_decay_groups
 from tests.benchmarks.bench_mae_step import PEAK_TFLOPS, Contender, gpu_speed, synchronize
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
@@ -41,7 +42,7 @@ def loaded(encoder: str, decoder: str) -> UNETR:
     weights = {f"encoder.{k}": v + 0.01 * torch.randn_like(v) for k, v in network.encoder.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         torch.save(weights, Path(folder) / "encoder.pt")
-        transfer_encoder(network, Path(folder) / "encoder.pt")
+        load_pretrained_encoder(network, Path(folder) / "encoder.pt")
     return network
 
 

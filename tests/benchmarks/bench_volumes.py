@@ -16,8 +16,8 @@ import tifffile
 import zarr
 from scipy.ndimage import uniform_filter
 
+from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import open_volume
-from scripts.data.writing import write_hdf5
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
 CROP = (6, 96, 96)

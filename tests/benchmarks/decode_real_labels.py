@@ -18,14 +18,14 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from scripts.ops.affinities import label_affinities
-from scripts.ops.affinity_convention import LONG_RANGE
+from scripts.metrics.decoder_grid import Setting, grid, search
 from scripts.ops.box import Box
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.decoders import decoder
-from scripts.ops.noised_affinities import LEVELS, noised_affinities
-from scripts.ops.scores import all_scores
-from scripts.ops.threshold_search import Setting, grid, search
+from scripts.ops.decoding.decoders import decoder
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
+from scripts.ops.targets.affinities import label_affinities
+from scripts.ops.targets.affinity_convention import LONG_RANGE
+from scripts.ops.targets.noised_affinities import LEVELS, noised_affinities
 from tests.benchmarks.peak_memory import peak_bytes
 from tests.benchmarks.side_by_side import hardware
 
@@ -134,7 +134,8 @@ def page(box: Box, rows: list[list[str]]) -> str:
     lines = [
         "# Decoders on affinities of real labels",
         "",
-        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities made from them by `scripts.ops.noised_affinities`",
+        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities made from them by",
+        "`scripts.ops.targets.noised_affinities`",
         "(sigmoid of 4 (2a - 1) + 2 noise g; a smoothed in plane by 0.7 voxels, g unit noise smoothed in plane by 1",
         f"voxel), uint8, noise {', '.join(f'{name} = {value}' for name, value in LEVELS.items())}.",
         "",

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from scripts.data.volumes.volume import Place, Volume
-from scripts.handlers.volume_inference.inferer import VolumeInferer
-from scripts.handlers.volume_inference.predict import predict_volume
+from scripts.inferers.volume_inferer import VolumeInferer
+from scripts.workflow.predict_volume import predict_volume
 from tests.benchmarks.side_by_side import hardware, print_table
 
 WARM = 7

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from scipy.ndimage import label as components
 
+from scripts.checkpoints.file import load_checkpoint
 from scripts.data import open_volume
-from scripts.handlers import VolumeInferer
-from scripts.handlers.checkpoint_file import load_checkpoint
-from scripts.networks import UNETR, Activated, Encoder, even_taps
+from scripts.inferers import VolumeInferer
+from scripts.networks import UNETR, ActivatedNetwork, Encoder, even_taps
 from scripts.ops.box import Box
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.decoders import decoder
-from scripts.ops.scores import all_scores
+from scripts.ops.decoding.decoders import decoder
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
 from tests.benchmarks.side_by_side import hardware
 
 WEIGHTS = Path(__file__).parents[2] / "bundles" / "sem_neuron_affinity" / "models" / "model.pt"
@@ -32,7 +32,7 @@ THRESHOLDS = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7]
 SCORES = ("adapted_rand_snemi3d", "voi_split", "voi_merge")
 
 
-def network(trained: bool) -> Activated:
+def network(trained: bool) -> ActivatedNetwork:
     """The shipped network, or the same as it was before any training, from seed 0."""
     content = load_checkpoint(WEIGHTS)
     recipe = content["recipe"]
@@ -42,7 +42,7 @@ def network(trained: bool) -> Activated:
     unetr = UNETR(Encoder(patch=recipe["patch"], **sizes), len(recipe["activations"]), taps, recipe["widths"])
     if trained:
         unetr.load_state_dict(content["network"])
-    return Activated(unetr, recipe["activations"]).eval()
+    return ActivatedNetwork(unetr, recipe["activations"]).eval()
 
 
 def scored(truth: np.ndarray, found: np.ndarray) -> tuple[float, ...]:

@@ -15,11 +15,11 @@ import zarr
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 from PIL import Image
 
-from scripts.handlers.plain_errors import own_words, root_cause
-from scripts.ops.decoders import decoder
+from scripts.ops.decoding.decoders import decoder
 from scripts.tools.cli import main
+from scripts.tools.decoder_metadata import decoder_metadata
 from scripts.tools.packaging.weights import read_weights, write_weights
-from scripts.tools.stated_decoder import stated_decoder
+from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import (
     AFFINITY,
     ROOT,
@@ -86,7 +86,7 @@ def test_an_evaluation_is_the_validation_of_the_checkpoint_again(run, trained, b
         assert file["prediction"].shape == (len(best["recipe"]["activations"]), 6, 32, 40)
         assert (file["prediction"].dtype, file["instances"].dtype) == (np.uint8, np.uint32)
         assert json.loads(file.attrs["decoder"]) == best["decoder"]
-        assert stated_decoder(file.filename) == (best["decoder"]["name"], best["decoder"]["settings"])
+        assert decoder_metadata(file.filename) == (best["decoder"]["name"], best["decoder"]["settings"])
         assert json.loads(file.attrs["channels"]) == best["recipe"]["channels"]
         assert file.attrs["box"] == BOX
         assert file.attrs["voxel_size_nm"].tolist() == [30, 6, 6]

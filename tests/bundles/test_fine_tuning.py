@@ -9,7 +9,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
-from scripts.handlers.plain_errors import own_words, root_cause
+from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import AFFINITY, BUNDLE, SEGMENTATIONS, TINY_SEGMENTATION, config, losses
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.handlers.plain_errors import own_words, root_cause
+from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import config, run_workflow
 
 

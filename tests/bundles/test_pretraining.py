@@ -11,7 +11,7 @@ import torch
 import zarr
 from PIL import Image
 
-from scripts.handlers.plain_errors import own_words, root_cause
+from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import losses
 
 

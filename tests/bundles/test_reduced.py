@@ -11,9 +11,9 @@ import torch
 import zarr
 from monai.bundle import ConfigWorkflow
 
-from scripts.data import open_volume, reduced_labels, reduced_volume
-from scripts.data.writing import write_hdf5
-from scripts.handlers.plain_errors import own_words, root_cause
+from scripts.data import downsampled_labels, downsampled_volume, open_volume
+from scripts.data.files.writing import write_hdf5
+from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import BUNDLE, ROOT, TINY, TINY_SEGMENTATION, config, run_workflow
 
 MITO = ROOT / "bundles" / "sem_mito_bc"
@@ -37,7 +37,7 @@ def halved(labelled, tmp_path_factory) -> Path:
     """The same volume, reduced on disk."""
     path = tmp_path_factory.mktemp("halved") / "cells.h5"
     raw, labels = open_volume(f"{labelled}:raw"), open_volume(f"{labelled}:labels")
-    voxels = {"raw": reduced_volume(raw, (1, 2, 2)), "labels": reduced_labels(labels, (1, 2, 2))}
+    voxels = {"raw": downsampled_volume(raw, (1, 2, 2)), "labels": downsampled_labels(labels, (1, 2, 2))}
     write_hdf5(path, voxels, voxels["raw"].voxel_size_nm)
     return path
 

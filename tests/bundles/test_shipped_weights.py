@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
+from scripts.checkpoints.file import load_checkpoint
 from scripts.data.synthetic import synthesize_volume
-from scripts.handlers.checkpoint_file import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.parents[1].name for path in ROOT.glob("bundles/*/models/model.pt"))

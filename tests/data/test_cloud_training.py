@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorstore
 
-from scripts.data.crops import CropDataset
-from scripts.data.loader_batches import LoaderBatches
-from scripts.data.order import GlobalBatches
-from scripts.data.region import Region
+from scripts.data.regions.region import Region
+from scripts.data.sampling.batch_sampler import GlobalBatchSampler
+from scripts.data.sampling.crops import CropDataset
+from scripts.data.sampling.loader_batches import LoaderBatches
 from scripts.data.volumes import open_volume, reduced_volume
 from scripts.ops.box import Box
 from scripts.transforms.symmetry import RandSymmetryd
@@ -36,7 +36,7 @@ def sources(tmp_path_factory):
 def batches(path, workers, factors=(1, 1, 1)):
     volume = reduced_volume(open_volume(path), factors)
     dataset = CropDataset([Region(volume, Box.whole(volume.shape))], (2, 8, 8), 3, transform=RandSymmetryd("image"))
-    return list(LoaderBatches(dataset, GlobalBatches(4, iterations=5), workers=workers))
+    return list(LoaderBatches(dataset, GlobalBatchSampler(4, iterations=5), workers=workers))
 
 
 def test_two_spawned_workers_read_from_precomputed_what_is_read_from_hdf5(sources):

@@ -11,9 +11,10 @@ from ignite.engine import Events
 from monai.engines import SupervisedTrainer
 from torch.nn.parallel import DistributedDataParallel
 
+from scripts.engines.training_step import TrainingStep
 from scripts.handlers.freeze_encoder import FreezeEncoder
-from scripts.handlers.step import TrainingStep
-from scripts.networks import UNETR, Encoder, even_taps, layer_decay_groups
+from scripts.networks import UNETR, Encoder, even_taps
+from scripts.optimizers import layer_decay_groups
 
 PATCH = (1, 4, 4)
 FROZEN = 3
@@ -122,7 +123,7 @@ def test_a_resumed_run_thaws_at_the_same_iteration(kind, cut):
     again = optimizer_of(kind, resumed)
     again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     trainer = trainer_of(resumed, again, 5, start=cut)
-    trainer.state.iteration = cut  # as `Checkpoints` and `train` do it
+    trainer.state.iteration = cut  # as `CheckpointSaver` and `train` do it
     trainer.state.epoch, trainer.state.max_epochs, trainer.state.epoch_length = 0, 1, 5
     trainer.run()
     assert trainer.state.iteration == 5

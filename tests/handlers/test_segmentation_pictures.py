@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.handlers.segmentation_figures import colour_mosaic, draw_learning, draw_segmentation
-from scripts.handlers.segmentation_panels import (
+from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures, shown_part, target_maps
+from scripts.handlers.tensorboard import TensorBoard
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.transforms import AffinityTarget, MakeTargetsd
+from scripts.visualize.segmentation_figures import colour_mosaic, draw_learning, draw_segmentation
+from scripts.visualize.segmentation_panels import (
     BOTH,
     ERRORS,
     MERGE,
@@ -17,11 +21,7 @@ from scripts.handlers.segmentation_panels import (
     marked_errors,
     mistakes,
 )
-from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures, shown_part, target_maps
-from scripts.handlers.tensorboard import TensorBoard
-from scripts.ops.contingency import ContingencyTable
-from scripts.transforms import AffinityTarget, MakeTargetsd
-from tests.handlers.tiny_segmentation import SHAPE, Run, cells
+from tests.tiny_segmentation import SHAPE, Run, cells
 
 
 def hue(picture, where):

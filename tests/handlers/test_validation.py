@@ -10,12 +10,12 @@ import torch.multiprocessing
 from ignite.engine import Events
 from monai.networks.utils import eval_mode
 
-from scripts.handlers import read_log
-from scripts.handlers.checkpoint_file import load_checkpoint
-from scripts.handlers.restored_network import decoder_of, recipe_of, restore
-from scripts.metrics import ThresholdChoice
-from scripts.networks import Activated
-from tests.handlers.tiny_segmentation import KEY, Boxes, Run, regions
+from scripts.checkpoints import read_log
+from scripts.checkpoints.file import load_checkpoint
+from scripts.checkpoints.restore import decoder_of, recipe_of, restore
+from scripts.metrics import DecoderSearch
+from scripts.networks import ActivatedNetwork
+from tests.tiny_segmentation import KEY, Boxes, Run, regions
 
 VAL = f"val_{KEY}"
 
@@ -52,10 +52,10 @@ def test_a_finished_network_scores_as_it_did_in_training(tmp_path):
     network = restore(Run(tmp_path / "other").network, best)
     chosen = decoder_of(best, {"name": "zwatershed", "settings": {}})
     assert recipe_of(best, {}, task="affinity")["activations"] == ["sigmoid"] * 3
-    score = ThresholdChoice(chosen["name"], KEY, settings=chosen["settings"])
+    score = DecoderSearch(chosen["name"], KEY, settings=chosen["settings"])
     item = Boxes(regions(1, first=100))[0]
     with eval_mode(network), torch.no_grad():
-        maps = Activated(network, ["sigmoid"] * 3)(torch.from_numpy(item["image"])[None])
+        maps = ActivatedNetwork(network, ["sigmoid"] * 3)(torch.from_numpy(item["image"])[None])
     score.update((maps, item["label"][None]))
     assert score.compute()[KEY] == load_checkpoint(best)["scores"][VAL]
     assert score.chosen == chosen

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.losses import OnChannels, Part, SoftDice, TanhMSE, WeightedBCE, WeightedSum
+from scripts.losses import LossTerm, OnChannels, SoftDice, TanhMSE, WeightedBCE, WeightedSum
 
 LOSSES = [WeightedBCE(), SoftDice(), TanhMSE()]
 
@@ -155,9 +155,9 @@ def test_huge_logits_stay_finite(batch):
 def three_terms() -> WeightedSum:
     return WeightedSum(
         [
-            Part("binary_bce", WeightedBCE(), channels=[0]),
-            Part("binary_dice", SoftDice(), weight=0.5, channels=[0]),
-            Part("distance", TanhMSE(), weight=5, channels=[1]),
+            LossTerm("binary_bce", WeightedBCE(), channels=[0]),
+            LossTerm("binary_dice", SoftDice(), weight=0.5, channels=[0]),
+            LossTerm("distance", TanhMSE(), weight=5, channels=[1]),
         ]
     )
 
@@ -226,7 +226,7 @@ def test_senseless_settings_are_errors(batch):
     with pytest.raises(ValueError, match="name of its own"):
         WeightedSum([])
     with pytest.raises(ValueError, match="name of its own"):
-        WeightedSum([Part("a", TanhMSE()), Part("a", SoftDice())])
+        WeightedSum([LossTerm("a", TanhMSE()), LossTerm("a", SoftDice())])
 
 
 def test_any_loss_of_logits_and_truth_may_be_a_part(batch):
@@ -235,5 +235,5 @@ def test_any_loss_of_logits_and_truth_may_be_a_part(batch):
             return prediction.flatten()[0]
 
     logits, target, known = batch
-    assert WeightedSum([Part("first", FirstVoxel(), 2)])(logits, (target, known)) == 2 * logits.flatten()[0]
-    assert np.isclose(WeightedSum([Part("d", TanhMSE(), 0)])(logits, (target, known)).item(), 0)
+    assert WeightedSum([LossTerm("first", FirstVoxel(), 2)])(logits, (target, known)) == 2 * logits.flatten()[0]
+    assert np.isclose(WeightedSum([LossTerm("d", TanhMSE(), 0)])(logits, (target, known)).item(), 0)

@@ -13,10 +13,10 @@ from ignite.exceptions import NotComputableError
 
 from scripts.handlers.score_table import ScoreTable
 from scripts.metrics import TableScore
-from scripts.ops.adapted_rand import snemi3d_error
-from scripts.ops.contingency import ContingencyTable, side_by_side
-from scripts.ops.score_report import as_json, markdown_table
-from scripts.ops.scores import Score, score_values
+from scripts.metrics.score_report import as_json, markdown_table
+from scripts.ops.scoring.adapted_rand import snemi3d_error
+from scripts.ops.scoring.contingency import ContingencyTable, side_by_side
+from scripts.ops.scoring.scores import Score, score_values
 
 ROOT = Path(__file__).parents[2]
 

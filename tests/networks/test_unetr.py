@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from scripts.networks import UNETR, Activated, Encoder, even_taps
-from scripts.networks.taps import up_steps
+from scripts.networks import UNETR, ActivatedNetwork, Encoder, even_taps
 from scripts.networks.unetr import as_volume
+from scripts.networks.upsampling import upsampling_factors
 
 PUBLISHED = (512, 256, 128, 64, 32)
 LIGHT = (256, 128, 64, 32, 16)
@@ -143,10 +143,10 @@ def test_taps_are_spread_evenly_and_end_at_the_last_block():
 
 
 def test_a_patch_along_z_is_undone_in_the_finest_steps():
-    assert up_steps((1, 16, 16)) == [(1, 2, 2)] * 4
-    assert up_steps((2, 8, 8)) == [(1, 2, 2), (1, 2, 2), (2, 2, 2)]
-    assert up_steps((8, 8, 8)) == [(2, 2, 2)] * 3
-    assert up_steps((12, 4, 4)) == [(2, 2, 2), (6, 2, 2)]
+    assert upsampling_factors((1, 16, 16)) == [(1, 2, 2)] * 4
+    assert upsampling_factors((2, 8, 8)) == [(1, 2, 2), (1, 2, 2), (2, 2, 2)]
+    assert upsampling_factors((8, 8, 8)) == [(2, 2, 2)] * 3
+    assert upsampling_factors((12, 4, 4)) == [(2, 2, 2), (6, 2, 2)]
 
 
 def test_fewer_blocks_than_doublings_are_refused_with_a_way_out():
@@ -180,15 +180,15 @@ def test_each_channel_has_its_own_activation():
     network = small()
     image = volume(1, 1, 3, 16, 24)
     logits = network(image)
-    maps = Activated(network, ["sigmoid", "tanh", "sigmoid"])(image)
+    maps = ActivatedNetwork(network, ["sigmoid", "tanh", "sigmoid"])(image)
     expected = torch.stack([logits[:, 0].sigmoid(), logits[:, 1].tanh(), logits[:, 2].sigmoid()], 1)
     torch.testing.assert_close(maps, expected)
-    assert torch.equal(Activated(network, ["sigmoid"] * 3)(image), logits.sigmoid())
+    assert torch.equal(ActivatedNetwork(network, ["sigmoid"] * 3)(image), logits.sigmoid())
 
 
 @group_norm_is_traced
 def test_maps_script_and_trace_and_are_float32():
-    activated = Activated(small(), ["sigmoid", "sigmoid", "tanh"]).eval()
+    activated = ActivatedNetwork(small(), ["sigmoid", "sigmoid", "tanh"]).eval()
     image = volume(1, 1, 3, 16, 24)
     torch.testing.assert_close(torch.jit.script(activated)(image), activated(image), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(torch.jit.trace(activated, image)(image), activated(image), atol=1e-5, rtol=1e-5)
@@ -198,6 +198,6 @@ def test_maps_script_and_trace_and_are_float32():
 
 def test_activations_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"softmax.*sigmoid, tanh"):
-        Activated(small(), ["sigmoid", "softmax", "tanh"])
+        ActivatedNetwork(small(), ["sigmoid", "softmax", "tanh"])
     with pytest.raises(ValueError, match="3 output channels, but 2 activations"):
-        Activated(small(), ["sigmoid", "tanh"])(volume(1, 1, 3, 16, 24))
+        ActivatedNetwork(small(), ["sigmoid", "tanh"])(volume(1, 1, 3, 16, 24))

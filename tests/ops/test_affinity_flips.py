@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.ops.affinities import label_affinities
-from scripts.ops.affinity_convention import LONG_RANGE, NEAREST, AffinityConvention
 from scripts.ops.affinity_flips import FlipVotes, Move, channel_moves, flip_codes
 from scripts.ops.symmetry import FLIP_X, FLIP_Z, SWAP_YX, apply_symmetry
+from scripts.ops.targets.affinities import label_affinities
+from scripts.ops.targets.affinity_convention import LONG_RANGE, NEAREST, AffinityConvention
 
 LABELS = np.repeat(np.repeat(np.random.default_rng(3).integers(0, 4, (6, 7, 7)), 5, 1), 5, 2)
 DIAGONAL = AffinityConvention(((-1, 0, 0), (0, -2, 3), (0, -3, 2), (1, 1, 0)))

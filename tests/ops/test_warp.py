@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from scripts.ops.damage import band_mask, coarsen, motion_blur
 from scripts.ops.displacement import smooth_displacement, typical_displacement
+from scripts.ops.section_artifacts import band_mask, coarsen, motion_blur
 from scripts.ops.warp import resample_in_plane
 
 SECTION = np.array([[[0.0, 1.0], [2.0, 3.0]]], np.float32)  # (z=1, y=2, x=2)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.checkpoints.file import network_content, save_atomically
 from scripts.data.synthetic import save_synthetic, synthesize_volume
-from scripts.handlers.checkpoint_file import network_content, save_atomically
+from scripts.metrics.score_report import as_json, markdown_table, write_reports
 from scripts.networks import Encoder, MaskedAutoencoder
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.decoders import decoder
-from scripts.ops.noised_affinities import noised_affinities
-from scripts.ops.score_report import as_json, markdown_table, write_reports
-from scripts.ops.scores import all_scores
+from scripts.ops.decoding.decoders import decoder
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
+from scripts.ops.targets.noised_affinities import noised_affinities
 
 SHAPE = (16, 96, 96)
 HELD_OUT = slice(10, 16)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.tools import cli
-from scripts.tools.usage import help_text, mistake
+from scripts.tools.argument_errors import argument_error, help_text
 
 ROOT = Path(__file__).parents[2]
 OTHER_WORDS = {
@@ -62,7 +62,7 @@ def test_the_help_of_a_verb_has_every_option_and_an_example_that_runs_it(verb):
     after = text.split(f"Example: python -m scripts {verb}", 1)
     assert len(after) == 2, "no example"
     example = after[1].split("\n\n")[0].split()
-    assert mistake(verb, loaded(verb), example) is None
+    assert argument_error(verb, loaded(verb), example) is None
 
 
 def test_a_debug_word_is_no_option_of_a_verb(capsys):
@@ -93,9 +93,9 @@ def test_a_wrong_command_is_one_line_with_the_remedy(words, said, capsys):
 def test_options_are_read_as_fire_reads_them():
     def verb(first: str, *, low: float, flag: bool = False, **settings: float) -> None: ...
 
-    assert mistake("verb", verb, ["a", "--low", "-1", "--flag"]) is None
-    assert mistake("verb", verb, ["--first=a", "--low=-1", "--other", "3"]) is None
-    assert mistake("verb", verb, ["--noflag", "a", "-l", "2"]) == "'verb' needs --first; " + EXAMPLE
+    assert argument_error("verb", verb, ["a", "--low", "-1", "--flag"]) is None
+    assert argument_error("verb", verb, ["--first=a", "--low=-1", "--other", "3"]) is None
+    assert argument_error("verb", verb, ["--noflag", "a", "-l", "2"]) == "'verb' needs --first; " + EXAMPLE
 
 
 EXAMPLE = "`python -m scripts verb --help` has an example"

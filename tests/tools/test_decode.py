@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import zarr
 
-from scripts.data.prediction_stores.open import open_store, prediction_format
-from scripts.ops.affinities import label_affinities
-from scripts.ops.affinity_convention import LONG_RANGE
-from scripts.ops.contours import label_binary, label_contour
-from scripts.ops.decoders import DECODERS, MeanAgglomeration, ZWatershed
-from scripts.ops.noised_affinities import noised_affinities
+from scripts.data.files.open_store import open_store, prediction_format
+from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, ZWatershed
+from scripts.ops.targets.affinities import label_affinities
+from scripts.ops.targets.affinity_convention import LONG_RANGE
+from scripts.ops.targets.contours import label_binary, label_contour
+from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
 
 CELLS = np.zeros((6, 40, 60), np.uint16)

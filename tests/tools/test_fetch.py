@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from scripts.data.regions import open_regions
+from scripts.data.regions.open_regions import open_regions
 from scripts.tools.fetch import fetch
 
 ROOT = Path(__file__).parents[2]

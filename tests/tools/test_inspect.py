@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from scripts.data.survey import survey_grey, survey_labels
+from scripts.data.datasets.dataset_statistics import survey_grey, survey_labels
+from scripts.data.files.writing import write_hdf5
 from scripts.data.synthetic import cached_synthetic
 from scripts.data.volumes import ArrayVolume, open_volume
-from scripts.data.writing import write_hdf5
 from scripts.ops.box import Box
 from scripts.tools.cli import main
 from scripts.tools.contact_sheet import TILES, Thumbnails

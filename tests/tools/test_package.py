@@ -17,7 +17,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from scripts.handlers.checkpoint_file import load_checkpoint, network_content, save_atomically
+from scripts.checkpoints.file import load_checkpoint, network_content, save_atomically
 from scripts.tools.package import package
 from scripts.tools.packaging.code import metadata_packages, needed_code
 from scripts.tools.packaging.configs import packaged
@@ -316,8 +316,11 @@ def test_a_config_finds_its_weights_and_stands_without_them():
     config = {
         "checkpoint": "$@bundle_root + '/runs/best.pt'",
         "bundle_root": "$next(p for p in ('.', 'bundles/mine'))",
-        "recipe": {"_target_": "scripts.handlers.recipe_of", "otherwise": {"_desc_": "x", "width": 768, "mask": "a"}},
-        "decoder": {"_target_": "scripts.handlers.decoder_of", "otherwise": {"name": "mutex", "settings": {}}},
+        "recipe": {
+            "_target_": "scripts.checkpoints.recipe_of",
+            "otherwise": {"_desc_": "x", "width": 768, "mask": "a"},
+        },
+        "decoder": {"_target_": "scripts.checkpoints.decoder_of", "otherwise": {"name": "mutex", "settings": {}}},
     }
     about = {"recipe": {"width": 24, "batch": 8}, "decoder": {"name": "bc", "settings": {"seed": 0.9}}}
     made = packaged(config, "mine", about)

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.handlers.segmentation_panels import id_colours
-from scripts.ops.scores import Score
+from scripts.ops.scoring.scores import Score
 from scripts.tools.cli import main
 from scripts.tools.report import report
 from scripts.tools.reporting.commands import Bundle, bundle_of, evaluation_command, known_bundles, training_command
@@ -25,6 +24,7 @@ from scripts.tools.reporting.evaluated import Evaluation, viewers
 from scripts.tools.reporting.markup import transparent_png
 from scripts.tools.reporting.runs import Run, read_run
 from scripts.tools.reporting.viewer import scale_bar
+from scripts.visualize.segmentation_panels import id_colours
 
 NAMES = ("pretrain", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1")
 

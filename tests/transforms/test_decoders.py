@@ -7,8 +7,8 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from scripts.ops.affinities import label_affinities
-from scripts.ops.decoders import BinaryWatershed, ZWatershed
+from scripts.ops.decoding.decoders import BinaryWatershed, ZWatershed
+from scripts.ops.targets.affinities import label_affinities
 from scripts.transforms import CleanInstances, CleanInstancesd, DecodeInstances, DecodeInstancesd
 
 CELLS = np.zeros((2, 8, 12), np.int64)
@@ -52,7 +52,7 @@ def test_a_config_names_the_decoder():
             "decode": {
                 "_target_": "scripts.transforms.DecodeInstancesd",
                 "keys": "pred",
-                "decoder": {"_target_": "scripts.ops.decoders.ZWatershed", "size": 0, "dust": 0},
+                "decoder": {"_target_": "scripts.ops.decoding.decoders.ZWatershed", "size": 0, "dust": 0},
             }
         }
     )

@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from scripts.ops.affinity_convention import LONG_RANGE
+from scripts.ops.targets.affinity_convention import LONG_RANGE
 from scripts.transforms import (
     AffinityTarget,
     BinaryTarget,

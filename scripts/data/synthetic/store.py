@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.data.writing import write_hdf5
+from scripts.data.files.writing import write_hdf5
 
 if TYPE_CHECKING:
     from scripts.data.synthetic.volume import SyntheticVolume

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "$@bundle_root + '/models/model.pt'"
-FALLBACKS = {"scripts.handlers.recipe_of": "recipe", "scripts.handlers.decoder_of": "decoder"}
+FALLBACKS = {"scripts.checkpoints.recipe_of": "recipe", "scripts.checkpoints.decoder_of": "decoder"}
 """Components that read a part of a checkpoint, with an `otherwise` for where there is none -> that part."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from scripts.handlers.checkpoint_file import load_weights
+from scripts.checkpoints.file import load_weights
 from scripts.tools.packaging.code import ROOT, copy_code, needed_code
 from scripts.tools.packaging.configs import fallbacks, packaged, read_json, write_json
 from scripts.tools.packaging.weights import (

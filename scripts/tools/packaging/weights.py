@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import scripts
-from scripts.handlers.checkpoint_file import FORMAT, about_weights, load_checkpoint
+from scripts.checkpoints.file import FORMAT, about_weights, load_checkpoint
 
 LARGEST = 25 * 2**20
 """Bytes of the largest file that the zoo takes."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.ops.scores import Score
+from scripts.ops.scoring.scores import Score
 from scripts.tools.reporting.markup import NOTHING, table, text
 from scripts.tools.reporting.runs import Run
 

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scripts.handlers.segmentation_panels import (
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.contingency_blocks import table_of_volumes
+from scripts.tools.reporting.markup import jpeg, transparent_png
+from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
+from scripts.visualize.segmentation_panels import (
     ERRORS,
     Mistakes,
     alike,
@@ -19,10 +23,6 @@ from scripts.handlers.segmentation_panels import (
     marked_errors,
     mistakes,
 )
-from scripts.ops.contingency import ContingencyTable
-from scripts.ops.contingency_blocks import table_of_volumes
-from scripts.tools.reporting.markup import jpeg, transparent_png
-from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
 
 SIZES = ((24, 448), (24, 352), (16, 352), (16, 288), (12, 256), (8, 224), (6, 160), (4, 112), (2, 96))
 """Sections and longest side in pixels of a viewer, tried in turn until it fits its share of the page."""

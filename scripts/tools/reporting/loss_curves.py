@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scripts.handlers.figures import running_mean
 from scripts.tools.reporting.curves import Line, chart
 from scripts.tools.reporting.runs import Run
+from scripts.visualize.figures import running_mean
 
 BASELINES = {"token_mean": "baseline: token mean", "interpolation_fitted": "baseline: interpolation, fitted"}
 """Names in the log of a pre-training -> what they are."""

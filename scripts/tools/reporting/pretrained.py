@@ -5,14 +5,14 @@ from monai.transforms import Compose
 from numpy.typing import NDArray
 from PIL import Image
 
-from scripts.data.region import Region
-from scripts.data.regions import describe
-from scripts.data.volumes.reduced import AS_STORED
-from scripts.handlers.inferer import PrecisionInferer
+from scripts.checkpoints.restore import restore
+from scripts.data.regions.image_regions import image_regions
+from scripts.data.regions.open_regions import describe
+from scripts.data.regions.region import Region
+from scripts.data.volumes.downsampled import AS_STORED
+from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures, picture_region
-from scripts.handlers.reconstruction_windows import BoxWindows
-from scripts.handlers.regions import image_regions
-from scripts.handlers.restored_network import restore
+from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.tools.reporting.markup import jpeg
 from scripts.tools.reporting.runs import Run

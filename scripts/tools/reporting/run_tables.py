@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from scripts.handlers.made_with import made_with
-from scripts.handlers.progress import duration
+from scripts.checkpoints.environment import made_with
+from scripts.engines.duration import duration
 from scripts.tools.reporting.markup import NOTHING, table, text
 from scripts.tools.reporting.runs import Run
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from scripts.handlers.checkpoint_file import load_checkpoint
-from scripts.handlers.figures import points
-from scripts.handlers.json_lines import read_log
-from scripts.handlers.restored_network import PRETRAINING, task_of
-from scripts.ops.score_report import named_scores
-from scripts.ops.scores import Score
+from scripts.checkpoints.file import load_checkpoint
+from scripts.checkpoints.restore import PRETRAINING, task_of
+from scripts.checkpoints.run_log import read_log
+from scripts.metrics.score_report import named_scores
+from scripts.ops.scoring.scores import Score
+from scripts.visualize.figures import points
 
 EVALUATION = "evaluation"
 """Folder of a run that its evaluation writes to."""

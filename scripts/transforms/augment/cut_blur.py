@@ -3,7 +3,7 @@
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.ops.damage import coarsen
+from scripts.ops.section_artifacts import coarsen
 from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
 from scripts.transforms.augment.cuboid import draw_cuboid
 

@@ -3,7 +3,7 @@
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.ops.damage import band_mask
+from scripts.ops.section_artifacts import band_mask
 from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.ops.damage import motion_blur
+from scripts.ops.section_artifacts import motion_blur
 from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
 
 

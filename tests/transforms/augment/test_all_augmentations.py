@@ -6,10 +6,10 @@ import torch
 from monai.transforms import Compose
 
 from scripts.data import ArrayVolume, CropDataset
-from scripts.data.region import Region
-from scripts.ops.affinities import label_affinities
+from scripts.data.regions.region import Region
 from scripts.ops.box import Box
 from scripts.ops.symmetry import apply_symmetry
+from scripts.ops.targets.affinities import label_affinities
 from scripts.transforms import RandSymmetryd, ScaleGreyd
 from scripts.transforms.augment import (
     RandCutBlurd,

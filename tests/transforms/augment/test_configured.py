@@ -9,7 +9,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from scripts.data import ArrayVolume, CropDataset
-from scripts.data.region import Region
+from scripts.data.regions.region import Region
 from scripts.ops.box import Box
 
 PAGE = Path(__file__).parents[3] / "docs" / "augmentations.md"

@@ -1,0 +1,1 @@
+"""Data sets: manifests, download, conversion, statistics."""

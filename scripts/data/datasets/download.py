@@ -1,0 +1,233 @@
+"""Download one file; a broken connection, a full disk or a wrong file leaves nothing under the final name."""
+
+import http.client
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from scripts.data.datasets.checksum import BLOCK, transfer_bar, verify
+
+PERMANENT = {400, 401, 403, 404, 405, 406, 410, 451}
+"""HTTP answers that asking again will not change."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try: calls without a single new byte before giving up, and the waits between them in seconds."""
+
+    tries: int = 6
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    silence: float = 60.0
+
+    def wait(self, failures: int) -> float:
+        """Doubles with each failure in a row."""
+        return min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
+
+
+class InterruptedDownloadError(Exception):
+    """The connection ended early or the server is busy; what arrived is kept and the rest can be asked for."""
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    size: int | None = None,
+    md5: str | None = None,
+    sha256: str | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """Bring `url` to `target`, going on from `target.part` if an earlier call left one.
+
+    The rest of a part is asked for with `Range`, tied by `If-Range` to the file the part is from where the server names
+    it by ETag or date; a server that sends all of it again restarts the part. The part gets its final name only once
+    size and checksums agree.
+
+    Args:
+        url: http or https address.
+        target: final path; its folder is made.
+        size: bytes, if known.
+        md5: hexadecimal checksum, if known.
+        sha256: hexadecimal checksum, if known.
+        patience: how often to try again.
+
+    Returns:
+        `target`; nothing is downloaded if it is there already and agrees.
+
+    Raises:
+        ValueError: size or checksum differ; the wrong file is set aside as `target.wrong`. Where the server announces
+            another size, nothing is downloaded.
+        OSError: no such address, no connection, no space; what arrived stays in `target.part`.
+    """
+    if target.exists():
+        try:
+            verify(target, size, md5, sha256)
+        except ValueError as error:
+            raise ValueError(f"{error}; remove it to download it again") from None
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    _receive_all(url, part, size, patience or Patience())
+    try:
+        verify(part, size, md5, sha256)
+    except ValueError as error:
+        wrong = target.with_name(target.name + ".wrong")
+        os.replace(part, wrong)
+        _notes(part).unlink(missing_ok=True)
+        raise ValueError(
+            f"{url}: {error}. It is set aside as {wrong}; try again, and if it stays so the publisher changed the file"
+        ) from None
+    os.replace(part, target)
+    _notes(part).unlink(missing_ok=True)
+    return target
+
+
+def _receive_all(url: str, part: Path, size: int | None, patience: Patience) -> None:
+    failures = 0
+    with transfer_bar(part.stem, size) as bar:
+        while True:
+            before = _length(part)
+            try:
+                _receive(url, part, size, patience.silence, bar)
+                return
+            except InterruptedDownloadError as error:
+                failures = 1 if _length(part) > before else failures + 1
+                if failures >= patience.tries:
+                    raise OSError(
+                        f"{url}: {error}; gave up after {patience.tries} tries without a new byte. "
+                        f"{_length(part)} bytes are kept in {part}: the same command goes on from there"
+                    ) from error
+                bar.set_postfix_str(f"{error}; trying again")
+                time.sleep(patience.wait(failures))
+
+
+def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[Any]") -> None:
+    """One request; appends to the part. Returns when all is there."""
+    have = _length(part)
+    notes = _read_notes(part)
+    if have and notes.get("url") != url:
+        have = 0
+    headers = {"User-Agent": "sem-mae", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if notes.get("validator"):
+            headers["If-Range"] = notes["validator"]
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=silence)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and have:
+            if _total(error.headers) == have:
+                return
+            part.unlink()
+            raise InterruptedDownloadError("the part does not belong to this file") from error
+        if error.code in PERMANENT:
+            raise OSError(
+                f"{url}: the server answers {error.code} {error.reason}; check the address in the manifest"
+            ) from error
+        raise InterruptedDownloadError(f"the server answers {error.code} {error.reason}") from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise InterruptedDownloadError(f"no connection ({getattr(error, 'reason', error)})") from error
+    with answer:
+        resumed = answer.status == 206 and _first(answer.headers) == have
+        whole = _total(answer.headers)
+        if answer.status == 206 and not (resumed and whole in (None, notes.get("total", whole))):
+            part.unlink()
+            raise InterruptedDownloadError("the file has changed on the server")
+        start = have if resumed else 0
+        length = answer.headers.get("Content-Length")
+        total = None if length is None else start + int(length)
+        if size is not None and total not in (None, size):
+            raise ValueError(
+                f"{url}: the server announces {total} bytes, the manifest {size}; the publisher changed the file"
+            )
+        bar.total, bar.n = total if total is not None else size, start
+        bar.refresh()
+        if not resumed:
+            _write_notes(part, url, answer.headers, total)
+        _check_space(part, None if total is None else total - start)
+        got = start + _copy(answer, part, "ab" if resumed else "wb", bar)
+    if total is not None and got < total:
+        raise InterruptedDownloadError(f"the connection broke at {got} of {total} bytes")
+
+
+def _copy(answer: Any, part: Path, mode: str, bar: "tqdm[Any]") -> int:
+    count = 0
+    with open(part, mode, buffering=0) as file:
+        while True:
+            try:
+                block = memoryview(answer.read(BLOCK))
+            except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+                raise InterruptedDownloadError(f"the connection broke ({error})") from error
+            if not block:
+                break
+            try:
+                while block:
+                    written = file.write(block)
+                    count += written
+                    bar.update(written)
+                    block = block[written:]
+            except OSError as error:
+                raise OSError(
+                    f"{part}: {error.strerror} at {_mib(_length(part))}; free some space and give the same "
+                    "command again, it goes on from there"
+                ) from error
+        os.fsync(file.fileno())
+    return count
+
+
+def _check_space(part: Path, wanted: int | None) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if wanted is not None and wanted > free:
+        raise OSError(
+            f"{part.parent.resolve()}: {_mib(wanted)} are still to come, {_mib(free)} are free; "
+            "free some space or choose another folder (--out, or SEM_DATA_HOME)"
+        )
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _notes(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _write_notes(part: Path, url: str, headers: Message, total: int | None) -> None:
+    """Remember which file the part is of. `If-Range` may not carry a weak ETag (RFC 9110, 13.1.5)."""
+    tag = headers.get("ETag", "")
+    validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
+    _notes(part).write_text(json.dumps({"url": url, "validator": validator, "total": total}))
+
+
+def _read_notes(part: Path) -> dict[str, Any]:
+    try:
+        notes = json.loads(_notes(part).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def _first(headers: Message) -> int | None:
+    """First byte of `Content-Range: bytes 100-199/200`."""
+    value = headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+    return int(value) if value.isdigit() else None
+
+
+def _total(headers: Message) -> int | None:
+    value = headers.get("Content-Range", "").rsplit("/", 1)[-1]
+    return int(value) if value.isdigit() else None
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"

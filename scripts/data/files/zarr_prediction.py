@@ -1,0 +1,101 @@
+"""A prediction as OME-Zarr 0.5."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec
+
+from scripts.data.files.prediction_store import DATASET, PredictionStore, Shape
+from scripts.data.volumes.voxel_size import checked_voxel_size
+
+SCALE = "0"
+"""Name of the array in an OME-Zarr group: its finest and only scale."""
+
+
+class ZarrStore(PredictionStore):
+    """Chunks of a Zarr 3 array, each written once, when all of its voxels are there.
+
+    Args:
+        folder: of the group.
+        chunks: voxels of a chunk (z, y, x), of one channel.
+        shape, dtype, voxel_size_nm, corner, attributes: as `open_store`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shape: Shape,
+        dtype: str,
+        chunks: Sequence[int],
+        voxel_size_nm: Sequence[float] | None,
+        corner: Sequence[int],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        self.shape = shape
+        z, y, x = (max(1, min(int(chunk), size)) for chunk, size in zip(chunks, shape[1:], strict=True))
+        self.chunks = (z, y, x)
+        if (folder / "zarr.json").exists():
+            self.array = zarr.open_array(folder / SCALE, mode="r+")
+        else:
+            ome: Any = {"version": "0.5", "multiscales": [_multiscale(voxel_size_nm, corner)]}
+            group = zarr.open_group(folder, mode="w", zarr_format=3, attributes={"ome": ome, **attributes})
+            self.array = group.create_array(
+                SCALE,
+                shape=shape,
+                dtype=dtype,
+                chunks=(1, *self.chunks),
+                compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+                dimension_names=("c", "z", "y", "x"),
+            )
+        self._waiting: dict[tuple[int, int], tuple[np.ndarray, list[int]]] = {}
+
+    def write(self, z: int, y: int, block: np.ndarray) -> None:
+        depth, height, _ = self.chunks
+        for row in range(z // depth, (z + block.shape[1] - 1) // depth + 1):
+            for line in range(y // height, (y + block.shape[2] - 1) // height + 1):
+                self._put(row, line, z, y, block)
+
+    def kept(self, sections: int) -> int:
+        return sections if sections >= self.shape[1] else sections - sections % self.chunks[0]
+
+    def _put(self, row: int, line: int, z: int, y: int, block: np.ndarray) -> None:
+        """Put what a block has of one row of chunks along x; write the row when it is full."""
+        (low_z, high_z), (low_y, high_y) = (
+            (place * size, min(place * size + size, whole))
+            for place, size, whole in zip((row, line), self.chunks[:2], self.shape[1:3], strict=True)
+        )
+        z0, z1 = max(z, low_z), min(z + block.shape[1], high_z)
+        y0, y1 = max(y, low_y), min(y + block.shape[2], high_y)
+        part = block[:, z0 - z : z1 - z, y0 - y : y1 - y]
+        if (row, line) not in self._waiting:
+            room = np.empty((self.shape[0], high_z - low_z, high_y - low_y, self.shape[3]), block.dtype)
+            self._waiting[row, line] = room, [room[0, :, :, 0].size]
+        room, lacking = self._waiting[row, line]
+        room[:, z0 - low_z : z1 - low_z, y0 - low_y : y1 - low_y] = part
+        lacking[0] -= part[0, :, :, 0].size
+        if lacking[0] == 0:
+            self.array[:, low_z:high_z, low_y:high_y] = room
+            del self._waiting[row, line]
+
+
+def _multiscale(voxel_size_nm: Sequence[float] | None, corner: Sequence[int]) -> dict[str, Any]:
+    """OME-Zarr 0.5: names and units of the axes, size of a voxel and place of the first one."""
+    size = [1.0, 1.0, 1.0] if voxel_size_nm is None else list(checked_voxel_size(voxel_size_nm, "the prediction"))
+    unit = {} if voxel_size_nm is None else {"unit": "nanometer"}
+    place = [0.0, *(float(step * edge) for step, edge in zip(corner, size, strict=True))]
+    return {
+        "name": DATASET,
+        "axes": [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in "zyx")],
+        "datasets": [
+            {
+                "path": SCALE,
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": [1.0, *size]},
+                    {"type": "translation", "translation": place},
+                ],
+            }
+        ],
+    }

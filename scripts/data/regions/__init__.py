@@ -1,0 +1,1 @@
+"""Regions of volumes: what is read, with which labels."""

@@ -1,0 +1,1 @@
+"""Random crops, in batches, in a repeatable order."""

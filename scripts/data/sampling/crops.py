@@ -1,0 +1,168 @@
+"""Random crops of volumes, in which sample i depends on the seed and on i alone.
+
+The stream of sample i is numpy's counter-based generator Philox with the key (seed, i). From it come, in this order,
+the region, the corner of each try, and whatever the random transforms of the chain draw, one after the other. Nothing
+is carried from sample to sample, so workers, processes and resumed runs agree without telling each other anything.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from scripts.data.regions.open_regions import region_shares
+from scripts.data.regions.region import Region
+from scripts.data.regions.region_checks import check_regions
+from scripts.data.sampling.rejection import RejectionRule
+from scripts.data.sampling.sample_chain import SampleChain
+from scripts.ops.box import Box
+
+TRIES = 1000
+"""Corners drawn for one sample before its region is given up: enough where 3 % of the positions pass the rules."""
+
+
+def sample_stream(seed: int, index: int) -> np.random.RandomState:
+    """The generator of sample `index`, in the form MONAI's transforms draw from."""
+    return np.random.RandomState(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
+
+
+class CropDataset(Dataset[dict[str, Any]]):
+    """Crops at random places of one or more regions; item i is a pure function of (seed, i).
+
+    A region is drawn in proportion to its voxels, or to its weight where weights are given, then a corner, each
+    position inside the region's box as likely; where only a part of the box is labelled, each of those whose centre
+    lies in that part, or as near to it as the box allows. Only the crop's own voxels are read. Where a rule rejects the
+    crop another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
+
+    An item has "image" (1, z, y, x) in the volume's dtype, "label" likewise where the regions have labels, "index" i,
+    "region" k and "corner" (3,) int64, the first voxel in the volume; then the transform is applied to it.
+
+    Args:
+        regions: where crops may lie.
+        size: extent of a crop, (z, y, x) voxels.
+        seed: 0 to 2**64 - 1.
+        length: number of samples; None for as many as are asked for.
+        transform: a callable on the item. MONAI's random transforms are set to the sample's stream first.
+        reject: rules that turn a crop down, see `scripts.data.sampling.rejection`.
+        read: False leaves out "image" and names it in "deferred"; all random draws are the same. See `DeviceBatches`.
+
+    Raises:
+        ValueError: no region, a crop larger than a region's box, weights for some regions only, labels for some regions
+            only.
+    """
+
+    def __init__(
+        self,
+        regions: Sequence[Region],
+        size: Sequence[int] = (6, 96, 96),
+        seed: int = 0,
+        length: int | None = None,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        reject: RejectionRule | Sequence[RejectionRule] | None = None,
+        read: bool = True,
+    ) -> None:
+        self.regions = tuple(regions)
+        self.size = _three_sizes(size)
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed {seed} is outside 0 to 2**64 - 1")
+        check_regions(self.regions, self.size)
+        _check_alike(self.regions)
+        self.seed, self.length, self.read = int(seed), length, read
+        self.chain = SampleChain(transform)
+        self.rules = (reject,) if callable(reject) else tuple(reject or ())
+        self._bounds = np.cumsum(region_shares(self.regions))
+        self._starts, self._positions = _positions(self.regions, self.size)
+
+    def __len__(self) -> int:
+        if self.length is None:
+            raise TypeError("these crops have no end; give CropDataset a length to iterate or to index all of them")
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        """Sample `index`.
+
+        Raises:
+            IndexError: negative, or not below the length.
+            ValueError: every try was rejected, or the transform turned down the crop; names the volume and the place.
+        """
+        index = int(index)
+        if index < 0 or (self.length is not None and index >= self.length):
+            raise IndexError(f"sample {index} of {self.length if self.length is not None else 'endless'} crops")
+        stream = sample_stream(self.seed, index)
+        k, corner, crop = self._draw(stream, index)
+        item: dict[str, Any] = {"index": index, "region": k, "corner": corner}
+        if self.read:
+            item["image"] = (self._read(k, corner) if crop is None else crop)[None]
+            label = self.regions[k].label
+            if label is not None:
+                item["label"] = label[self._box(corner).slices][None]
+        else:
+            item["deferred"] = {"image": (1, *self.size)}
+        try:
+            item = self.chain(item, stream)
+        except ValueError as error:
+            raise ValueError(f"sample {index}, {self.place(k, corner)}: {error}") from error
+        if not self.read:
+            del item["deferred"]
+        return item
+
+    def unread(self) -> "CropDataset":
+        """The same samples without their voxels (`read=False`)."""
+        plans = copy.copy(self)
+        plans.read = False
+        return plans
+
+    def place(self, region: int, corner: Sequence[int] | np.ndarray) -> str:
+        """Where a crop lies, for messages: `REGION at z0:z1,y0:y1,x0:x1`."""
+        return f"{self.regions[region].title} at {self._box(corner)}"
+
+    def _draw(self, stream: np.random.RandomState, index: int) -> tuple[int, np.ndarray, np.ndarray | None]:
+        k = int(np.searchsorted(self._bounds, stream.random_sample() * self._bounds[-1], side="right"))
+        for _ in range(TRIES):
+            corner = self._starts[k] + (stream.random_sample(3) * self._positions[k]).astype(np.int64)
+            if not self.rules:
+                return k, corner, None
+            crop = self._read(k, corner)
+            rejected_by = next((rule for rule in self.rules if rule(crop)), None)
+            if rejected_by is None:
+                return k, corner, crop
+        region = self.regions[k]
+        raise ValueError(
+            f"{rejected_by} rejected {TRIES} crops in a row of region {region.title} (box {region.box} of "
+            f"'{region.image.path}') for sample {index}; choose a box with tissue, or relax the rule"
+        )
+
+    def _read(self, k: int, corner: np.ndarray) -> np.ndarray:
+        return self.regions[k].image[self._box(corner).slices]
+
+    def _box(self, corner: Sequence[int] | np.ndarray) -> Box:
+        z, y, x = map(int, corner)
+        return Box((z, y, x), (z + self.size[0], y + self.size[1], x + self.size[2]))
+
+
+def _positions(regions: Sequence[Region], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """First corner and number of corners along each axis, (regions, 3): in the box, with the centre on the aim."""
+    first = np.array([region.box.start for region in regions], dtype=np.int64)
+    last = np.array([region.box.stop for region in regions], dtype=np.int64) - size
+    before = np.array(size) // 2
+    low = np.array([region.aim.start for region in regions], dtype=np.int64) - before
+    high = np.array([region.aim.stop for region in regions], dtype=np.int64) - 1 - before
+    return np.clip(low, first, last), np.clip(high, first, last) - np.clip(low, first, last) + 1
+
+
+def _three_sizes(size: Sequence[int]) -> tuple[int, int, int]:
+    if len(size) != 3 or any(extent < 1 or extent != int(extent) for extent in size):
+        raise ValueError(f"crop size {tuple(size)} must be three whole voxel counts of at least 1: z, y, x")
+    return int(size[0]), int(size[1]), int(size[2])
+
+
+def _check_alike(regions: Sequence[Region]) -> None:
+    labelled = [region.label is not None for region in regions]
+    if any(labelled) and not all(labelled):
+        bare = regions[labelled.index(False)].title
+        raise ValueError(f"{bare} has no labels, other regions have; give labels for all regions or for none")
+    weighted = [region.weight is not None for region in regions]
+    if any(weighted) and not all(weighted):
+        raise ValueError(f"{sum(weighted)} of {len(regions)} regions have a weight; give one to each or to none")

@@ -1,0 +1,99 @@
+"""Save a run so that it goes on to the bit, and restore it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.checkpoints.file import link_or_copy, load_weights, network_content, save_atomically
+from scripts.checkpoints.run_folder import RunFolder
+from scripts.handlers.metric_logger import MetricLogger
+
+
+class CheckpointSaver:
+    """Write `last.pt` every so often and when training ends, and some that stay.
+
+    A checkpoint has the network, the optimizer, the schedule, the state of the other parts, the iteration, and in
+    "recipe" what rebuilds the network and its masks. All of it loads with `weights_only=True`.
+
+    Args:
+        folder: of the run; what it holds from an earlier part is loaded on `attach`.
+        network: the plain network, neither compiled nor wrapped for several processes.
+        parts: what else has a state: optimizer, schedule, recorder, validation.
+        recorder: flushed before each checkpoint, so that the log is never behind.
+        recipe: plain values that rebuild the network.
+        save_interval: iterations between two `last.pt`.
+        keep_interval: iterations between two that stay; null for none.
+        rank: only process 0 writes.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        network: torch.nn.Module,
+        parts: Mapping[str, Any],
+        recorder: MetricLogger,
+        recipe: Mapping[str, Any],
+        save_interval: int = 1000,
+        keep_interval: int | None = None,
+        rank: int = 0,
+    ) -> None:
+        self.folder, self.network, self.parts, self.recorder = folder, network, dict(parts), recorder
+        self.recipe = recipe
+        self.save_interval, self.keep_interval, self.rank = save_interval, keep_interval, rank
+        self.saved_at = folder.start
+
+    def attach(self, engine: Engine) -> None:
+        """Restore the earlier part of the run, and save from now on; to be attached after all that changes the state.
+
+        Raises:
+            ValueError: the checkpoint is of another network.
+        """
+        if self.folder.checkpoint is not None:
+            self._restore(engine, self.folder.checkpoint)
+            self.folder.checkpoint = None
+        engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.save_interval), self.save)
+        if self.keep_interval:
+            engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.keep_interval), self.keep)
+        engine.add_event_handler(Events.TERMINATE, self.save)
+        engine.add_event_handler(Events.COMPLETED, self.save)
+
+    def save(self, engine: Engine) -> None:
+        """Write `last.pt`, once an iteration."""
+        iteration = int(engine.state.iteration)
+        self.recorder.flush()
+        if self.rank == 0 and iteration != self.saved_at:
+            parts = {name: part.state_dict() for name, part in self.parts.items()}
+            content = network_content(self.network, self.recipe, iteration)
+            save_atomically(content | {"parts": parts}, self.folder.last)
+        self.saved_at = iteration
+        self.recorder.restart_clock()
+
+    def keep(self, engine: Engine) -> None:
+        """Keep the checkpoint of this iteration for good."""
+        self.save(engine)
+        if self.rank == 0:
+            link_or_copy(self.folder.last, self.folder.kept(int(engine.state.iteration)))
+
+    def _restore(self, engine: Engine, checkpoint: Mapping[str, Any]) -> None:
+        load_weights(self.network, checkpoint["network"], f"checkpoint {self.folder.last}")
+        for name, part in self.parts.items():
+            part.load_state_dict(checkpoint["parts"][name])
+        engine.state.iteration = int(checkpoint["iteration"])
+        for name, old, new in changed_settings(
+            checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]
+        ):
+            print(f"resuming with another {name}: {old} -> {new}")
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """(name, old, new) of all plain values that differ, nested names joined by dots."""
+    found: list[tuple[str, Any, Any]] = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += changed_settings(before, after, f"{prefix}{name}.")
+        elif before != after:
+            found.append((f"{prefix}{name}", before, after))
+    return found

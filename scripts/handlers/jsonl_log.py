@@ -1,0 +1,69 @@
+"""The log that plots read: one JSON object a line, each iteration once, whatever happened to the run."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from scripts.checkpoints.run_log import keep_until
+from scripts.handlers.metric_logger import LogSink, StepRecord
+
+
+class JsonlLog(LogSink):
+    """Append a line for each iteration and each validation; a resumed run first drops what lies beyond its checkpoint.
+
+    A training line has iteration, loss, loss_NAME for each term of a sum, lr, samples_per_s, seconds, waiting (of
+    them, for data) and elapsed; a validation line has iteration and the scores by name, such as val_loss. A value that
+    is not finite is written as null.
+
+    Args:
+        path: the file; its folder is made when training begins.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file: TextIO | None = None
+
+    def begin(self, start: int, iterations: int) -> None:
+        """Open the file, without the lines of iterations after `start`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        keep_until(self.path, start)
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+
+    def training(self, record: StepRecord) -> None:
+        """Write an iteration."""
+        self._write(
+            {
+                "iteration": record.iteration,
+                "loss": record.loss,
+                **{f"loss_{name}": value for name, value in record.parts.items()},
+                "lr": record.learning_rate,
+                "samples_per_s": round(record.samples_per_second, 3),
+                "seconds": record.seconds,
+                "waiting": record.waiting,
+                "elapsed": record.elapsed,
+            }
+        )
+
+    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Write a validation."""
+        self._write({"iteration": iteration, **scores})
+
+    def flush(self) -> None:
+        """Put the lines on the disk, so that no checkpoint is ahead of the log."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            return
+        finite = {key: value if value - value == 0 else None for key, value in line.items()}
+        self._file.write(json.dumps(finite) + "\n")

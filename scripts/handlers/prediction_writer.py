@@ -1,0 +1,190 @@
+"""Put what an inference gives on disk, step by step: in the background, resumable, in its place when it is whole."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.data.files.background_writer import BackgroundWriter
+from scripts.data.files.partial_prediction import PartialPrediction
+from scripts.engines.switches import switch
+from scripts.inferers.volume_inferer import VolumeInferer
+from scripts.inferers.voxel_progress import VoxelProgress
+from scripts.inferers.window_rows import VolumeSteps
+from scripts.networks.activated_network import ActivatedNetwork
+from scripts.ops.quantize import RANGES, quantize, stored_type
+
+CHUNK = 256
+"""Voxels of a Zarr chunk along y and x; along z it is what a step ends, so that sections are safe as they are done."""
+
+
+class PredictionWriter:
+    """Write the maps of an evaluator over `VolumeSteps` to OME-Zarr or HDF5.
+
+    Construct it before the evaluator: it looks at what an earlier run left, and tells `steps` where to go on.
+
+    Args:
+        steps: what the evaluator reads.
+        inferer: the one that is used, for its settings.
+        out: `.zarr`, `.h5` or `.hdf5`.
+        dtype: `float16`, `float32`, or `uint8`, which is a channel's range in 256 levels.
+        overwrite: replace an earlier prediction once the new one is whole.
+        resume: go on where an earlier run ended.
+        channels: names of the channels, to be noted.
+        further: more settings that decide the result, such as the grey range; another run resumes only with the same.
+        about: what else to note, each as text, a mapping as JSON.
+
+    Raises:
+        FileExistsError, ValueError: see `PartialPrediction`.
+    """
+
+    def __init__(
+        self,
+        steps: VolumeSteps,
+        inferer: VolumeInferer,
+        out: str | os.PathLike[str],
+        dtype: str = "float16",
+        overwrite: bool | str = False,
+        resume: bool | str = False,
+        channels: Sequence[str] = (),
+        further: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        stored_type(dtype)
+        self.steps, self.inferer, self.dtype, self.out = steps, inferer, dtype, Path(out)
+        volume, box = steps.region.image, steps.region.box
+        settings = {
+            "volume": volume.path,
+            "volume_shape": list(volume.shape),
+            "box": str(box),
+            "context": steps.context,
+            **inferer.settings,
+            **(further or {}),
+        }
+        notes = {
+            str(key): json.dumps(value) if isinstance(value, Mapping) else str(value)
+            for key, value in (about or {}).items()
+        }
+        if channels:
+            notes["channels"] = ", ".join(channels)
+        self.partial = PartialPrediction(
+            out,
+            box.shape,
+            dtype,
+            settings,
+            overwrite=switch(overwrite, "overwrite"),
+            resume=switch(resume, "resume"),
+            chunks=(inferer.stride[0], CHUNK, CHUNK),
+            voxel_size_nm=volume.voxel_size_nm,
+            corner=box.start,
+            attributes=notes,
+        )
+        self._resumed_at = self.partial.sections
+        steps.begin_at(self._resumed_at)
+        self._ranges: list[tuple[float, float]] = []
+        self._background: BackgroundWriter | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the unfinished prediction is; also a place for the scratch file of `StepInferer`."""
+        return self.partial.folder
+
+    def attach(self, engine: Engine) -> None:
+        """Write each step of an evaluator with `StepInferer`."""
+        engine.add_event_handler(Events.STARTED, lambda: self.begin(getattr(engine, "network", None)))
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_output)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def run(self, evaluator: Engine) -> None:
+        """Run the evaluator; where an error or Ctrl-C stops it, keep what is done and say how to go on."""
+        try:
+            evaluator.run()
+        except BaseException:
+            self.stop()
+            raise
+
+    def begin(self, network: Any) -> None:
+        """Before the first step, with the network as it will be used.
+
+        Raises:
+            ValueError: the unfinished prediction is another network's.
+        """
+        self.partial.settle({"network": fingerprint(network)})
+        if isinstance(network, ActivatedNetwork):
+            self._ranges = [RANGES[name] for name in network.activations]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._background = BackgroundWriter()
+        depth, height, width = self.partial.shape
+        done = self.partial.sections * height * width
+        self.progress = VoxelProgress(depth * height * width, done)
+        begin = f", resumed at section {self.partial.sections} of {depth}" if done else ""
+        print(f"predicting {self.steps.region.title}, box {self.steps.region.box}, to {self.out}{begin}", flush=True)
+
+    def write(self, index: int, maps: torch.Tensor) -> None:
+        """Put what step `index` ended: maps (C, z, y, x) float32, of no voxels where it ended none.
+
+        Raises:
+            ValueError: values that cannot be stored.
+            OSError: an earlier block could not be written.
+        """
+        assert self._background is not None
+        step, grid = self.steps.grid.steps[index], self.steps.grid
+        (z0, z1), (y0, _) = grid.in_box(step.ended_z, 0), grid.in_box(step.ended_y, 1)
+        lacking = max(z0, self._resumed_at)
+        if maps.numel() and lacking < z1:
+            maps = maps[:, lacking - z0 :]
+            ranges = self._ranges or [RANGES["sigmoid"]] * len(maps)
+            block = quantize(maps, self.dtype, ranges).cpu().numpy()
+            self._background(self.partial.write, lacking, y0, block)
+            self.progress.add(block[0].size)
+        if step.ends_planes and z1 > self._resumed_at:
+            self._background(self.partial.done, z1)
+
+    def finish(self) -> None:
+        """After the last step: wait for the disk, put the prediction in its place, and say what was found.
+
+        Where steps are lacking, as after a stop that was asked for, keep what is done and say how to go on.
+        """
+        assert self._background is not None
+        self._background.close()
+        self.progress.close()
+        for line in self.steps.watch.findings():
+            print(line, flush=True)
+        if self.partial.sections < self.partial.shape[0]:
+            self.partial.leave()
+            print(self.partial.how_to_go_on(), flush=True)
+            return
+        self.partial.finish()
+        print(f"prediction  {self.out}: {self.partial.channels} channels, {self.dtype}", flush=True)
+
+    def stop(self) -> None:
+        """Half way: let the disk have what was handed to it, and say how to go on. Raises nothing."""
+        if self._background is None:
+            return
+        with contextlib.suppress(Exception):  # the error that stopped us is on its way
+            self._background.close()
+        self.progress.close()
+        self.partial.leave()
+        print(self.partial.how_to_go_on(), flush=True)
+
+    def _write_output(self, engine: Engine) -> None:
+        state: Any = engine.state
+        self.write(int(state.batch["index"]), state.output["pred"][0])
+
+
+def fingerprint(network: Any) -> str:
+    """A short text that another network, or other weights, would not have."""
+    if not isinstance(network, torch.nn.Module):
+        return f"{type(network).__name__} {getattr(network, '__name__', '')}".strip()
+    total = hashlib.blake2b(digest_size=8)
+    for name, tensor in network.state_dict().items():
+        total.update(name.encode())
+        if isinstance(tensor, torch.Tensor):
+            total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()

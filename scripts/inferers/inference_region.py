@@ -1,0 +1,61 @@
+"""Which voxels an inference goes through, and how their maps become instances afterwards."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.data.regions.open_regions import open_regions
+from scripts.data.regions.region import Region
+from scripts.data.regions.region_checks import check_grey
+from scripts.data.volumes.downsampled import AS_STORED
+
+WHOLE = ":,:,:"
+
+
+def inference_region(
+    volume: str | os.PathLike[str],
+    box: str | None,
+    grey_low: float | None = None,
+    grey_high: float | None = None,
+    reduce: Sequence[int] = AS_STORED,
+) -> Region:
+    """The box of a volume to predict: the one given, else all of it.
+
+    Args:
+        volume: a path, a data manifest or `synthetic`, as in `scripts.data.open_regions`; of several volumes the first.
+        box: `z0:z1,y0:y1,x0:x1` in voxels, or null.
+        grey_low: grey value that is black; needed unless the volume is uint8.
+        grey_high: grey value that is white.
+        reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
+
+    Raises:
+        ValueError: no such box, no grey range, or factors that cannot be.
+    """
+    region = open_regions(volume, "training", box or WHOLE, section_depth=1, reduce=reduce)[0]
+    check_grey([region], grey_low, grey_high)
+    return dataclasses.replace(region, label=None)
+
+
+def say_how_to_decode(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> None:
+    """Print the command that turns the maps into instances.
+
+    Args:
+        out: the maps.
+        decoder: "name" and "settings" of the checkpoint's decoder.
+        offsets: convention of the affinities, where they are such.
+    """
+    print(f"instances   {decode_command(out, decoder, offsets)}", flush=True)
+
+
+def decode_command(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> str:
+    """`python -m scripts decode maps.zarr --decoder agglomeration --out maps_instances.h5 --threshold 0.3`."""
+    settings = {name: value for name, value in decoder["settings"].items() if value is not None}
+    if offsets not in (None, "nearest"):
+        settings.setdefault("offsets", offsets)
+    options = [
+        f"--{name} {','.join(map(str, v)) if isinstance(v, list | tuple) else v}" for name, v in settings.items()
+    ]
+    instances = Path(out).with_name(f"{Path(out).stem}_instances.h5")
+    return " ".join([f"python -m scripts decode {out} --decoder {decoder['name']} --out {instances}", *options])

@@ -1,0 +1,221 @@
+"""Sliding-window inference with Gaussian blending, and flips that are averaged where affinities mean the same edge."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+
+from scripts.engines.precision_inferer import PrecisionInferer
+from scripts.inferers.blender import Blender
+from scripts.ops.affinity_flips import FlipVotes, flip_codes
+from scripts.ops.blending import TotalWeights, blend_weights
+from scripts.ops.symmetry import apply_symmetry
+from scripts.ops.targets.affinity_convention import AffinityConvention, convention
+from scripts.ops.windows import Triple, WindowGrid, WindowRow, mirrored
+
+Network = Callable[..., torch.Tensor]
+GRIDS = 4
+"""Grids whose sums of weights an inferer keeps, for volumes of the same shape."""
+
+
+class VolumeInferer(Inferer):
+    """Apply a network of maps to a volume of any size, window by window.
+
+    The volume is continued beyond its ends by mirroring. A window's flips are averaged first; windows are then blended.
+    Sums are float32.
+
+    Args:
+        window: voxels (z, y, x) that the network sees at once.
+        stride: voxels from one window to the next.
+        flips: 1, 4, 8 or 16, or a list of symmetry codes, see `scripts.ops.affinity_flips.FLIPS`.
+        blend: `gaussian` or `constant`.
+        batch: windows or flips of windows that the network is given at once.
+        affinity: for a network of affinities its convention, by name or as such; None for maps that flip as images do.
+        precision: `fp32` or `bf16`.
+        pad: voxels that are added on both sides of each axis, at least.
+
+    Raises:
+        ValueError: sizes, flips, a blend, a convention or a precision that cannot be.
+    """
+
+    def __init__(
+        self,
+        window: Sequence[int] = (6, 96, 96),
+        stride: Sequence[int] = (3, 48, 48),
+        flips: int | Sequence[int] = 4,
+        blend: str = "gaussian",
+        batch: int = 4,
+        affinity: str | AffinityConvention | None = None,
+        precision: str = "fp32",
+        pad: Sequence[int] = (3, 48, 48),
+    ) -> None:
+        super().__init__()
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"batch {batch!r} is not a whole number above 0")
+        self.window, self.stride, self.pad = _triple(window), _triple(stride), _triple(pad)
+        self.batch, self.blend = batch, blend
+        self.weights = blend_weights(blend, self.window)
+        self.codes = flip_codes(flips)
+        self.convention = None if affinity is None else convention(affinity)
+        self.votes = FlipVotes(self.codes, self.convention)
+        self.precise = PrecisionInferer(precision)
+        self.grid(self.window)  # refuses sizes that do not fit together
+        self._weights_of_votes: dict[tuple[torch.device, int], torch.Tensor] = {}
+        self._totals: dict[WindowGrid, TotalWeights] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, apart from volume and network, in plain numbers and words."""
+        return {
+            "window": list(self.window),
+            "stride": list(self.stride),
+            "pad": list(self.pad),
+            "flips": list(self.codes),
+            "blend": self.blend,
+            "affinity": None if self.convention is None else [list(offset) for offset in self.convention.offsets],
+            "precision": self.precise.precision,
+        }
+
+    def grid(self, shape: Sequence[int]) -> WindowGrid:
+        """The windows over a box of that shape; steps of at least a batch."""
+        together = -(-self.batch // len(self.codes))
+        return WindowGrid(_triple(shape), self.window, self.stride, self.pad, together)
+
+    def totals(self, grid: WindowGrid) -> TotalWeights:
+        """The sums of the weights of all windows of a grid; those of the last few grids are kept."""
+        if grid not in self._totals:
+            while len(self._totals) >= GRIDS:
+                del self._totals[next(iter(self._totals))]
+            self._totals[grid] = TotalWeights(self.weights, grid.starts, grid.padded)
+        return self._totals[grid]
+
+    def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
+
+        Raises:
+            ValueError: an image of other axes, or a network whose output has another size than its input.
+        """
+        if inputs.ndim != 5:
+            raise ValueError(f"image of shape {tuple(inputs.shape)} has not the five axes (batch, channel, z, y, x)")
+        if isinstance(inputs, MetaTensor):
+            inputs = inputs.as_tensor()
+        grid = self.grid(tuple(inputs.shape[2:]))
+        maps: torch.Tensor | None = None
+        for sample, image in enumerate(inputs):
+            blender = Blender(grid, self.totals(grid), inputs.device)
+            planes, held = torch.empty(0), -1
+            for step in grid.steps:
+                if step.z != held:
+                    planes, held = _planes(image, grid, step.z), step.z
+                ended = self.step(planes[:, :, slice(*step.lines)], step, blender, network, *args, **kwargs)
+                if ended is None:
+                    continue
+                if maps is None:
+                    maps = ended.new_empty((len(inputs), len(ended), *grid.shape))
+                (z0, z1), (y0, y1) = grid.in_box(step.ended_z, 0), grid.in_box(step.ended_y, 1)
+                maps[sample, :, z0:z1, y0:y1] = ended
+        assert maps is not None
+        return maps
+
+    @torch.no_grad()
+    def step(
+        self, image: torch.Tensor, step: WindowRow, blender: Blender, network: Network, *args: Any, **kwargs: Any
+    ) -> torch.Tensor | None:
+        """Add the windows of a step to the sums, and return the maps (C, z, y, x) that it ends, if any.
+
+        Args:
+            image: (1, z, y, x), the voxels of the padded box that the step's windows span.
+            step: of `blender.grid`.
+            blender: holds the sums.
+            network: (n, 1, z, y, x) to maps (n, C, z, y, x).
+        """
+        depth, height, width = self.window
+        places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
+        together = max(1, self.batch // len(self.codes))
+        for chosen in _batches(places, together):
+            cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
+            votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
+            blender.open(votes.shape[1])
+            votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
+            for (y, x), vote in zip(chosen, votes, strict=True):
+                blender.add(step.z, y, x, vote, weights)
+        return blender.ended(step)
+
+    def _votes(self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Sum over the flips of what the network says of windows (n, 1, z, y, x): (n, C, z, y, x) float32."""
+        at_once = max(1, self.batch // len(windows))
+        votes: torch.Tensor | None = None
+        for codes in _alike(self.codes, at_once, self.window[1] == self.window[2]):
+            turned = [apply_symmetry(windows, code) for code in codes]
+            seen = turned[0] if len(turned) == 1 else torch.cat(turned)
+            maps = self.precise(seen, network, *args, **kwargs)
+            if maps.ndim != 5 or len(maps) != len(seen) or maps.shape[2:] != seen.shape[2:]:
+                raise ValueError(
+                    f"the network makes {tuple(maps.shape)} of windows {tuple(seen.shape)}; its maps must have the "
+                    "size of its windows"
+                )
+            if votes is None:  # the window as it is comes first
+                if len(self.codes) == 1:
+                    return maps
+                votes = torch.zeros((len(windows), *maps.shape[1:2], *self.window), device=maps.device)
+            for code, part in zip(codes, maps.split(len(windows)), strict=True):
+                self.votes.add(votes, part, code)
+        assert votes is not None
+        return votes
+
+    def _weights(self, device: torch.device, channels: int) -> torch.Tensor:
+        """Weight of a vote, (C, z, y, x): a window's weights, divided by the number of votes on each voxel."""
+        key = device, channels
+        if key not in self._weights_of_votes:
+            weights = torch.from_numpy(self.weights)[None] / self.votes.counts(self.window)
+            self._weights_of_votes[key] = weights.expand(channels, -1, -1, -1).contiguous().to(device)
+        return self._weights_of_votes[key]
+
+
+def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
+    """The planes of the padded box that windows at z span, of an image (1, z, y, x) continued by mirroring."""
+    spans = ((z, z + grid.window[0]), (0, grid.padded[1]), (0, grid.padded[2]))
+    for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
+        low, high = low - before, high - before
+        parts = []
+        if low < 0:
+            parts.append(image.index_select(axis, _places(mirrored(low, min(high, 0), size), image)))
+        if max(low, 0) < min(high, size):
+            parts.append(image.narrow(axis, max(low, 0), min(high, size) - max(low, 0)))
+        if high > size:
+            parts.append(image.index_select(axis, _places(mirrored(max(low, size), high, size), image)))
+        image = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+    return image
+
+
+def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(indices).to(image.device)
+
+
+def _batches(places: list[tuple[int, int]], together: int) -> list[list[tuple[int, int]]]:
+    """Places in full batches; the last takes one from that before where it would have one alone, torch's slowest."""
+    ends = [*range(together, len(places), together), len(places)]
+    if together > 2 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
+        ends[-2] -= 1
+    return [places[first:end] for first, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
+    """Codes in groups of at most `at_once`, whose windows have one shape."""
+    groups: list[list[int]] = []
+    for code in codes:
+        if groups and len(groups[-1]) < at_once and (square or (groups[-1][0] ^ code) < 8):
+            groups[-1].append(code)
+        else:
+            groups.append([code])
+    return groups
+
+
+def _triple(sizes: Sequence[int]) -> Triple:
+    if len(sizes) != 3:
+        raise ValueError(f"{list(sizes)} is not three whole numbers of voxels: z, y, x")
+    z, y, x = sizes
+    return z, y, x

@@ -1,0 +1,136 @@
+"""A box of a volume as the steps of an inference: what is read for each, and what each adds and ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.inferers import Inferer
+from torch.utils.data import Dataset
+
+from scripts.data.regions.region import Region
+from scripts.inferers.blank_sections import SectionWatch
+from scripts.inferers.blender import Blender
+from scripts.inferers.volume_inferer import Network, VolumeInferer
+from scripts.ops.windows import mirrored
+
+GIB = 2**30
+
+
+class VolumeSteps(Dataset[dict[str, Any]]):
+    """The voxels that each step of an inference needs, read when they are asked for.
+
+    An item has "image" (1, z, y, x), a row of windows along x with mirrored voxels where they reach out, and "index",
+    the number of the step. Read by one process, as it also keeps watch for blank sections.
+
+    Args:
+        region: the volume, and the box to predict.
+        inferer: says where the windows are.
+        transform: of each item; it gives float32.
+        context: `volume`: windows that reach out of the box see the volume around it, and its mirror image beyond the
+            volume's ends. `box`: they see the mirror image of the box, as if there were nothing else.
+
+    Raises:
+        ValueError: another context.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        inferer: VolumeInferer,
+        transform: Callable[[Any], Any] | None = None,
+        context: str = "volume",
+    ) -> None:
+        if context not in ("volume", "box"):
+            raise ValueError(f"context '{context}' is neither 'volume' nor 'box'")
+        self.region, self.transform, self.context = region, transform, context
+        self.grid = inferer.grid(region.box.shape)
+        self.first = 0
+        self.watch = SectionWatch(region.box.start[0], region.box.shape[0])
+
+    def begin_at(self, section: int) -> None:
+        """Leave out the steps whose windows reach no section of the box from this one on."""
+        self.first = self.grid.first_step_for(min(section, self.grid.shape[0] - 1))
+
+    def __len__(self) -> int:
+        return len(self.grid.steps) - self.first
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"step {index} of {len(self)}")
+        step = self.grid.steps[self.first + index]
+        spans = ((step.z, step.z + self.grid.window[0]), step.lines, (0, self.grid.padded[2]))
+        grey = self._read(spans)
+        (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
+        if z0 < z1 and y0 < y1:
+            z, y, x = z0 + self.grid.before[0] - step.z, y0 + self.grid.before[1] - step.lines[0], self.grid.before[2]
+            self.watch.add(z0, grey[z : z + z1 - z0, y : y + y1 - y0, x : x + self.grid.shape[2]])
+        item: dict[str, Any] = {"image": grey[None], "index": step.index}
+        return item if self.transform is None else dict(self.transform(item))
+
+    def _read(self, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
+        """The voxels of a box of the padded box."""
+        whole = (0, 0, 0), self.region.image.shape
+        bounds = whole if self.context == "volume" else (self.region.box.start, self.region.box.stop)
+        cut, places = [], []
+        for axis, (low, high) in enumerate(spans):
+            lowest, size = bounds[0][axis], bounds[1][axis] - bounds[0][axis]
+            shift = self.region.box.start[axis] - self.grid.before[axis] - lowest
+            indices = mirrored(low + shift, high + shift, size)
+            first, stop = int(indices.min()), int(indices.max()) + 1
+            cut.append(slice(lowest + first, lowest + stop))
+            places.append(indices - first)
+        grey = self.region.image[tuple(cut)]
+        for axis, indices in enumerate(places):
+            if len(indices) != grey.shape[axis] or indices[0] != 0 or (np.diff(indices) != 1).any():
+                grey = grey.take(indices, axis)
+        return grey
+
+
+class StepInferer(Inferer):
+    """Go through the steps of a volume in order: `VolumeInferer` with sums that live from one call to the next.
+
+    Args:
+        inferer: how windows are computed and blended.
+        steps: of which volume.
+        scratch: a folder for the sums where they exceed `blend_memory_gib`; None keeps them in memory always.
+        blend_memory_gib: most memory, or memory of the GPU, for the sums of the planes that a window spans.
+    """
+
+    def __init__(
+        self,
+        inferer: VolumeInferer,
+        steps: VolumeSteps,
+        scratch: str | Path | None = None,
+        blend_memory_gib: float = 4.0,
+    ) -> None:
+        super().__init__()
+        self.inferer, self.steps = inferer, steps
+        self.scratch, self.limit = None if scratch is None else Path(scratch), blend_memory_gib * GIB
+        self._blender: Blender | None = None
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Network, *args: Any, index: int = 0, **kwargs: Any
+    ) -> torch.Tensor:
+        """What step `index` ends: maps (1, C, z, y, x) float32, or an empty tensor.
+
+        Args:
+            inputs: (1, 1, z, y, x), the step's image.
+            network: of maps.
+            index: of the step.
+        """
+        grid = self.steps.grid
+        if self._blender is None or index == self.steps.first:
+            totals = self.inferer.totals(grid)
+            self._blender = Blender(grid, totals, inputs.device, self.scratch, self.limit)
+        ended = self.inferer.step(inputs[0], grid.steps[index], self._blender, network, *args, **kwargs)
+        return inputs.new_empty((1, 0, 0, 0, 0)) if ended is None else ended[None]
+
+
+def prepare_step(
+    batch: dict[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
+) -> tuple[torch.Tensor, None, tuple[()], dict[str, int]]:
+    """For MONAI's evaluator: a batch of one step as image, no label, and the step's number for `StepInferer`."""
+    image = torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking)
+    return image, None, (), {"index": int(batch["index"])}

@@ -1,0 +1,1 @@
+"""Instances from predictions: watersheds, agglomeration, and the decoders by name."""

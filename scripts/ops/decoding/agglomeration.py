@@ -1,0 +1,146 @@
+"""Agglomeration: merge fragments by the affinities along their borders; every threshold from one run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from scripts.ops.decoding.agglomeration_queue import merge_order
+from scripts.ops.decoding.probability_checks import check_range, checked_prediction
+from scripts.ops.decoding.region_graph import border_values, summed_affinities
+from scripts.ops.labels.connected_components import renumber, sizes_of
+from scripts.ops.labels.label_checks import checked_labels, same_shape
+from scripts.ops.targets.affinity_convention import NEAREST, AffinityConvention
+
+THRESHOLDS = (0.1, 0.3, 0.6)
+"""Scores at which Lin et al. 2021 cut."""
+
+
+@dataclass(frozen=True)
+class MeanAffinity:
+    """Score of a border: 1 - mean affinity of its faces."""
+
+    @property
+    def quantile(self) -> float:
+        """0: not a quantile."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class QuantileAffinity:
+    """Score of a border: 1 - the affinity at or below which `percent` of its faces lie, in 256 bins.
+
+    50, 75 and 85 are usual. An affinity a falls in bin b = floor(256 a) and reads as the bin's centre, (b + 0.5) / 256;
+    uint8 values are their own bins.
+
+    Raises:
+        ValueError: not above 0 and at most 100.
+    """
+
+    percent: float = 75.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.percent <= 100:
+            raise ValueError(f"percent {self.percent} is not in (0, 100]; the median is 50")
+
+    @property
+    def quantile(self) -> float:
+        """In percent."""
+        return float(self.percent)
+
+
+@dataclass(frozen=True)
+class Agglomeration:
+    """What one run found: the fragments and, for every threshold, the segment of each.
+
+    Attributes:
+        fragments: (z, y, x) ids.
+        thresholds: ascending scores.
+        segments: (thresholds, largest fragment id + 1) ids, 0 for background.
+    """
+
+    fragments: np.ndarray = field(repr=False)
+    thresholds: tuple[float, ...]
+    segments: np.ndarray = field(repr=False)
+
+    def at(self, threshold: float) -> np.ndarray:
+        """(z, y, x) ids 1, 2, ... in the order of their lowest fragment, dtype of the fragments.
+
+        Raises:
+            ValueError: a threshold that was not asked for.
+        """
+        if threshold not in self.thresholds:
+            raise ValueError(f"threshold {threshold} was not asked for; there are: {self.thresholds}")
+        numbers = self.segments[self.thresholds.index(threshold)].astype(self.fragments.dtype)
+        instances = self.fragments.copy()
+        renumber(instances, numbers)
+        return instances
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        return ((threshold, self.at(threshold)) for threshold in self.thresholds)
+
+
+MEAN = MeanAffinity()
+
+
+def agglomerate(
+    fragments: np.ndarray,
+    affinities: np.ndarray,
+    thresholds: Sequence[float] = THRESHOLDS,
+    score: MeanAffinity | QuantileAffinity = MEAN,
+    *,
+    convention: AffinityConvention = NEAREST,
+) -> Agglomeration:
+    """Merge touching fragments while their score is below the threshold, lowest first; merged borders are pooled.
+
+    Background (0) never merges. All faces of a border count, whatever their affinity. Equal scores: the border whose
+    first face a scan (z, y, x; per voxel z, y, x faces) meets first. All thresholds cost one run and a snapshot each.
+
+    Args:
+        fragments: (z, y, x) ids below 2^32, best without gaps; not changed.
+        affinities: (channels, z, y, x) floats in [0, 1], or uint8 for value / 255.
+        thresholds: scores in [0, 1], ascending; a threshold t merges while 1 - affinity < t.
+        score: what a border's faces say together.
+        convention: what the channels mean.
+
+    Raises:
+        ValueError: shapes that differ, fragments that are not ids, values out of range, thresholds that do not ascend.
+    """
+    cuts = tuple(float(threshold) for threshold in thresholds)
+    if not cuts or any(not 0 <= cut <= 1 for cut in cuts) or any(a >= b for a, b in pairwise(cuts)):
+        raise ValueError(f"thresholds {cuts} are not ascending scores in [0, 1], such as {THRESHOLDS}")
+    fragments = checked_labels(fragments, "fragments")
+    affinities = checked_prediction(affinities, convention.channels, "affinities")
+    same_shape(fragments, affinities, ("fragments", "affinities"))
+    check_range(affinities, name="affinities")
+    nearest = convention.nearest(affinities)
+    if fragments.dtype.kind == "i" or fragments.dtype.itemsize < 4:
+        fragments = fragments.astype(np.uint32 if fragments.dtype.itemsize <= 4 else np.uint64)
+    count = int(fragments.max())
+    if count > 8 * fragments.size + 1024:
+        raise ValueError(f"fragment id {count} for {fragments.size} voxels; relabel the fragments consecutively first")
+    graph = summed_affinities(fragments, nearest)
+    bins, starts = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    if score.quantile:
+        bins, starts = border_values(fragments, nearest, graph)
+    sums = graph.value / (255 if nearest.dtype == np.uint8 else 1)
+    if graph.pairs == 0:
+        merged = np.tile(np.arange(count + 1), (len(cuts), 1))
+    else:
+        merged = merge_order(
+            graph.first, graph.second, sums, graph.faces, bins, starts, score.quantile, np.array(cuts), count
+        )
+    present = sizes_of(fragments, count) > 0
+    return Agglomeration(fragments, cuts, _consecutive(merged, present))
+
+
+def _consecutive(merged: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Number the segments of each row 1, 2, ... by lowest fragment; ids without voxels get none."""
+    numbers = np.zeros_like(merged)
+    ids = np.arange(present.size)
+    for row, own in zip(merged, numbers, strict=True):
+        lowest = (row == ids) & present & (ids > 0)
+        own[present] = np.cumsum(lowest)[row[present]]
+        own[0] = 0
+    return numbers

@@ -1,0 +1,1 @@
+"""Instance labels: components, checks, cleanup."""

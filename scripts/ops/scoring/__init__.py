@@ -1,0 +1,1 @@
+"""Scores of a segmentation against ground truth."""

@@ -1,0 +1,1 @@
+"""Measures of sections, and findings on damaged ones."""

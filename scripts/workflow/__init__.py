@@ -1,0 +1,24 @@
+"""What a run does besides its engine: check settings, print a summary, report results."""
+
+from scripts.workflow.announce import announce
+from scripts.workflow.announce_segmentation import announce_segmentation
+from scripts.workflow.overrides import check_overrides
+from scripts.workflow.predict_volume import predict_volume
+from scripts.workflow.preflight import check_settings
+from scripts.workflow.run_results import finish_segmentation
+from scripts.workflow.segmentation_preflight import check_segmentation_settings
+from scripts.workflow.short_errors import short_errors
+from scripts.workflow.training import finish, train
+
+__all__ = [
+    "announce",
+    "announce_segmentation",
+    "check_overrides",
+    "check_segmentation_settings",
+    "check_settings",
+    "finish",
+    "finish_segmentation",
+    "predict_volume",
+    "short_errors",
+    "train",
+]

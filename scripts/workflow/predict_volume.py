@@ -1,0 +1,103 @@
+"""From a volume on disk to maps on disk in one call, for volumes of any size."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scripts.data.regions.image_regions import check_grey
+from scripts.data.regions.region import Region
+from scripts.data.sampling.prefetch import prefetched
+from scripts.data.volumes.open import open_volume
+from scripts.data.volumes.volume import Volume
+from scripts.handlers.prediction_writer import PredictionWriter
+from scripts.inferers.volume_inferer import Network, VolumeInferer
+from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
+from scripts.ops.box import Box
+from scripts.transforms.grey import ScaleGreyd
+
+AHEAD = 2
+"""Steps that are read while the network works on another."""
+
+
+def predict_volume(
+    volume: str | os.PathLike[str] | Volume | Region,
+    network: Network,
+    inferer: VolumeInferer,
+    out: str | os.PathLike[str],
+    box: str | Box | None = None,
+    dtype: str = "float16",
+    grey_low: float | None = None,
+    grey_high: float | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    context: str = "volume",
+    device: torch.device | str | None = None,
+    channels: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
+    blend_memory_gib: float = 4.0,
+) -> Path:
+    """Predict a box of a volume, holding a few sections of it at a time. Reading, network and writing overlap.
+
+    Args:
+        volume: a path as `open_volume` takes it, a volume, or a region. A network that was trained on reduced voxels
+            wants them here: `downsampled_volume(open_volume("my.zarr"), (1, 2, 2))`.
+        network: windows (n, 1, z, y, x), grey values from -1 to 1, to maps (n, C, z, y, x); see `ActivatedNetwork`.
+        inferer: windows, flips, blending.
+        out: `.zarr`, `.h5` or `.hdf5`.
+        box: `z0:z1,y0:y1,x0:x1` of the volume; all of it, or the region's box, by default.
+        dtype: `float16`, `float32` or `uint8`.
+        grey_low, grey_high: grey values that are black and white; needed unless the volume is uint8.
+        overwrite: replace an earlier prediction.
+        resume: go on where an earlier run ended.
+        context: `volume` or `box`, see `VolumeSteps`.
+        device: of the network; that of its first parameter by default.
+        channels: names of the channels, to be noted.
+        about: what else to note.
+        blend_memory_gib: memory for the sums of the planes a window spans; beyond it they are kept in a file.
+
+    Returns:
+        The path of the prediction.
+
+    Raises:
+        FileExistsError, ValueError: before work starts, where the output, the box or the settings cannot be.
+        OSError: the volume cannot be read, or there is no room; what is done is kept.
+    """
+    region = _region(volume, box)
+    check_grey([region], grey_low, grey_high)
+    steps = VolumeSteps(region, inferer, ScaleGreyd("image", grey_low, grey_high), context)
+    grey = {"grey_low": grey_low, "grey_high": grey_high}
+    writer = PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, grey, about)
+    stepwise = StepInferer(inferer, steps, writer.folder, blend_memory_gib)
+    place = _device(network) if device is None else torch.device(device)
+    was_training = isinstance(network, torch.nn.Module) and network.training
+    if isinstance(network, torch.nn.Module):
+        network.eval()
+    try:
+        writer.begin(network)
+        items = (steps[number] for number in range(len(steps)))
+        for item in prefetched(items, AHEAD, place):
+            image, _, _, index = prepare_step({**item, "image": item["image"][None]}, place)
+            writer.write(item["index"], stepwise(image, network, **index)[0])
+        writer.finish()
+    except BaseException:
+        writer.stop()
+        raise
+    finally:
+        if was_training and isinstance(network, torch.nn.Module):
+            network.train()
+    return writer.out
+
+
+def _region(volume: str | os.PathLike[str] | Volume | Region, box: str | Box | None) -> Region:
+    if isinstance(volume, Region):
+        return volume if box is None else Region(volume.image, Box.parse(box, volume.image.shape), name=volume.name)
+    image = volume if isinstance(volume, Volume) else open_volume(os.fspath(volume))
+    return Region(image, Box.parse(box, image.shape))
+
+
+def _device(network: Network) -> torch.device:
+    parameter = next(network.parameters(), None) if isinstance(network, torch.nn.Module) else None
+    return torch.device("cpu") if parameter is None else parameter.device

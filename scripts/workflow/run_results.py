@@ -1,0 +1,109 @@
+"""The end of a fine-tuning: pictures, the scores of the best network, and a table of what happened."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.checkpoints.file import load_checkpoint
+from scripts.checkpoints.run_folder import RunFolder
+from scripts.checkpoints.run_log import read_log
+from scripts.handlers.segmentation_pictures import BoxPicture
+from scripts.handlers.validation import Validation
+from scripts.metrics.decoder_search import BETTER, DecoderSearch
+from scripts.metrics.score_report import as_json, markdown_table, write_reports
+from scripts.visualize.segmentation_figures import draw_learning
+from scripts.workflow.training import Row, first_and_last, in_columns, speed
+
+SHOWN = ("voi_split", "voi_merge", "ap50_accuracy", "ap75_accuracy", "segments", "gt_objects")
+"""Scores told beside the deciding one; the files have all."""
+
+
+def finish_segmentation(
+    folder: RunFolder,
+    validation: Validation,
+    picture: BoxPicture,
+    settings: Mapping[str, Any],
+    rank: int = 0,
+) -> None:
+    """Write curve.png, segmentation.png, scores.json and scores.md into the folder of the run, and print a table.
+
+    Scores are those of `best.pt` on the validation boxes. The picture is of the last validation; where this part of
+    the run had none, an earlier one stays.
+
+    Args:
+        folder: of the run; its log and best checkpoint are read.
+        validation: with a choice of decoders.
+        picture: a handler of the evaluator that validates.
+        settings: the knobs by name: network, iterations.
+        rank: only process 0 writes.
+    """
+    log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
+    if not log or validation.choice is None:
+        return
+    best = load_checkpoint(folder.best) if folder.best.exists() else None
+    done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
+    title = f"{settings['network']}, iteration {done:,}"
+    at = None if best is None else int(best["iteration"])
+    files = [draw_learning(log, folder.path / "curve.png", validation.key, at, title)]
+    drawn = picture.draw(
+        folder.path / "segmentation.png", f"{title}, {decoder_in_words(validation.choice.chosen)}: first validation box"
+    )
+    if drawn is not None:
+        files.append(drawn)
+    if best is not None:
+        files += write_best(folder, validation.choice, best)
+    print("\n" + in_columns([*learned(log, validation), *best_scores(best, validation), *speed(log)]))
+    if done < wanted:
+        print(f"\nstopped after iteration {done:,} of {wanted:,}; go on with the same command and --resume true")
+    files += [folder.log, folder.best] if best is not None else [folder.log, folder.last]
+    print("\n" + in_columns([(path.name, str(path)) for path in files]), flush=True)
+
+
+def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:
+    """Write scores.json and scores.md of the best checkpoint, with the definition of each score.
+
+    Returns:
+        Their paths.
+    """
+    values = {name.removeprefix("val_"): value for name, value in best["scores"].items()}
+    scores = choice.described(values)
+    about = {
+        "checkpoint": str(folder.best),
+        "iteration": int(best["iteration"]),
+        "decoder": best["decoder"],
+        "boxes": "validation",
+    }
+    heading = f"Validation boxes, iteration {best['iteration']:,}, {decoder_in_words(best['decoder'])}.\n\n"
+    path = folder.path / "scores.json"
+    write_reports(path, heading + markdown_table(scores) + "\n", as_json(scores, about))
+    return [path, path.with_suffix(".md")]
+
+
+def learned(log: Sequence[Mapping[str, Any]], validation: Validation) -> list[Row]:
+    """First and last values of the loss, of its terms, and of the validation."""
+    rows = first_and_last(log, "loss", "training loss", span=20)
+    for name in dict.fromkeys(name for entry in log for name in entry if name.startswith("loss_")):
+        rows += first_and_last(log, name, f"  {name.removeprefix('loss_')}", span=20)
+    rows += first_and_last(log, "val_loss", "validation loss")
+    return rows + first_and_last(log, validation.key, validation.key.removeprefix("val_"))
+
+
+def best_scores(best: Mapping[str, Any] | None, validation: Validation) -> list[Row]:
+    """The best validation, its iteration, its other scores and its decoder."""
+    if best is None:
+        return [("best", "none yet: no validation after the first iteration")]
+    key, scores = validation.key.removeprefix("val_"), best["scores"]
+    rows = [(f"best {key}, iteration {best['iteration']:,}", f"{scores[validation.key]:.4f} ({BETTER[key]} is better)")]
+    for name in SHOWN:
+        value = scores.get(f"val_{name}")
+        if value is not None and name != key:
+            rows.append((f"  {name}", f"{value:.4f}" if name in BETTER else f"{value:.0f}"))
+    return [*rows, ("  decoder", decoder_in_words(best["decoder"]))]
+
+
+def decoder_in_words(decoder: Mapping[str, Any] | None) -> str:
+    """`agglomeration (threshold 0.3, dust 0)`."""
+    if decoder is None:
+        return "not decoded yet"
+    settings = ", ".join(f"{name} {value}" for name, value in decoder["settings"].items())
+    return decoder["name"] + (f" ({settings})" if settings else "")

@@ -1,0 +1,187 @@
+"""A fine-tuning says what it will do, refuses what cannot be, and ends with pictures, scores and a table."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from PIL import Image
+
+from scripts.checkpoints import RunFolder
+from scripts.checkpoints.file import load_checkpoint
+from scripts.handlers import BoxPicture
+from scripts.metrics import DecoderSearch
+from scripts.networks import UNETR, Encoder
+from scripts.workflow import announce_segmentation, check_segmentation_settings, finish_segmentation
+from tests.tiny_segmentation import KEY, Run
+
+
+def finished(run):
+    """A run with its picture, trained and brought to its end."""
+    picture = BoxPicture(run.choice, ["sigmoid"] * 3)
+    picture.attach(run.evaluator)
+    run.train()
+    finish_segmentation(run.folder, run.validation, picture, run.recipe)
+
+
+def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsys):
+    run = Run(tmp_path / "run", iterations=8, interval=2)
+    finished(run)
+    said = capsys.readouterr().out
+    best = load_checkpoint(run.folder.best)
+    at, error = best["iteration"], best["scores"][f"val_{KEY}"]
+    for words in (
+        "training loss, iteration 1 ",
+        "bce, iteration 8",
+        "validation loss, iteration 0",
+        f"{KEY}, iteration 0",
+        f"best {KEY}, iteration {at} ",
+        f"{error:.4f} (lower is better)",
+        "voi_split",
+        f"agglomeration (dust 0, size 10, low 0.3, threshold {best['decoder']['settings']['threshold']})",
+        "samples/s",
+        "segmentation.png",
+        "best.pt",
+    ):
+        assert words in said, words
+    assert "stopped after" not in said
+    for name in ("curve.png", "segmentation.png"):
+        assert np.asarray(Image.open(run.folder.path / name)).std() > 5
+    written = json.loads((run.folder.path / "scores.json").read_text())
+    assert written["iteration"] == at
+    assert written["decoder"] == best["decoder"]
+    by_name = {score["name"]: score for score in written["scores"]}
+    assert by_name[KEY]["value"] == error
+    assert "SNEMI3D arithmetic" in by_name[KEY]["definition"]
+    assert "val_loss" not in by_name
+    assert by_name["gt_objects"]["value"] == 16
+    assert isinstance(by_name["gt_objects"]["value"], int)
+    assert f"iteration {at}, agglomeration (" in (run.folder.path / "scores.md").read_text()
+
+
+def test_a_run_that_was_stopped_says_so_and_one_without_validation_has_no_scores(tmp_path, capsys):
+    run = Run(tmp_path / "run", iterations=4, interval=3, untrained=False)
+    run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.terminate())
+    finished(run)
+    said = capsys.readouterr().out
+    assert "stopped after iteration 1 of 4" in said
+    assert "none yet" in said
+    assert not (run.folder.path / "scores.json").exists()
+    assert (run.folder.path / "curve.png").exists()
+    assert not (run.folder.path / "segmentation.png").exists()
+
+
+def test_what_instances_are_scored_against_is_written_as_it_was_scored():
+    choice = DecoderSearch("zwatershed", KEY, zero="unlabelled")
+    (score,) = choice.described({"ap50_accuracy": 0.5, "loss": 1.0})
+    assert score.value == 0.5
+    assert "voxels on gt 0 left out" in score.definition
+
+
+SETTINGS = {
+    "network": "tiny",
+    "decoder": "light",
+    "crop": [2, 16, 16],
+    "patch": [1, 8, 8],
+    "pretrained": None,
+    "freeze": 0,
+    "seed": 5,
+    "batch": 4,
+    "iterations": 100,
+    "warm_up": 5,
+    "lr": 5e-4,
+    "layer_decay": 0.65,
+    "precision": "fp32",
+}
+
+
+def test_the_first_lines_say_what_where_from_how_long_and_how_to_stop(tmp_path, capsys):
+    network = UNETR(Encoder((1, 8, 8), 24, 3, 2, drop_path=0.5), 3, [1, 2, 3], (16, 8, 8, 4))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    sample = {"image": torch.zeros(1, 2, 16, 16), "target": torch.zeros(3, 2, 16, 16)}
+    settings, state = SETTINGS | {"pretrained": "runs/best.pt", "freeze": 1000}, torch.get_rng_state()
+    for rank, each in ((0, SETTINGS), (0, settings), (1, settings)):
+        announce_segmentation(
+            "cells.h5, box 0:4",
+            "cells.h5:labels: 2 sections (0-1)",
+            "cells.h5, box 4:8",
+            RunFolder(tmp_path / "run"),
+            network,
+            sample,
+            torch.device("cpu"),
+            each,
+            validation="every 50 iterations, by adapted_rand_snemi3d",
+            rank=rank,
+        )
+    said = capsys.readouterr().out
+    for words in (
+        "trains on   cells.h5, box 0:4",
+        "labels      cells.h5:labels: 2 sections (0-1)",
+        "validates   cells.h5, box 4:8\n            every 50 iterations, by adapted_rand_snemi3d",
+        "tiny encoder, light decoder, ",
+        "k parameters, 3 output channels",
+        "encoder     from scratch, seed 5\n",
+        "encoder     pre-trained, runs/best.pt; frozen for the first 1,000 iterations",
+        "2 x 16 x 16 voxels in tokens of 1 x 8 x 8: 2 x 2 x 2 tokens",
+        "effective batch 4, learning rate 0.0005, x 0.65 a block down the encoder",
+        "Ctrl-C saves; go on with --resume true",
+        "an iteration on this CPU",
+    ):
+        assert words in said, words
+    assert said.count("trains on") == 2  # process 1 is silent
+    assert network.training
+    assert all(p.grad is None for p in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+TINY = {"width": 24, "depth": 4, "heads": 2, "drop_path": 0.0, "layer_decay": 0.75}
+GOOD = {
+    "crop": [6, 96, 96],
+    "patch": [1, 16, 16],
+    "window": [6, 96, 96],
+    "stride": [3, 48, 48],
+    "network": "tiny",
+    "presets": {"_desc_": "", "tiny": TINY},
+    "decoder": "light",
+    "decoders": {"_desc_": "", "light": [8, 8, 8, 8, 8]},
+    "activations": ["sigmoid"] * 3,
+    "channels": 3,
+    "choice": DecoderSearch("agglomeration", KEY, choices={"threshold": [0.1, 0.3]}),
+    "precision": "fp32",
+    "batch": 8,
+    "accumulation": 2,
+    "world": 2,
+    "positive": {"val_interval": 100, "lr": 1e-3},
+}
+
+
+def test_good_settings_pass():
+    check_segmentation_settings(**GOOD)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"crop": [6, 100, 96]}, r"crop \[6, 100, 96\]: 100 along y is no multiple of the patch's 16; use 96 or 112"),
+        ({"window": [6, 96, 90]}, r"window \[6, 96, 90\]: 90 along x"),
+        ({"stride": [7, 48, 48]}, r"stride \[7, 48, 48\] is not .* from 1 to the window's \[6, 96, 96\]"),
+        ({"stride": [3, 0, 48]}, r"stride \[3, 0, 48\]"),
+        ({"network": "vit_huge"}, "network 'vit_huge' is not one of tiny"),
+        ({"presets": {"tiny": {"width": 24, "depth": 4, "heads": 2}}}, r"lacks \['drop_path', 'layer_decay'\]"),
+        ({"presets": {"tiny": {**TINY, "width": 25}}}, "width 25 is not divisible by 2 heads"),
+        ({"presets": {"tiny": {**TINY, "depth": 3}}}, "3 blocks cannot be tapped 4 times"),
+        ({"decoder": "heavy"}, "decoder 'heavy' is not one of light"),
+        ({"activations": ["sigmoid"] * 2}, "targets have 3 channels, but 2 activations"),
+        ({"activations": ["sigmoid"] * 2, "channels": 2}, "decoder 'agglomeration' cannot decode .*2 channels"),
+        ({"precision": "fp16"}, "precision 'fp16'"),
+        ({"batch": 6}, "batch 6 is not divisible by 2 processes x accumulation 2"),
+        ({"positive": {"val_interval": 0}}, "val_interval 0 is not a number above 0"),
+        ({"positive": {"val_interval": "5"}}, "val_interval '5' is not a number above 0"),
+        ({"pretrained": "nowhere.pt"}, "no file 'nowhere.pt' to take the encoder from"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_with_what_would_do(changed, message):
+    with pytest.raises(ValueError, match=message):
+        check_segmentation_settings(**{**GOOD, **changed})
