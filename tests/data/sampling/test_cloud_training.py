@@ -9,7 +9,7 @@ from scripts.data.regions.region import Region
 from scripts.data.sampling.batch_sampler import GlobalBatchSampler
 from scripts.data.sampling.crops import CropDataset
 from scripts.data.sampling.loader_batches import LoaderBatches
-from scripts.data.volumes import open_volume, reduced_volume
+from scripts.data.volumes import downsampled_volume, open_volume
 from scripts.ops.box import Box
 from scripts.transforms.symmetry import RandSymmetryd
 
@@ -34,7 +34,7 @@ def sources(tmp_path_factory):
 
 
 def batches(path, workers, factors=(1, 1, 1)):
-    volume = reduced_volume(open_volume(path), factors)
+    volume = downsampled_volume(open_volume(path), factors)
     dataset = CropDataset([Region(volume, Box.whole(volume.shape))], (2, 8, 8), 3, transform=RandSymmetryd("image"))
     return list(LoaderBatches(dataset, GlobalBatchSampler(4, iterations=5), workers=workers))
 
@@ -50,5 +50,5 @@ def test_two_spawned_workers_read_from_precomputed_what_is_read_from_hdf5(source
 
 def test_a_downsampled_volume_asks_for_spawned_workers_as_its_source_does(sources):
     hdf5, precomputed = map(open_volume, sources)
-    assert reduced_volume(hdf5, (1, 2, 2)).fork_safe
-    assert not reduced_volume(precomputed, (1, 2, 2)).fork_safe
+    assert downsampled_volume(hdf5, (1, 2, 2)).fork_safe
+    assert not downsampled_volume(precomputed, (1, 2, 2)).fork_safe
