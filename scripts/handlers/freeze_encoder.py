@@ -16,7 +16,8 @@ class FreezeEncoder:
     at every iteration, and a compiled network stays as it is. Needs no state: a resumed run knows its iteration.
 
     Args:
-        network: with an attribute `encoder`; the plain one, neither compiled nor wrapped for several processes.
+        network: with an attribute `encoder` if it is to be frozen; the plain one, neither compiled nor wrapped for
+            several processes.
         iterations: optimizer steps, counted from the start of the run, that leave the encoder alone; 0: none.
 
     Raises:
@@ -27,8 +28,11 @@ class FreezeEncoder:
         if iterations < 0:
             raise ValueError(f"iterations {iterations} of a frozen encoder must be 0 or more")
         encoder = getattr(network, "encoder", None)
-        if not isinstance(encoder, torch.nn.Module):
-            raise ValueError(f"{type(network).__name__} has no `encoder` to freeze: give the plain network")
+        if iterations and not isinstance(encoder, torch.nn.Module):
+            raise ValueError(
+                f"{type(network).__name__} has no `encoder` to freeze: give the plain network of an architecture with "
+                "one, or freeze 0"
+            )
         self.encoder, self.iterations = encoder, iterations
 
     def attach(self, engine: Engine) -> None:

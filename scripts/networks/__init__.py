@@ -1,26 +1,33 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
 from scripts.networks.activated_network import ActivatedNetwork
+from scripts.networks.architectures import ARCHITECTURES, segmentation_network
+from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.positions import sincos_positions
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
+from scripts.networks.residual_unet import ResidualUNet
 from scripts.networks.tokens import from_tokens, kept_tokens, normalise_tokens, take_tokens, to_tokens, token_grid
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
 from scripts.networks.vit import Block, Encoder
 
 __all__ = [
+    "ARCHITECTURES",
     "UNETR",
     "ActivatedNetwork",
     "Block",
     "Encoder",
+    "HybridUNet",
     "MaskedAutoencoder",
+    "ResidualUNet",
     "even_taps",
     "from_tokens",
     "in_grey",
     "kept_tokens",
     "normalise_tokens",
     "paste_hidden",
+    "segmentation_network",
     "sincos_positions",
     "take_tokens",
     "to_tokens",

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def layer_decay_groups(network: nn.Module, lr: float, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
-    """Optimizer groups of a network with an attribute `encoder`, such as `UNETR`.
+    """Optimizer groups of a network with an attribute `encoder`, such as `UNETR`; without one, layer_decay must be 1.
 
     The patch embedding is layer 0 and block i, counted from 1, is layer i; of an encoder of depth d all the rest (its
     final norm, and the decoder) is layer d + 1. A layer's rate is lr * layer_decay ** (d + 1 - layer). Matrices
@@ -34,7 +34,7 @@ def layer_decay_groups(network: nn.Module, lr: float, weight_decay: float, layer
             f"lr {lr} must be positive, weight_decay {weight_decay} 0 or more, layer_decay {layer_decay} above 0 and "
             "at most 1"
         )
-    depth = encoder_depth(network)
+    depth = 0 if layer_decay == 1 else encoder_depth(network)
     layers: dict[int, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -83,7 +83,7 @@ def encoder_depth(network: nn.Module) -> int:
     if not isinstance(blocks, nn.ModuleList) or len(blocks) == 0:
         raise ValueError(
             f"{type(network).__name__} has no `encoder` with `blocks`: give the plain network, neither compiled nor "
-            "wrapped for several processes"
+            "wrapped for several processes, or layer_decay 1 where the architecture has no encoder"
         )
     return len(blocks)
 

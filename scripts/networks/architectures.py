@@ -1,0 +1,76 @@
+"""The networks of a segmentation by name, built from the plain numbers that a recipe keeps."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from scripts.networks.hybrid import HybridUNet
+from scripts.networks.residual_unet import ResidualUNet
+from scripts.networks.unetr import UNETR
+from scripts.networks.upsampling import even_taps
+from scripts.networks.vit import Encoder
+
+Sizes = Mapping[str, Any]
+
+
+def segmentation_network(
+    architecture: str, out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None
+) -> nn.Module:
+    """Build a network (B, C, Z, Y, X) to logits (B, out_channels, Z, Y, X) for windows of whole patches.
+
+    Args:
+        architecture: "unetr" (encoder and decoder), "residual_unet" (trunk alone), "hybrid" (encoder and trunk).
+        out_channels: channels of the output.
+        encoder: arguments of `Encoder`; its patch is that of every architecture.
+        decoder_widths: channels of the UNETR's decoder.
+        trunk: widths, forms and fold of the `ResidualUNet`.
+
+    Raises:
+        ValueError: another architecture, or sizes that do not fit together.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture '{architecture}' is not one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[architecture](out_channels, encoder, decoder_widths, trunk)
+
+
+def check_trunk_patch(patch: Sequence[int], trunk: ResidualUNet) -> None:
+    """Raise ValueError unless a patch is the block of voxels of one position of a trunk's coarsest level."""
+    fitting = [1, trunk.multiple, trunk.multiple]
+    if list(patch) != fitting:
+        raise ValueError(
+            f"patch {list(patch)} does not fit a residual U-Net of fold {trunk.fold} and {len(trunk.down) + 2} levels: "
+            f'it takes windows of whole {fitting} voxels; use --patch "{str(fitting).replace(" ", "")}"'
+        )
+
+
+def _unetr(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
+    made = Encoder(**encoder)
+    return UNETR(made, out_channels, even_taps(made.depth, made.patch), decoder_widths)
+
+
+def _residual_unet(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
+    made = ResidualUNet(out_channels, **_given(trunk))
+    check_trunk_patch(encoder["patch"], made)
+    return made
+
+
+def _hybrid(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
+    return HybridUNet(Encoder(**encoder), ResidualUNet(out_channels, **_given(trunk)))
+
+
+def _given(trunk: Sizes | None) -> Sizes:
+    if trunk is None:
+        raise ValueError("no sizes of the trunk: give widths, forms and fold of the residual U-Net")
+    return {name: value for name, value in trunk.items() if not name.startswith("_")}
+
+
+ARCHITECTURES: dict[str, Callable[[int, Sizes, Sequence[int], Sizes | None], nn.Module]] = {
+    "unetr": _unetr,
+    "residual_unet": _residual_unet,
+    "hybrid": _hybrid,
+}
+"""Builders by the name in a recipe."""
+
+HEADS = {"unetr": "head.2", "residual_unet": "head", "hybrid": "trunk.head"}
+"""The last layer of each architecture, which belongs to its task; all other weights may be taken by another task."""
