@@ -1,5 +1,7 @@
 """What training and evaluation engines run: batches, optimizer steps, precision."""
 
+from scripts.engines.freed_memory import keep_freed_memory
+from scripts.engines.precision import chosen_precision
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.engines.prepare_batch import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.engines.switches import switch
@@ -8,6 +10,8 @@ from scripts.engines.training_step import TrainingStep
 __all__ = [
     "PrecisionInferer",
     "TrainingStep",
+    "chosen_precision",
+    "keep_freed_memory",
     "prepare_box_batch",
     "prepare_masked_batch",
     "prepare_target_batch",
