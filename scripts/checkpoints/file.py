@@ -70,11 +70,18 @@ def link_or_copy(source: Path, target: Path) -> None:
     os.replace(partial, target)
 
 
-def load_checkpoint(path: str | os.PathLike[str], map_location: str | torch.device = "cpu") -> dict[str, Any]:
+def load_checkpoint(
+    path: str | os.PathLike[str], map_location: str | torch.device = "cpu", plain: bool = False
+) -> dict[str, Any]:
     """Read a checkpoint of ours; tensors and plain values only, no code of the file is run.
 
     A package has the weights alone in `model.pt`, a plain state dict, and what else a checkpoint holds in `model.json`
     beside it; the two read as one.
+
+    Args:
+        path: of the file.
+        map_location: where tensors are loaded.
+        plain: read a state dict alone as a checkpoint with an empty recipe; else it is an error.
 
     Raises:
         ValueError: no file, cut off, damaged, or not a checkpoint of this project.
@@ -94,12 +101,19 @@ def load_checkpoint(path: str | os.PathLike[str], map_location: str | torch.devi
     beside = about_weights(path)
     if isinstance(content, dict) and "network" not in content and beside.is_file():
         content = {**json.loads(beside.read_text(encoding="utf-8")), "network": content}
+    elif plain and is_state_dict(content):
+        content = {"format": FORMAT, "version": scripts.__version__, "iteration": 0, "recipe": {}, "network": content}
     if not isinstance(content, dict) or not {"format", "network", "iteration"} <= content.keys():
         found = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
             f"checkpoint {path} is not one of this project: it needs format, network and iteration, found {found}"
         )
     return content
+
+
+def is_state_dict(content: Any) -> bool:
+    """Whether what a file holds is weights by name and nothing else."""
+    return isinstance(content, dict) and bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
 
 
 def about_weights(path: str | os.PathLike[str]) -> Path:

@@ -56,7 +56,7 @@ def encoder_weights(
     Raises:
         ValueError: no encoder among them.
     """
-    plain = {_unwrapped(name): value for name, value in weights.items()}
+    plain = plain_names(weights)
     inside = {name.removeprefix("encoder."): v for name, v in plain.items() if name.startswith("encoder.")}
     bare = not inside
     if bare:
@@ -68,6 +68,11 @@ def encoder_weights(
         )
     outside = tuple(name for name in plain if name not in inside and not name.startswith("encoder."))
     return inside, outside, bare
+
+
+def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same weights, named as those of the plain network."""
+    return {_unwrapped(name): value for name, value in weights.items()}
 
 
 def in_words(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ PRETRAINING = "pretraining"
 def recipe_of(
     checkpoint: str | os.PathLike[str], otherwise: Mapping[str, Any], task: str | None = None
 ) -> dict[str, Any]:
-    """The recipe in a checkpoint; another one where there is no such file, so that the network can be built untrained.
+    """The recipe in a checkpoint; another one where there is no such file, or a plain state dict without one.
 
     Args:
         checkpoint: path of `best.pt`, `last.pt` or an `iteration_*.pt`.
@@ -28,8 +28,8 @@ def recipe_of(
     """
     if not Path(checkpoint).is_file():
         return dict(otherwise)
-    recipe = load_checkpoint(checkpoint)["recipe"]
-    if task is not None and task_of(recipe) != task:
+    recipe = load_checkpoint(checkpoint, plain=True)["recipe"]
+    if recipe and task is not None and task_of(recipe) != task:
         way_out = f"choose a checkpoint that was trained for '{task}'"
         if task_of(recipe) == PRETRAINING:
             way_out = f"fine-tune it first (configs/train.json --pretrained {checkpoint}), then take that run's best.pt"
@@ -45,7 +45,9 @@ def decoder_of(checkpoint: str | os.PathLike[str], otherwise: Mapping[str, Any])
     """
     if not Path(checkpoint).is_file():
         return {"name": otherwise["name"], "settings": dict(otherwise["settings"])}
-    content = load_checkpoint(checkpoint)
+    content = load_checkpoint(checkpoint, plain=True)
+    if not content["recipe"]:
+        return {"name": otherwise["name"], "settings": dict(otherwise["settings"])}
     found = content.get("decoder") or content.get("parts", {}).get("validation", {}).get("decoder")
     if not found:
         raise ValueError(
@@ -65,7 +67,7 @@ def restore(network: torch.nn.Module, checkpoint: str | os.PathLike[str]) -> tor
         raise ValueError(
             f"there is no checkpoint '{checkpoint}': train first (configs/train.json), or name one with --checkpoint"
         )
-    content = load_checkpoint(checkpoint)
+    content = load_checkpoint(checkpoint, plain=True)
     load_weights(network, content["network"], f"checkpoint {checkpoint} ({in_words(content.get('recipe', {}))})")
     return network
 

@@ -8,7 +8,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 TRIM_BYTES = 2**31 - 1
 """Freed memory at the end of the heap that is kept; the largest value mallopt takes."""
 LARGEST_BLOCK = 2**25
-"""Bytes up to which a block comes from the heap, the largest threshold glibc takes; larger ones are mapped as before."""
+"""Bytes up to which a block comes from the heap: the largest threshold glibc takes. Larger ones are mapped."""
 PAD_BYTES = 2**26
 """Memory requested beyond what is needed, each time the heap grows."""
 

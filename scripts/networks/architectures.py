@@ -34,12 +34,14 @@ def segmentation_network(
     return ARCHITECTURES[architecture](out_channels, encoder, decoder_widths, trunk)
 
 
-def check_trunk_patch(patch: Sequence[int], trunk: ResidualUNet) -> None:
+def check_trunk_patch(patch: Sequence[int], trunk: Sizes) -> None:
     """Raise ValueError unless a patch is the block of voxels of one position of a trunk's coarsest level."""
-    fitting = [1, trunk.multiple, trunk.multiple]
+    levels, fold = len(trunk["widths"]), int(trunk["fold"])
+    multiple = fold * 2 ** (levels - 1)
+    fitting = [1, multiple, multiple]
     if list(patch) != fitting:
         raise ValueError(
-            f"patch {list(patch)} does not fit a residual U-Net of fold {trunk.fold} and {len(trunk.down) + 2} levels: "
+            f"patch {list(patch)} does not fit a residual U-Net of fold {fold} and {levels} levels: "
             f'it takes windows of whole {fitting} voxels; use --patch "{str(fitting).replace(" ", "")}"'
         )
 
@@ -50,9 +52,9 @@ def _unetr(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], tru
 
 
 def _residual_unet(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
-    made = ResidualUNet(out_channels, **_given(trunk))
-    check_trunk_patch(encoder["patch"], made)
-    return made
+    sizes = _given(trunk)
+    check_trunk_patch(encoder["patch"], sizes)
+    return ResidualUNet(out_channels, **sizes)
 
 
 def _hybrid(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:

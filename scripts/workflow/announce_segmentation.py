@@ -63,9 +63,9 @@ def announce_segmentation(
         f"labels      {indented(labels)}",
         f"validates   {indented(held_out)}" + (f"\n{' ' * 12}{validation}" if validation else ""),
         f"device      {device_in_words(device)}{f', {world} processes' if world > 1 else ''}, {settings['precision']}",
-        f"network     {settings['network']} encoder, {settings['decoder']} decoder, {counted(network)}, "
+        f"network     {network_in_words(settings)}, {counted(network)}, "
         f"{len(target)} output channel{'s' * (len(target) > 1)}",
-        f"encoder     {encoder_in_words(settings)}",
+        f"{'trunk' if settings.get('architecture') == 'residual_unet' else 'encoder':<12}{encoder_in_words(settings)}",
         f"crops       {voxels(settings['crop'])} voxels in tokens of {voxels(settings['patch'])}: {grid} tokens",
         f"iterations  {iterations:,}, warm-up {settings['warm_up']:,}, effective batch {batch}, {rate}",
         *([f"rates       {indented(groups)}"] if groups else []),
@@ -75,6 +75,15 @@ def announce_segmentation(
     if device.type == "cpu" and folder.start < iterations:
         seconds = seconds_per_crop(network, sample) * batch / world
         print(f"{time_line(seconds, iterations - folder.start, iterations)}; validation not counted", flush=True)
+
+
+def network_in_words(settings: Mapping[str, Any]) -> str:
+    """`vit_base encoder, published decoder`, `residual U-Net, small`, or the latter `, with vit_base encoder`."""
+    architecture = settings.get("architecture", "unetr")
+    if architecture == "unetr":
+        return f"{settings['network']} encoder, {settings['decoder']} decoder"
+    encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""
+    return f"residual U-Net, {settings['trunk']}{encoder}"
 
 
 def encoder_in_words(settings: Mapping[str, Any]) -> str:

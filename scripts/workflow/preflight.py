@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from scripts.engines.precision import AUTO
 from scripts.engines.precision_inferer import PRECISIONS
 from scripts.ops.token_masks import check_ratio
 
@@ -36,7 +37,7 @@ def check_settings(
     check_crop(crop, patch)
     check_network(network, presets)
     one_of("mask", mask, tuple(STRATEGIES))
-    one_of("precision", precision, PRECISIONS)
+    one_of("precision", precision, (AUTO, *PRECISIONS))
     one_of("sampler", sampler, SAMPLERS)
     _check_mask(mask, mask_ratio, [size // step for size, step in zip(crop, patch, strict=True)])
     check_positive({"batch": batch, "accumulation": accumulation, **positive})

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from scripts.engines.precision import AUTO
 from scripts.engines.precision_inferer import PRECISIONS
 from scripts.metrics.decoder_search import DecoderSearch
+from scripts.networks.architectures import ARCHITECTURES, check_trunk_patch
 from scripts.networks.upsampling import even_taps
 from scripts.workflow.preflight import check_batch, check_crop, check_network, check_positive, one_of
 
@@ -36,6 +39,9 @@ def check_segmentation_settings(
     world: int,
     positive: Mapping[str, float],
     pretrained: str | os.PathLike[str] | None = None,
+    architecture: str = "unetr",
+    trunk: str = "",
+    trunks: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """Check the knobs of a `train.json` of fine-tuning against each other.
 
@@ -44,6 +50,8 @@ def check_segmentation_settings(
         choice: decoder and settings of validation; tried on empty maps of as many channels.
         positive: further knobs by name, each of which must be above 0.
         pretrained: a file that must be there.
+        architecture: name of the network; it decides which of decoder and trunk are used.
+        trunk: preset of the residual U-Net, one of `trunks`.
 
     Raises:
         ValueError: the first knob that cannot be, with its value and what would do.
@@ -52,9 +60,14 @@ def check_segmentation_settings(
     check_crop(window, patch, "window")
     check_stride(stride, window)
     check_network(network, presets, PRESET)
-    even_taps(presets[network]["depth"], patch)
-    one_of("decoder", decoder, tuple(name for name in decoders if not name.startswith("_")))
-    one_of("precision", precision, PRECISIONS)
+    one_of("architecture", architecture, tuple(ARCHITECTURES))
+    if architecture == "unetr":
+        even_taps(presets[network]["depth"], patch)
+        one_of("decoder", decoder, tuple(name for name in decoders if not name.startswith("_")))
+    else:
+        one_of("trunk", trunk, tuple(name for name in trunks if not name.startswith("_")))
+        check_trunk_patch(patch, trunks[trunk])
+    one_of("precision", precision, (AUTO, *PRECISIONS))
     check_channels(activations, channels, choice)
     check_positive({"batch": batch, "accumulation": accumulation, **positive})
     check_batch(batch, accumulation, world)

@@ -50,3 +50,13 @@ def test_the_decoder_is_read_from_best_and_last_and_given_only_where_there_is_no
     path = saved(tmp_path, AFFINITY, parts={"validation": {"best": None, "decoder": None}})
     with pytest.raises(ValueError, match="before the first validation"):
         decoder_of(path, otherwise)
+
+
+def test_a_plain_state_dict_gives_its_weights_and_leaves_the_rest_as_configured(tmp_path):
+    made = torch.nn.Conv3d(1, 2, 1)
+    torch.save(made.state_dict(), tmp_path / "model.pt")
+    decoder = {"name": "zwatershed", "settings": {"low": 0.2}}
+    assert recipe_of(tmp_path / "model.pt", {"task": "affinity", "flips": 4}, task="affinity")["flips"] == 4
+    assert decoder_of(tmp_path / "model.pt", decoder) == decoder
+    network = restore(torch.nn.Conv3d(1, 2, 1), tmp_path / "model.pt")
+    assert torch.equal(network.weight, made.weight)

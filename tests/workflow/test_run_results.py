@@ -14,6 +14,7 @@ from scripts.handlers import BoxPicture
 from scripts.metrics import DecoderSearch
 from scripts.networks import UNETR, Encoder
 from scripts.workflow import announce_segmentation, check_segmentation_settings, finish_segmentation
+from scripts.workflow.announce_segmentation import network_in_words
 from tests.tiny_segmentation import KEY, Run
 
 
@@ -156,9 +157,23 @@ GOOD = {
     "positive": {"val_interval": 100, "lr": 1e-3},
 }
 
+RESIDUAL = {
+    "architecture": "residual_unet",
+    "trunk": "small",
+    "trunks": {"_desc_": "", "small": {"widths": [4, 8], "forms": ["23", "23"], "fold": 2}},
+}
+
 
 def test_good_settings_pass():
     check_segmentation_settings(**GOOD)
+    check_segmentation_settings(**{**GOOD, **RESIDUAL, "patch": [1, 4, 4], "precision": "auto"})
+
+
+def test_each_architecture_is_named_by_its_parts():
+    settings = {"network": "vit_base", "decoder": "light", "trunk": "small"}
+    assert network_in_words(settings) == "vit_base encoder, light decoder"
+    assert network_in_words({**settings, "architecture": "residual_unet"}) == "residual U-Net, small"
+    assert network_in_words({**settings, "architecture": "hybrid"}) == "residual U-Net, small, with vit_base encoder"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +194,9 @@ def test_good_settings_pass():
         ({"batch": 6}, "batch 6 is not divisible by 2 processes x accumulation 2"),
         ({"positive": {"val_interval": 0}}, "val_interval 0 is not a number above 0"),
         ({"positive": {"val_interval": "5"}}, "val_interval '5' is not a number above 0"),
+        ({"architecture": "u-net"}, "architecture 'u-net' is not one of unetr, residual_unet, hybrid"),
+        ({**RESIDUAL, "trunk": "huge"}, "trunk 'huge' is not one of small"),
+        ({**RESIDUAL, "patch": [1, 8, 8]}, r'patch \[1, 8, 8\] does not fit .* use --patch "\[1,4,4\]"'),
         ({"pretrained": "nowhere.pt"}, "no file 'nowhere.pt' to take the encoder from"),
     ],
 )

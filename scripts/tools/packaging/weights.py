@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-import scripts
-from scripts.checkpoints.file import FORMAT, about_weights, load_checkpoint
+from scripts.checkpoints.auxiliary_channels import without_auxiliary
+from scripts.checkpoints.file import about_weights, load_checkpoint
 
 LARGEST = 25 * 2**20
 """Bytes of the largest file that the zoo takes."""
@@ -44,7 +44,7 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a checkpoint of ours, or a plain state dict with or without its JSON file.
+    """Read a checkpoint of ours, or a plain state dict with or without its JSON file; leave out auxiliary channels.
 
     Raises:
         ValueError: no such file, or neither of them.
@@ -53,27 +53,14 @@ def read_weights(path: Path) -> Weights:
         raise ValueError(f"--weights {path} is a folder; name the file, such as {path}/checkpoints/best.pt")
     if not path.is_file():
         raise ValueError(f"--weights {path}: there is no such file")
-    try:
-        content = load_checkpoint(path)
-    except ValueError:
-        content = _bare(path)
+    content = load_checkpoint(path, plain=True)
     about = {name: without_folders(content[name]) for name in KEPT if name in content}
     if "val_loss" in content:
         about.setdefault("scores", {"val_loss": content["val_loss"]})
-    state = {name: value.detach().cpu().contiguous() for name, value in content["network"].items()}
+    state, recipe = without_auxiliary(content["network"], content["recipe"])
+    about["recipe"] = without_folders(recipe)
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     return Weights(state, about)
-
-
-def _bare(path: Path) -> dict[str, Any]:
-    """A state dict that comes alone; an error of the first reader stands where it is none."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
-        content = None
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        load_checkpoint(path)  # says what is wrong with it
-    assert isinstance(content, Mapping)
-    return {"format": FORMAT, "version": scripts.__version__, "iteration": 0, "recipe": {}, "network": content}
 
 
 def without_folders(value: Any) -> Any:
