@@ -19,7 +19,7 @@ from scripts.handlers import CheckpointSaver, JsonlLog, LogSink, MetricLogger, P
 from scripts.losses import WeightedSum
 from scripts.losses.soft_dice import SoftDice
 from scripts.losses.weighted_bce import WeightedBCE
-from scripts.losses.weighted_sum import Part
+from scripts.losses.weighted_sum import LossTerm
 from scripts.metrics import DecoderSearch
 from scripts.networks import ActivatedNetwork
 from scripts.ops.box import Box
@@ -119,7 +119,7 @@ class Run:
         self.network = torch.nn.Sequential(
             torch.nn.Conv3d(1, 8, (1, 3, 3), padding=(0, 1, 1)), torch.nn.ReLU(), torch.nn.Conv3d(8, 3, 3, padding=1)
         )
-        self.loss = WeightedSum([Part("bce", WeightedBCE()), Part("dice", SoftDice(), 0.5)])
+        self.loss = WeightedSum([LossTerm("bce", WeightedBCE()), LossTerm("dice", SoftDice(), 0.5)])
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.03)
         self.recipe = {
             "task": "affinity",
