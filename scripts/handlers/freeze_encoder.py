@@ -42,5 +42,5 @@ class FreezeEncoder:
 
     def __call__(self, engine: Any) -> None:
         """Drop the encoder's gradients while the engine's iteration, counted from 1, is one of the first."""
-        if engine.state.iteration <= self.iterations:
+        if self.encoder is not None and engine.state.iteration <= self.iterations:
             self.encoder.zero_grad(set_to_none=True)
