@@ -1,0 +1,79 @@
+"""What Neuroglancer shows of each segment: properties, surfaces, skeletons."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from scripts.data.export.meshes import write_meshes
+from scripts.data.export.segment_table import SegmentTable, write_segment_properties
+from scripts.data.export.skeleton_files import write_skeletons
+from scripts.data.export.target import Target
+from scripts.data.predictions import read_prediction
+from scripts.data.volumes.volume import Place
+from scripts.ops.box import Box
+
+
+class Drawn(NamedTuple):
+    """What to write of which segments.
+
+    Attributes:
+        meshes, skeletons: whether to write them.
+        ids: of the segments, None for all of at least `smallest` voxels.
+        smallest: voxels of the smallest segment.
+        prediction: affinities (3, z, y, x) of the labels' whole volume, for the mean at the border of each segment.
+        box: of the labels in that volume.
+    """
+
+    meshes: bool
+    skeletons: bool
+    ids: Sequence[int] | None
+    smallest: int
+    prediction: str | None
+    box: Box
+
+
+def write_segment_files(folder: Path, target: Target, drawn: Drawn) -> list[str]:
+    """Write the properties of all segments of a precomputed volume, and meshes and skeletons where they are wanted.
+
+    Returns:
+        Lines that describe what was written.
+
+    Raises:
+        ValueError: an id that is not there, or a segment too large for memory.
+    """
+    table = count_segments(target, drawn.prediction, drawn.box)
+    write_segment_properties(folder, table)
+    notes = [f"properties of {len(table.rows)} segments"]
+    if drawn.meshes or drawn.skeletons:
+        chosen = table.largest(drawn.ids, drawn.smallest)
+        if drawn.meshes:
+            notes += [f"meshes of {len(chosen)} segments", *write_meshes(folder, target, table, chosen)]
+        if drawn.skeletons:
+            write_skeletons(folder, target, table, chosen)
+            notes.append(f"skeletons of {len(chosen)} segments, also as SWC in the folder swc")
+    return notes
+
+
+def count_segments(target: Target, prediction: str | None, box: Box) -> SegmentTable:
+    """Size, box and, with affinities, the mean at the border of every segment."""
+    table = SegmentTable(target.levels[0].shape)
+    for low, high in target.blocks(0):
+        table.add(target.read(0, low, high), low)
+        if prediction is not None:
+            _add_borders(table, target, prediction, box, low, high)
+    return table
+
+
+def _add_borders(table: SegmentTable, target: Target, prediction: str, box: Box, low: Place, high: Place) -> None:
+    z, y, x = (max(at - 1, 0) for at in low)
+    labels = target.read(0, (z, y, x), high)
+    z0, y0, x0 = (a + b for a, b in zip((z, y, x), box.start, strict=True))
+    z1, y1, x1 = (a + b for a, b in zip(high, box.start, strict=True))
+    affinities, _ = read_prediction(prediction, Box((z0, y0, x0), (z1, y1, x1)))
+    if len(affinities) < 3:
+        raise ValueError(f"'{prediction}' has {len(affinities)} channels, where affinities have three (z, y, x)")
+    if affinities.dtype == np.uint8:
+        affinities = affinities / np.float32(255)
+    table.add_borders(labels, affinities[:3], low)

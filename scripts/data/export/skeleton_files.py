@@ -1,0 +1,89 @@
+"""Skeletons of segments as SWC files and as Neuroglancer's precomputed skeletons."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scripts.data.export.segment_table import SegmentTable, set_info
+from scripts.data.export.target import Target
+from scripts.ops.centre_lines import skeletons_from_labels
+from scripts.ops.skeletons import Skeleton
+
+LARGEST_BOX = 2**22
+"""Voxels of a segment's box that a skeleton is drawn in; a larger segment is drawn at a coarser level."""
+
+
+def write_skeletons(
+    folder: Path,
+    target: Target,
+    table: SegmentTable,
+    ids: Sequence[int],
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """Write `skeletons/` of a precomputed volume, and `swc/ID.swc` with positions in nm.
+
+    Args:
+        folder: of the volume; its `info` names the skeletons.
+        target: the volume.
+        table: of its segments.
+        ids: of the segments.
+        progress: is called with 1 after each skeleton.
+
+    Raises:
+        ValueError: a segment too large at every level, or a volume without voxel size.
+    """
+    voxel = target.description.voxel_size_nm
+    if voxel is None:
+        raise ValueError(
+            "skeletons are in nm and the volume has no voxel size; give --voxel_size_nm 30,6,6, for example"
+        )
+    for name in ("skeletons", "swc"):
+        (folder / name).mkdir(exist_ok=True)
+    info = {
+        "@type": "neuroglancer_skeletons",
+        "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+        "vertex_attributes": [],
+    }
+    (folder / "skeletons" / "info").write_text(json.dumps(info))
+    set_info(folder, skeletons="skeletons")
+    for key in ids:
+        level = table.fitting_level(target.levels, key, LARGEST_BOX)
+        factors, shape = target.levels[level].factors, target.levels[level].shape
+        low = [first // by for first, by in zip(table.rows[key][1:4], factors, strict=True)]
+        high = [min(-(-end // by), size) for end, by, size in zip(table.rows[key][4:], factors, shape, strict=True)]
+        inside = target.read(level, (low[0], low[1], low[2]), (high[0], high[1], high[2])) == key
+        edges = np.array(voxel) * factors
+        first = np.array(low) * edges + np.array(target.description.offset_nm or (0.0, 0.0, 0.0))
+        for drawn in skeletons_from_labels(inside.astype(np.uint8), edges.tolist(), min_voxels=1):
+            skeleton = Skeleton(key, drawn.nodes_nm + first, drawn.edges)
+            with (folder / "skeletons" / str(key)).open("wb") as file:
+                file.write(np.array([len(skeleton.nodes_nm), len(skeleton.edges)], "<u4").tobytes())
+                file.write(np.ascontiguousarray(skeleton.nodes_nm[:, ::-1], "<f4").tobytes())
+                file.write(skeleton.edges.astype("<u4").tobytes())
+            write_swc(folder / "swc" / f"{key}.swc", skeleton)
+        if progress is not None:
+            progress(1)
+
+
+def write_swc(path: str | os.PathLike[str], skeleton: Skeleton) -> None:
+    """Write a skeleton without loops as an SWC file, positions in nm.
+
+    Args:
+        path: the file.
+        skeleton: each of its edges leads from a node to its parent.
+
+    Raises:
+        ValueError: a node with two parents.
+    """
+    parents = np.full(len(skeleton.nodes_nm), -1)
+    for node, parent in skeleton.edges.tolist():
+        if parents[node] >= 0:
+            raise ValueError(f"skeleton {skeleton.id}: node {node} has two parents, {parents[node]} and {parent}")
+        parents[node] = parent
+    lines = ["# node type x y z radius parent, in nm"]
+    for node, ((z, y, x), parent) in enumerate(zip(skeleton.nodes_nm.tolist(), parents.tolist(), strict=True), 1):
+        lines.append(f"{node} 0 {x:g} {y:g} {z:g} 0 {parent + 1 if parent >= 0 else -1}")
+    Path(path).write_text("\n".join(lines) + "\n")

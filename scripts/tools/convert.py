@@ -1,0 +1,89 @@
+"""`python -m scripts convert SOURCE TARGET`: write a volume in a format that a viewer opens."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from scripts.data.export.write import Options, parse_target, voxels_of_levels, write_volume
+from scripts.data.volumes import open_volume
+from scripts.data.volumes.part import VolumePart
+from scripts.ops.box import Box
+from scripts.tools.inspect import looks_like_labels
+
+
+def convert(
+    source: str,
+    target: str,
+    *,
+    box: str | None = None,
+    labels: bool | None = None,
+    scale: int = 0,
+    voxel_size_nm: Sequence[float] | None = None,
+    version: str = "0.5",
+    prediction: str | None = None,
+    meshes: bool = False,
+    skeletons: bool = False,
+    ids: int | Sequence[int] | None = None,
+    smallest: int = 10000,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> str:
+    """Write a volume in a format that Neuroglancer, napari, webKnossos or Fiji open, block by block.
+
+    The target's name chooses the format: image.zarr is OME-Zarr with coarser levels; image.zarr:labels/NAME adds labels
+    to it; precomputed://FOLDER is a Neuroglancer volume, labels as 64-bit compressed segmentation with their
+    properties (extra `cloud`); file.h5:DATASET and stack.tif are for boxes. Coarser levels take the mean of grey values
+    and the most frequent label.
+    Example: python -m scripts convert image.h5:raw image.zarr
+
+    Args:
+        source: any volume that is read: a file, a folder or an address.
+        target: where to write.
+        box: the part to write, z0:z1,y0:y1,x0:x1; it keeps its position.
+        labels: whether the voxels are ids; told by the type of the voxels and the name of the dataset if not given.
+        scale: level of the source, 0 the finest.
+        voxel_size_nm: z,y,x, where the source does not say it.
+        version: of OME-Zarr, 0.5 or 0.4.
+        prediction: affinities of the labels (3, z, y, x), for the mean at the border of each segment.
+        meshes: write the surfaces of segments; precomputed only.
+        skeletons: write skeletons of segments, SWC too; precomputed only.
+        ids: segments to draw, with commas; all of at least `smallest` voxels if not given.
+        smallest: voxels of the smallest segment to draw.
+        resume: continue a conversion that was stopped; TIFF and HDF5 are written anew.
+        overwrite: replace a target that is there.
+    """
+    size = None if voxel_size_nm is None else tuple(voxel_size_nm)
+    kind = parse_target(str(target)).kind
+    with open_volume(str(source), scale=scale, voxel_size_nm=size) as volume:
+        are_labels = looks_like_labels(volume) if labels is None else bool(labels)
+        drawing = meshes or skeletons or prediction is not None
+        if drawing and not (kind == "precomputed" and are_labels):
+            raise ValueError(
+                "--meshes, --skeletons and --prediction are for labels that go to precomputed://FOLDER; change the "
+                "target, or give --labels"
+            )
+        part = VolumePart(volume, Box.parse(_words(box), volume.shape))
+        finish = None
+        if kind == "precomputed" and are_labels:
+            from scripts.data.export.segment_files import Drawn, write_segment_files
+
+            wanted = (ids,) if isinstance(ids, int) else ids
+            drawn = Drawn(bool(meshes), bool(skeletons), wanted, int(smallest), prediction, part.box)
+            finish = partial(write_segment_files, drawn=drawn)
+        plan = {
+            "source": volume.path,
+            "box": str(part.box),
+            "labels": are_labels,
+            "voxel_size_nm": None if part.voxel_size_nm is None else list(part.voxel_size_nm),
+        }
+        from tqdm import tqdm
+
+        with tqdm(total=voxels_of_levels(part), unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+            options = Options(are_labels, str(version), plan, bool(resume), bool(overwrite), bar.update)
+            notes = write_volume(part, str(target), options, finish)
+    shape = " x ".join(map(str, part.shape))
+    return "\n".join([f"{target}: {shape} voxels (z, y, x), {part.dtype}", *notes])
+
+
+def _words(box: object) -> str | None:
+    return None if box is None else ",".join(map(str, box)) if isinstance(box, tuple | list) else str(box)
