@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from scripts.data.files.swc import read_swc
 from scripts.data.volumes import open_volume
-from scripts.ops.skeletons import read_swc
 from scripts.tools.cli import main
 from scripts.tools.serve import FileServer, byte_range
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.data.volumes.reduced import block_means
-from scripts.ops.block_modes import block_modes
+from scripts.data.volumes.downsampled import block_means
+from scripts.ops.labels.block_modes import block_modes
 
 MAX_LEVELS = 10
 ALIKE = 1.5

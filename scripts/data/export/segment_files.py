@@ -10,7 +10,7 @@ from scripts.data.export.meshes import write_meshes
 from scripts.data.export.segment_table import SegmentTable, write_segment_properties
 from scripts.data.export.skeleton_files import write_skeletons
 from scripts.data.export.target import Target
-from scripts.data.predictions import read_prediction
+from scripts.data.files.predictions import read_prediction
 from scripts.data.volumes.volume import Place
 from scripts.ops.box import Box
 

@@ -1,7 +1,6 @@
 """Skeletons of segments as SWC files and as Neuroglancer's precomputed skeletons."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import numpy as np
 
 from scripts.data.export.segment_table import SegmentTable, set_info
 from scripts.data.export.target import Target
-from scripts.ops.centre_lines import skeletons_from_labels
-from scripts.ops.skeletons import Skeleton
+from scripts.data.files.swc import write_swc
+from scripts.ops.scoring.skeletonize import skeletons_from_labels
+from scripts.ops.scoring.skeletons import Skeleton
 
 LARGEST_BOX = 2**22
 """Voxels of a segment's box that a skeleton is drawn in; a larger segment is drawn at a coarser level."""
@@ -66,24 +66,3 @@ def write_skeletons(
             write_swc(folder / "swc" / f"{key}.swc", skeleton)
         if progress is not None:
             progress(1)
-
-
-def write_swc(path: str | os.PathLike[str], skeleton: Skeleton) -> None:
-    """Write a skeleton without loops as an SWC file, positions in nm.
-
-    Args:
-        path: the file.
-        skeleton: each of its edges leads from a node to its parent.
-
-    Raises:
-        ValueError: a node with two parents.
-    """
-    parents = np.full(len(skeleton.nodes_nm), -1)
-    for node, parent in skeleton.edges.tolist():
-        if parents[node] >= 0:
-            raise ValueError(f"skeleton {skeleton.id}: node {node} has two parents, {parents[node]} and {parent}")
-        parents[node] = parent
-    lines = ["# node type x y z radius parent, in nm"]
-    for node, ((z, y, x), parent) in enumerate(zip(skeleton.nodes_nm.tolist(), parents.tolist(), strict=True), 1):
-        lines.append(f"{node} 0 {x:g} {y:g} {z:g} 0 {parent + 1 if parent >= 0 else -1}")
-    Path(path).write_text("\n".join(lines) + "\n")

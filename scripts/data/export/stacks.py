@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from scripts.data.files.writing import replacing
 from scripts.data.volumes.volume import Volume
-from scripts.data.writing import replacing
 
 CLASSIC_LIMIT = 2**32 - 2**25
 

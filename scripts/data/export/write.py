@@ -10,8 +10,8 @@ import numpy as np
 from scripts.data.export.copying import copy_volume, resumable_folder
 from scripts.data.export.ome_metadata import checked_version
 from scripts.data.export.target import Description, Target
+from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes.volume import Volume
-from scripts.data.writing import write_hdf5
 
 KINDS = {".zarr": "ome-zarr", ".h5": "hdf5", ".hdf5": "hdf5", ".tif": "tiff", ".tiff": "tiff"}
 PRECOMPUTED = "precomputed://"

@@ -1,4 +1,4 @@
-"""Read skeletons from SWC files."""
+"""Skeletons in SWC files, read and written."""
 
 import os
 from pathlib import Path
@@ -43,3 +43,24 @@ def read_swc(path: str | os.PathLike[str], unit_nm: float = 1.0) -> Skeleton:
     edges = [(k, place[parent]) for k, parent in enumerate(parents) if parent >= 0]
     name = path.stem
     return Skeleton(int(name) if name.isdigit() else name, np.array(places) * unit_nm, np.array(edges))
+
+
+def write_swc(path: str | os.PathLike[str], skeleton: Skeleton) -> None:
+    """Write a skeleton without loops as an SWC file, positions in nm.
+
+    Args:
+        path: the file.
+        skeleton: each of its edges leads from a node to its parent.
+
+    Raises:
+        ValueError: a node with two parents.
+    """
+    parents = np.full(len(skeleton.nodes_nm), -1)
+    for node, parent in skeleton.edges.tolist():
+        if parents[node] >= 0:
+            raise ValueError(f"skeleton {skeleton.id}: node {node} has two parents, {parents[node]} and {parent}")
+        parents[node] = parent
+    lines = ["# node type x y z radius parent, in nm"]
+    for node, ((z, y, x), parent) in enumerate(zip(skeleton.nodes_nm.tolist(), parents.tolist(), strict=True), 1):
+        lines.append(f"{node} 0 {x:g} {y:g} {z:g} 0 {parent + 1 if parent >= 0 else -1}")
+    Path(path).write_text("\n".join(lines) + "\n")

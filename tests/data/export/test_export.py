@@ -16,14 +16,14 @@ from scripts.data.export.ome_zarr import OmeZarrTarget
 from scripts.data.export.precomputed import PrecomputedTarget
 from scripts.data.export.pyramid import downsample, pyramid_levels
 from scripts.data.export.segment_table import SegmentTable
-from scripts.data.export.skeleton_files import write_swc
 from scripts.data.export.target import Description
 from scripts.data.export.write import Options, parse_target, write_volume
+from scripts.data.files.swc import read_swc, write_swc
 from scripts.data.volumes import ArrayVolume, open_volume
 from scripts.data.volumes.part import VolumePart
-from scripts.ops.block_modes import block_modes
 from scripts.ops.box import Box
-from scripts.ops.skeletons import Skeleton, read_swc
+from scripts.ops.labels.block_modes import block_modes
+from scripts.ops.scoring.skeletons import Skeleton
 
 SIZE = (30.0, 6.0, 6.0)
 
