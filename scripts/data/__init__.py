@@ -13,14 +13,14 @@ from scripts.data.volumes import ArrayVolume, Volume, downsampled_labels, downsa
 if TYPE_CHECKING:
     from scripts.data.datasets.manifest import Manifest, load_manifest
     from scripts.data.regions.box_dataset import BoxDataset
-    from scripts.data.regions.image_regions import check_held_out, held_out_box, image_regions
+    from scripts.data.regions.held_out import check_held_out, held_out_box
     from scripts.data.regions.known_labels import KnownLabels
     from scripts.data.regions.label_budget import describe_labels
-    from scripts.data.regions.labelled_regions import labelled_regions
     from scripts.data.regions.open_regions import describe, open_regions
     from scripts.data.regions.read_margins import read_size
     from scripts.data.regions.region import Region
     from scripts.data.regions.region_checks import check_regions
+    from scripts.data.regions.training_regions import image_regions, labelled_regions
     from scripts.data.sampling.batch_sampler import GlobalBatchSampler
     from scripts.data.sampling.crop_batches import crop_batches
     from scripts.data.sampling.crops import CropDataset
@@ -57,9 +57,9 @@ __all__ = [
 ]
 
 _WHEN_ASKED = {
-    "check_held_out": "scripts.data.regions.image_regions",
-    "held_out_box": "scripts.data.regions.image_regions",
-    "image_regions": "scripts.data.regions.image_regions",
+    "check_held_out": "scripts.data.regions.held_out",
+    "held_out_box": "scripts.data.regions.held_out",
+    "image_regions": "scripts.data.regions.training_regions",
     "BoxDataset": "scripts.data.regions.box_dataset",
     "CropDataset": "scripts.data.sampling.crops",
     "DeviceBatches": "scripts.data.sampling.device_crops",
@@ -72,7 +72,7 @@ _WHEN_ASKED = {
     "crop_batches": "scripts.data.sampling.crop_batches",
     "describe": "scripts.data.regions.open_regions",
     "describe_labels": "scripts.data.regions.label_budget",
-    "labelled_regions": "scripts.data.regions.labelled_regions",
+    "labelled_regions": "scripts.data.regions.training_regions",
     "load_manifest": "scripts.data.datasets.manifest",
     "open_regions": "scripts.data.regions.open_regions",
     "read_size": "scripts.data.regions.read_margins",

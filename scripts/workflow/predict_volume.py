@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from scripts.data.regions.image_regions import check_grey
 from scripts.data.regions.region import Region
+from scripts.data.regions.region_checks import check_grey
 from scripts.data.sampling.prefetch import prefetched
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume

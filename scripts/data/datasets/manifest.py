@@ -15,7 +15,7 @@ Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SCHEMA = Path(__file__).with_name("manifest_schema.json")
 FOLDER = "data_manifests"
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _remark(only: int | None) -> str:
 
 
 def _in_words(regions: Sequence[Region]) -> str:
-    boxes = list(dict.fromkeys(region.aim for region in regions))
+    boxes = list(dict.fromkeys(region.sampling_box for region in regions))
     sections = sorted({z for box in boxes for z in range(box.start[0], box.stop[0])})
     spans = ", ".join(f"{low}-{high - 1}" if high - low > 1 else f"{low}" for low, high in runs(sections))
     planes = sorted({str(box).split(",", 1)[1] for box in boxes})

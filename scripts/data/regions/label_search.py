@@ -25,7 +25,9 @@ def check_foreground(regions: Sequence[Region]) -> None:
     for region in regions:
         if next(_ids(region), None) is not None:
             return
-    places = ", ".join(f"{region.label.path} in {region.aim}" for region in regions if region.label is not None)
+    places = ", ".join(
+        f"{region.label.path} in {region.sampling_box}" for region in regions if region.label is not None
+    )
     raise ValueError(
         f"no foreground to learn from: every known label is 0 (background) in {places}; check that these are the "
         "labels of this volume, and choose a box or sections with objects"
@@ -58,7 +60,7 @@ def check_not_swapped(region: Region) -> None:
         return
     if region.label.path and region.label.path == region.image.path:
         raise ValueError(f"{region.image.path} is given as the volume and as its labels; name the dataset with the ids")
-    box = region.aim
+    box = region.sampling_box
     z = (box.start[0] + box.stop[0]) // 2
     (_, y0, x0), (_, height, width) = box.start, box.shape
     y, x = y0 + max(0, height - WINDOW) // 2, x0 + max(0, width - WINDOW) // 2
@@ -80,7 +82,7 @@ def _ids(region: Region, sections: int | None = None) -> Iterator[np.ndarray]:
     """The positive ids of one piece of a section after the other, where there are any."""
     if region.label is None:
         return
-    (z0, y0, x0), (z1, y1, x1) = region.aim.start, region.aim.stop
+    (z0, y0, x0), (z1, y1, x1) = region.sampling_box.start, region.sampling_box.stop
     rows = max(1, ROWS_VOXELS // (x1 - x0))
     for z in spread(z1 - z0)[:sections]:
         for y in range(y0, y1, rows):

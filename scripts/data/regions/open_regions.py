@@ -1,34 +1,36 @@
-"""From what a config names (a path, a data set, the synthetic volume) to the regions that a split is read from."""
+"""The boxes of volumes that a split is read from: a volume is down-sampled first, then the box is cut from it."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from scripts.data.datasets.manifest import SPLITS, Manifest, Split, known_manifests, load_manifest
-from scripts.data.regions.downsampled_region import downsampled_region
+from scripts.data.datasets.manifest import Split
+from scripts.data.regions.label_alignment import check_aligned
+from scripts.data.regions.named_volumes import NamedVolume, Paths, named_volumes, names_of, times
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_weights
 from scripts.data.regions.section_split import section_split
 from scripts.data.volumes.downsampled import (
     AS_STORED,
     checked_factors,
-    downsampled_shape,
-    factors_in_words,
+    downsampled_labels,
+    downsampled_volume,
     reduction_in_words,
 )
-from scripts.data.volumes.open import FORMATS, open_volume
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import Box
 
-SYNTHETIC = "synthetic"
+
+def stated_label(volume: NamedVolume, number: int) -> Volume | None:
+    """The labels that the data set states for a volume, if it does."""
+    return volume.label
 
 
 def open_regions(
-    volumes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    volumes: Paths | Sequence[Paths],
     split: Split,
     box: str | None = None,
     section_depth: int = 6,
     reduce: Sequence[int] = AS_STORED,
+    label_of: Callable[[NamedVolume, int], Volume | None] = stated_label,
 ) -> list[Region]:
     """The boxes of volumes that a split is read from.
 
@@ -39,42 +41,37 @@ def open_regions(
             rest, at least `section_depth`, to validation; it has no test split unless `box` is given.
         box: `z0:z1,y0:y1,x0:x1` in voxels, in place of the split's own box, of every volume named.
         section_depth: sections that a crop spans.
-        reduce: stored voxels (z, y, x) that are averaged into one; `box` and `section_depth` count the larger voxels,
-            a manifest's own boxes the stored ones.
+        reduce: stored voxels (z, y, x) that are averaged into one, labels taken from their middle; `box` and
+            `section_depth` count the larger voxels, a manifest's own boxes the stored ones, of which whole blocks are
+            kept: two boxes that share no stored voxel stay apart.
+        label_of: labels of a volume, given with the number of its name in `volumes`; by default those that its data
+            set states.
 
     Returns:
         Regions in the order named, boxes kept to the voxel.
 
     Raises:
         ValueError: unknown split, empty split, box outside the volume, too few sections for both splits, weights for
-            some volumes only, factors that cannot be.
-        FileNotFoundError: no such file or data set; says how to fetch it.
+            some volumes only, factors that cannot be, labels that do not fit their image.
+        FileNotFoundError: no such file or data set; the message gives the command that downloads it.
+
+    Example:
+        >>> (region,) = open_regions("synthetic", "training", box="0:6,:,:")
+        >>> region.image[region.box.slices].shape
+        (6, 512, 512)
     """
-    stored = stored_regions(volumes, split, box, section_depth, reduce)
-    return [downsampled_region(region, reduce) for region in stored]
-
-
-def stored_regions(
-    volumes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    split: Split,
-    box: str | None,
-    section_depth: int,
-    reduce: Sequence[int],
-) -> list[Region]:
-    """`open_regions` before they are reduced: volumes and boxes in the voxels that the files have."""
-    if split not in SPLITS:
-        raise ValueError(f"split '{split}' is none of {', '.join(SPLITS)}")
-    named = [volumes] if isinstance(volumes, str | os.PathLike) else list(volumes)
-    if not named:
-        raise ValueError("no volume is named; give a path, the name of a data set, or 'synthetic'")
-    regions = [region for name in named for region in _open(os.fspath(name), split, box, section_depth, reduce)]
+    regions = [
+        _region(volume, label_of(volume, number), split, box, section_depth, reduce)
+        for number, name in enumerate(names_of(volumes))
+        for volume in named_volumes(name, split)
+    ]
     check_weights(regions)
     return regions
 
 
 def region_shares(regions: Sequence[Region]) -> list[float]:
     """Fraction of the crops that comes from each region: by weight where given, else by voxels (labelled ones)."""
-    sizes = [float(region.aim.voxels) if region.weight is None else region.weight for region in regions]
+    sizes = [float(region.sampling_box.voxels) if region.weight is None else region.weight for region in regions]
     return [size / sum(sizes) for size in sizes]
 
 
@@ -83,7 +80,7 @@ def describe(regions: Sequence[Region]) -> str:
     lines = []
     for region, share in zip(regions, region_shares(regions), strict=True):
         size = region.image.voxel_size_nm
-        scale = "voxel size unknown" if size is None else f"{' x '.join(f'{edge:g}' for edge in size)} nm"
+        scale = "voxel size unknown" if size is None else f"{times(size)} nm"
         name = f"{region.name}: " if region.name else ""
         known = f" in {region.labelled}" if region.labelled is not None else ""
         label = f", labels {region.label.path}{known}" if region.label is not None else ""
@@ -95,113 +92,45 @@ def describe(regions: Sequence[Region]) -> str:
     return "\n".join(lines)
 
 
-def _open(name: str, split: Split, box: str | None, section_depth: int, reduce: Sequence[int]) -> list[Region]:
-    if name == SYNTHETIC:
-        from scripts.data.synthetic import cached_synthetic  # makes the volume at the first call
-
-        path = cached_synthetic()
-        labels = open_volume(f"{path}:labels")
-        return [_by_sections(open_volume(f"{path}:raw"), labels, SYNTHETIC, split, box, section_depth, reduce)]
-    manifest = named_manifest(name)
-    if manifest is None:
-        return [_by_sections(open_volume(name), None, "", split, box, section_depth, reduce)]
-    if manifest.name == SYNTHETIC:
-        return _open(SYNTHETIC, split, box, section_depth, reduce)
-    return _of_manifest(manifest, split, box, reduce)
-
-
-def named_manifest(name: str) -> Manifest | None:
-    """The manifest that a config's word for a volume names, or None where it is the path of a volume.
-
-    Raises:
-        FileNotFoundError: neither a file here nor a data set.
-    """
-    if name.endswith(".json"):
-        return load_manifest(name)
-    if is_volume_path(name):
-        return None
-    known = sorted({SYNTHETIC, *known_manifests()})
-    if name not in known:
-        raise FileNotFoundError(
-            f"'{name}' is neither a file or folder here nor a data set; there are: {', '.join(known)}"
-        )
-    return load_manifest(name)
-
-
-def is_volume_path(name: str) -> bool:
-    """Whether a word is the path of a volume rather than the name of something."""
-    suffixes = tuple(suffix for group in FORMATS.values() for suffix in group)
-    file = name if os.path.exists(name) else name.rsplit(":", 1)[0]
-    return os.path.exists(file) or os.sep in name or file.lower().endswith(suffixes)
-
-
-def _by_sections(
-    image: Volume,
-    label: Volume | None,
-    name: str,
-    split: Split,
-    box: str | None,
-    section_depth: int,
-    reduce: Sequence[int],
+def _region(
+    volume: NamedVolume, label: Volume | None, split: Split, box: str | None, depth: int, reduce: Sequence[int]
 ) -> Region:
-    if box is not None:
-        return Region(image, _parse(box, image, reduce), label, name=name)
-    factors = checked_factors(reduce, image.shape, image.path)
-    depth, height, width = downsampled_shape(image.shape, factors)
-    first, last = section_split(depth, split, section_depth, f"{name or image.path}{factors_in_words(factors)}")
-    return Region(image, Box((first, 0, 0), (last, height, width)).finer(factors), label, name=name)
-
-
-def _of_manifest(manifest: Manifest, split: Split, box: str | None, reduce: Sequence[int]) -> list[Region]:
-    regions = []
-    for k, entry in enumerate(manifest.entries(split)):
-        place = f"{manifest.path.name}: $.{split}[{k}]"
-        image = open_entry(manifest, entry.image, f"{place}.image")
-        label = None if entry.label is None else open_entry(manifest, entry.label, f"{place}.label")
-        try:
-            part = _parse(entry.box, image) if box is None else _parse(box, image, reduce)
-            regions.append(Region(image, part, label, entry.weight, manifest.name))
-        except ValueError as error:
-            raise ValueError(f"{place}{'.box' if box is None and entry.box else ''}: {error}") from None
-    return regions
-
-
-def open_entry(manifest: Manifest, path: str, place: str) -> Volume:
-    """A volume of a manifest, with the voxel size that the manifest states; `place` names its key in messages.
-
-    Raises:
-        FileNotFoundError: no such file; says how to fetch it.
-        ValueError: the file states another voxel size.
-    """
-    file = Path(path if os.path.exists(path) or ":" not in path else path.rsplit(":", 1)[0])
-    if not file.exists():
-        remedy = "check the path, relative ones are counted from the manifest's own folder"
-        if manifest.files:
-            remedy = f"get it with: python -m scripts fetch {manifest.name} (or set SEM_DATA_HOME to where it is)"
-        raise FileNotFoundError(f"{place}: there is no file '{file}'; {remedy}")
-    volume = open_volume(path)
-    stated = volume.voxel_size_nm
-    if stated is None:
-        return open_volume(path, voxel_size_nm=manifest.voxel_size_nm)
-    if any(abs(a - b) > 0.01 * b for a, b in zip(stated, manifest.voxel_size_nm, strict=True)):
-        raise ValueError(
-            f"{place}: {volume.path} states voxels of {_times(stated)} nm, $.voxel_size_nm says "
-            f"{_times(manifest.voxel_size_nm)}; correct the one that is wrong"
-        )
-    return volume
-
-
-def _parse(box: str | None, image: Volume, reduce: Sequence[int] = AS_STORED) -> Box:
-    """A box that counts blocks of `reduce` voxels, in stored voxels."""
-    factors = checked_factors(reduce, image.shape, image.path)
     try:
-        return Box.parse(box, downsampled_shape(image.shape, factors)).finer(factors)
+        image = downsampled_volume(volume.image, reduce)
+        if label is not None:
+            check_aligned(label, volume.image)  # as stored: two shapes may become one
+            label = downsampled_labels(label, reduce)
+        cut = _box(volume, image, split, box, depth, reduce)
+        return Region(image, cut, label, volume.weight, volume.name)
     except ValueError as error:
-        raise ValueError(f"{image.path}{factors_in_words(factors)}: {error}") from None
+        if not volume.own_split:
+            raise
+        raise ValueError(f"{volume.place}{'.box' if box is None and volume.box else ''}: {error}") from None
 
 
-def _times(sizes: Sequence[float]) -> str:
-    return " x ".join(f"{size:g}" for size in sizes)
+def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, depth: int, reduce: Sequence[int]) -> Box:
+    """The box to read, in voxels of `image`, which is the volume at the factors `reduce`."""
+    where = f"{image.path}{reduction_in_words(image)}"
+    if box is not None or (volume.own_split and volume.box is None):
+        try:
+            return Box.parse(box, image.shape)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+    if not volume.own_split:
+        name = volume.name or image.path
+        first, last = section_split(image.shape[0], split, depth, f"{name}{reduction_in_words(image)}")
+        return Box((first, 0, 0), (last, *image.shape[1:]))
+    try:
+        stored = Box.parse(volume.box, volume.image.shape)
+    except ValueError as error:
+        raise ValueError(f"{image.path}: {error}") from None
+    try:
+        return stored.coarser(checked_factors(reduce, volume.image.shape, where))
+    except ValueError:
+        raise ValueError(
+            f"box {stored} of {volume.image.path or 'volume in memory'} holds no whole block of reduce "
+            f"{list(reduce)}; give a larger box, or smaller factors"
+        ) from None
 
 
 def _count(number: int) -> str:

@@ -37,7 +37,7 @@ def read_size(regions: Sequence[Region], crop: Sequence[int], margin: Sequence[i
 
 def _largest(region: Region, crop: int, margin: int, axis: int) -> int:
     room = min(margin, (region.box.shape[axis] - crop) // 2)
-    before = region.aim.start[axis] - region.box.start[axis]
-    after = region.box.stop[axis] - region.aim.stop[axis]
-    allowed = UNSEEN[axis] * region.aim.shape[axis]
+    before = region.sampling_box.start[axis] - region.box.start[axis]
+    after = region.box.stop[axis] - region.sampling_box.stop[axis]
+    allowed = UNSEEN[axis] * region.sampling_box.shape[axis]
     return max(m for m in range(room + 1) if max(0, m - before) + max(0, m - after) <= allowed)

@@ -143,12 +143,12 @@ class CropDataset(Dataset[dict[str, Any]]):
 
 
 def _positions(regions: Sequence[Region], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """First corner and number of corners along each axis, (regions, 3): in the box, with the centre on the aim."""
+    """First corner and number of corners along each axis, (regions, 3): centres in the sampling box."""
     first = np.array([region.box.start for region in regions], dtype=np.int64)
     last = np.array([region.box.stop for region in regions], dtype=np.int64) - size
     before = np.array(size) // 2
-    low = np.array([region.aim.start for region in regions], dtype=np.int64) - before
-    high = np.array([region.aim.stop for region in regions], dtype=np.int64) - 1 - before
+    low = np.array([region.sampling_box.start for region in regions], dtype=np.int64) - before
+    high = np.array([region.sampling_box.stop for region in regions], dtype=np.int64) - 1 - before
     return np.clip(low, first, last), np.clip(high, first, last) - np.clip(low, first, last) + 1
 
 

@@ -95,12 +95,7 @@ def downsampled_shape(shape: Sequence[int], factors: Sequence[int]) -> tuple[int
 
 def reduction_in_words(volume: Volume) -> str:
     """` (reduced 1 x 2 x 2)` to follow a volume's name in a message; nothing where it is read as it is stored."""
-    return factors_in_words(volume.factors if isinstance(volume, DownsampledVolume) else AS_STORED)
-
-
-def factors_in_words(factors: Sequence[int]) -> str:
-    """` (reduced 1 x 2 x 2)`, or nothing where all factors are 1."""
-    return "" if tuple(factors) == AS_STORED else f" (reduced {' x '.join(map(str, factors))})"
+    return f" (reduced {' x '.join(map(str, volume.factors))})" if isinstance(volume, DownsampledVolume) else ""
 
 
 def checked_factors(factors: Any, shape: Sequence[int], place: str) -> tuple[int, int, int]:

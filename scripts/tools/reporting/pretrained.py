@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scripts.checkpoints.restore import restore
-from scripts.data.regions.image_regions import image_regions
 from scripts.data.regions.open_regions import describe
 from scripts.data.regions.region import Region
+from scripts.data.regions.training_regions import image_regions
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures, picture_region

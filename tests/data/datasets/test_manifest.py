@@ -9,7 +9,7 @@ from monai.data import load_decathlon_datalist
 
 from scripts.data.datasets.manifest import check_manifest, known_manifests, load_manifest
 
-FOLDER = Path(__file__).parents[2] / "data_manifests"
+FOLDER = Path(__file__).parents[3] / "data_manifests"
 SHIPPED = ["mitoem_r", "snemi3d", "synthetic", "template"]
 GOOD = {
     "name": "mine",

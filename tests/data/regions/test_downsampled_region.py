@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 
 from scripts.data.files.writing import write_hdf5
-from scripts.data.regions.downsampled_region import downsampled_region
-from scripts.data.regions.image_regions import check_held_out, held_out_box, image_regions
+from scripts.data.regions.held_out import check_held_out, held_out_box
 from scripts.data.regions.label_budget import describe_labels
-from scripts.data.regions.labelled_regions import labelled_regions
 from scripts.data.regions.open_regions import describe, open_regions
 from scripts.data.regions.region import Region
+from scripts.data.regions.training_regions import image_regions, labelled_regions
 from scripts.data.sampling.crops import CropDataset
-from scripts.data.volumes import ArrayVolume
-from scripts.ops.box import Box
 
 CROP = (2, 4, 4)
 HALF = (1, 2, 2)
@@ -115,19 +112,13 @@ def test_the_first_lines_and_messages_say_that_a_volume_is_reduced(file):
         labelled_regions(f"{file}:raw", f"{file}:labels", "training", None, (2, 12, 4), reduce=HALF)
 
 
-def test_ones_leave_a_region_as_it_is():
-    region = Region(ArrayVolume(np.zeros((4, 4, 4), np.uint8)), Box.whole((4, 4, 4)))
-    assert downsampled_region(region, [1, 1, 1]) is region
-
-
-def test_what_cannot_be_reduced_is_named(file):
+def test_what_cannot_be_reduced_is_named(file, tmp_path):
     with pytest.raises(ValueError, match=r"reduce \[1, 2\] of .*v.h5:raw is not three whole numbers"):
         opened(file, reduce=[1, 2])
     with pytest.raises(ValueError, match=r"reduce \[1, 18, 1\]: .*v.h5:raw has 17 voxels along y"):
         opened(file, "0:2,:,:", reduce=[1, 18, 1])
-    region = Region(ArrayVolume(np.zeros((4, 4, 4), np.uint8)), Box((0, 1, 0), (4, 3, 4)))
-    with pytest.raises(ValueError, match=r"box 0:4,1:3,0:4 of volume in memory holds no whole block of reduce \[1, 2"):
-        downsampled_region(region, (1, 2, 1))
+    with pytest.raises(ValueError, match=r"box 0:9,2:3,0:21 of .*v.h5:raw holds no whole block of reduce \[1, 2"):
+        image_regions(write_manifest(tmp_path, "0:9,2:3,:", ":,3:17,:"), "training", None, CROP, reduce=(1, 2, 1))
 
 
 def test_a_runs_own_box_is_evaluated_in_the_voxels_it_was_trained_on():

@@ -13,13 +13,13 @@ import tifffile
 from torch.utils.data import DataLoader
 
 from scripts.data.files.writing import write_hdf5
-from scripts.data.regions.image_regions import check_held_out
+from scripts.data.regions.held_out import check_held_out
 from scripts.data.regions.known_labels import KnownLabels
 from scripts.data.regions.label_budget import budget_boxes, describe_labels, runs
 from scripts.data.regions.label_search import spread
-from scripts.data.regions.labelled_regions import labelled_regions
 from scripts.data.regions.open_regions import describe, region_shares
 from scripts.data.regions.read_margins import read_size
+from scripts.data.regions.training_regions import labelled_regions
 from scripts.data.sampling.crops import CropDataset
 from scripts.data.volumes import ArrayVolume, open_volume
 from scripts.ops.box import Box
@@ -234,7 +234,7 @@ def test_the_middle_of_every_crop_holds_known_labels_and_all_sections_are_used(f
         last = item["corner"] + size
         assert (item["corner"] >= region.box.start).all()
         assert (last <= region.box.stop).all()
-    wanted = {z for region in regions for z in range(region.aim.start[0], region.aim.stop[0])}
+    wanted = {z for region in regions for z in range(region.sampling_box.start[0], region.sampling_box.stop[0])}
     assert used <= wanted
     assert len(used) >= 0.75 * len(wanted)
 

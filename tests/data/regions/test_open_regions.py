@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from scripts.data.files.writing import write_hdf5
-from scripts.data.regions.open_regions import describe, open_regions, region_shares, section_split
+from scripts.data.regions.open_regions import describe, open_regions, region_shares
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_regions
+from scripts.data.regions.section_split import section_split
 from scripts.data.volumes import ArrayVolume
 from scripts.ops.box import Box
 
@@ -179,7 +180,7 @@ def test_labels_must_have_the_shape_of_the_image():
 
 def test_the_synthetic_manifest_says_the_split_that_is_used():
     for split in ("training", "validation"):
-        rows = json.loads((Path(__file__).parents[2] / "data_manifests" / "synthetic.json").read_text())[split]
+        rows = json.loads((Path(__file__).parents[3] / "data_manifests" / "synthetic.json").read_text())[split]
         (region,) = open_regions("synthetic", split)
         assert region.box == Box.parse(rows[0]["box"], region.image.shape)
         assert region.label is not None

@@ -15,7 +15,7 @@ from scripts.data import open_volume
 from scripts.data.synthetic import cached_synthetic, synthesize_volume
 from scripts.data.synthetic.section_defects import plan_defects
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHAPE = (24, 192, 200)  # not cubic, and 192 and 200 are no multiples of each other
 
 
