@@ -15,7 +15,8 @@ from scripts.data import CropDataset, GlobalBatchSampler, LoaderBatches
 from scripts.data.regions.region import Region
 from scripts.data.volumes.volume import ArrayVolume
 from scripts.engines import TrainingStep, prepare_box_batch, prepare_target_batch
-from scripts.handlers import CheckpointSaver, JsonlLog, LogSink, MetricLogger, Progress, Validation, ValidationLoss
+from scripts.handlers import CheckpointSaver, MetricLogger, Validation, ValidationLoss
+from scripts.handlers.sinks import JsonlLog, LogSink, Progress
 from scripts.losses import WeightedSum
 from scripts.losses.soft_dice import SoftDice
 from scripts.losses.weighted_bce import WeightedBCE
@@ -67,16 +68,16 @@ class Boxes(Dataset[dict[str, Any]]):
 
 
 class Heard(LogSink):
-    """Everything that was told."""
+    """Everything that was logged."""
 
     def __init__(self) -> None:
         self.records: list[Any] = []
         self.scores: list[tuple[int, dict[str, float]]] = []
 
-    def training(self, record: Any) -> None:
+    def on_step(self, record: Any) -> None:
         self.records.append(record)
 
-    def validation(self, iteration: int, scores: Any) -> None:
+    def on_scores(self, iteration: int, scores: Any) -> None:
         self.scores.append((iteration, dict(scores)))
 
 
@@ -129,8 +130,8 @@ class Run:
             "batch": 4,
         }
         self.heard, self.log = Heard(), JsonlLog(self.folder.log) if rank == 0 else None
-        listeners = [self.heard, self.log, Progress() if rank == 0 else None]
-        self.recorder = MetricLogger(self.optimizer, 4, listeners)
+        sinks = [self.heard, self.log, Progress() if rank == 0 else None]
+        self.recorder = MetricLogger(self.optimizer, 4, sinks)
         self.choice = DecoderSearch(
             "agglomeration", KEY, choices={"threshold": [0.2, 0.5, 0.8]}, settings={"dust": 0, "size": 10, "low": 0.3}
         )

@@ -2,6 +2,7 @@
 
 from scripts.engines.freed_memory import keep_freed_memory
 from scripts.engines.precision import chosen_precision
+from scripts.engines.metric_comparison import lower_is_better
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.engines.prepare_batch import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.engines.switches import switch
@@ -12,6 +13,7 @@ __all__ = [
     "TrainingStep",
     "chosen_precision",
     "keep_freed_memory",
+    "lower_is_better",
     "prepare_box_batch",
     "prepare_masked_batch",
     "prepare_target_batch",

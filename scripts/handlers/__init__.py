@@ -1,23 +1,22 @@
-"""Handlers of the training, validation and evaluation engines."""
+"""Handlers of the training, validation and evaluation engines: classes with `attach(engine)`.
+
+Where a `MetricLogger` sends its records is in `scripts.handlers.sinks`.
+"""
 
 from scripts.handlers.baselines import Baselines
 from scripts.handlers.checkpoint_saver import CheckpointSaver
-from scripts.handlers.evaluation_file import EvaluationFile, report_evaluation
+from scripts.handlers.evaluation_file import EvaluationFile
 from scripts.handlers.freeze_encoder import FreezeEncoder
 from scripts.handlers.interrupt import Interrupt
-from scripts.handlers.jsonl_log import JsonlLog
 from scripts.handlers.learning_rate import LearningRate
-from scripts.handlers.metric_logger import LogSink, MetricLogger, StepRecord
-from scripts.handlers.nonfinite import NonFiniteGuard
-from scripts.handlers.pictures import Pictures, picture_region
+from scripts.handlers.metric_logger import MetricLogger
+from scripts.handlers.pictures import Pictures
 from scripts.handlers.prediction_writer import PredictionWriter
-from scripts.handlers.progress import Progress
 from scripts.handlers.reconstruction_writer import ReconstructionWriter
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.seeding import SeedEachIteration
 from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures
-from scripts.handlers.tensorboard import TensorBoard
-from scripts.handlers.validation import Validation, ValidationLoss, lower_is_better
+from scripts.handlers.validation import Validation, ValidationLoss
 
 __all__ = [
     "Baselines",
@@ -26,23 +25,14 @@ __all__ = [
     "EvaluationFile",
     "FreezeEncoder",
     "Interrupt",
-    "JsonlLog",
     "LearningRate",
-    "LogSink",
     "MetricLogger",
-    "NonFiniteGuard",
     "Pictures",
     "PredictionWriter",
-    "Progress",
     "ReconstructionWriter",
     "ScoreTable",
     "SeedEachIteration",
     "SegmentationPictures",
-    "StepRecord",
-    "TensorBoard",
     "Validation",
     "ValidationLoss",
-    "lower_is_better",
-    "picture_region",
-    "report_evaluation",
 ]

@@ -16,7 +16,7 @@ TOKEN_MEAN, INTERPOLATION, INTERPOLATION_FITTED = "token_mean", "interpolation",
 
 
 class Baselines:
-    """Before the first iteration, tell the recorder three scores on the first validation crops.
+    """Before the first iteration, log three scores on the first validation crops.
 
     All are mean squared errors of the hidden tokens in the units of the loss:
     `token_mean`, predicting each token's own mean: 1 but for flat tokens (whose variance is 0);
@@ -29,7 +29,7 @@ class Baselines:
         dataset: of validation crops, each with "image" (1, z, y, x) and "mask".
         patch: voxels of a token.
         crops: how many of them; interpolation takes up to a second each.
-        recorder: told of the scores.
+        recorder: receives the scores.
     """
 
     def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, recorder: MetricLogger) -> None:
@@ -40,14 +40,14 @@ class Baselines:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Measure and tell."""
+        """Compute the scores and log them."""
         if engine.state.iteration > 0 or self.crops < 1:
             return
         items = [self.dataset[number] for number in range(self.crops)]
         images = torch.stack([torch.as_tensor(item["image"]) for item in items])
         masks = torch.stack([torch.as_tensor(item["mask"]) for item in items])
         scores = baseline_scores(images, masks, self.patch)
-        self.recorder.validation(0, {"baseline_crops": self.crops, **scores})
+        self.recorder.log(0, {"baseline_crops": self.crops, **scores})
 
 
 def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int]) -> dict[str, float]:

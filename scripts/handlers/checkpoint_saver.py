@@ -20,7 +20,7 @@ class CheckpointSaver:
     Args:
         folder: of the run; what it holds from an earlier part is loaded on `attach`.
         network: the plain network, neither compiled nor wrapped for several processes.
-        parts: what else has a state: optimizer, schedule, recorder, validation.
+        stateful: objects with `state_dict` by name: optimizer, schedule, recorder, validation.
         recorder: flushed before each checkpoint, so that the log is never behind.
         recipe: plain values that rebuild the network.
         save_interval: iterations between two `last.pt`.
@@ -32,14 +32,14 @@ class CheckpointSaver:
         self,
         folder: RunFolder,
         network: torch.nn.Module,
-        parts: Mapping[str, Any],
+        stateful: Mapping[str, Any],
         recorder: MetricLogger,
         recipe: Mapping[str, Any],
         save_interval: int = 1000,
         keep_interval: int | None = None,
         rank: int = 0,
     ) -> None:
-        self.folder, self.network, self.parts, self.recorder = folder, network, dict(parts), recorder
+        self.folder, self.network, self.stateful, self.recorder = folder, network, dict(stateful), recorder
         self.recipe = recipe
         self.save_interval, self.keep_interval, self.rank = save_interval, keep_interval, rank
         self.saved_at = folder.start
@@ -64,9 +64,9 @@ class CheckpointSaver:
         iteration = int(engine.state.iteration)
         self.recorder.flush()
         if self.rank == 0 and iteration != self.saved_at:
-            parts = {name: part.state_dict() for name, part in self.parts.items()}
+            states = {name: each.state_dict() for name, each in self.stateful.items()}
             content = network_content(self.network, self.recipe, iteration)
-            save_atomically(content | {"parts": parts}, self.folder.last)
+            save_atomically(content | {"parts": states}, self.folder.last)
         self.saved_at = iteration
         self.recorder.restart_clock()
 
@@ -78,8 +78,8 @@ class CheckpointSaver:
 
     def _restore(self, engine: Engine, checkpoint: Mapping[str, Any]) -> None:
         load_weights(self.network, checkpoint["network"], f"checkpoint {self.folder.last}")
-        for name, part in self.parts.items():
-            part.load_state_dict(checkpoint["parts"][name])
+        for name, each in self.stateful.items():
+            each.load_state_dict(checkpoint["parts"][name])
         engine.state.iteration = int(checkpoint["iteration"])
         for name, old, new in changed_settings(
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]

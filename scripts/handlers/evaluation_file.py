@@ -14,7 +14,6 @@ from ignite.engine import Engine, Events
 from scripts.data.files.writing import new_hdf5
 from scripts.data.regions.region import Region
 from scripts.engines.switches import switch
-from scripts.handlers.score_table import ScoreTable
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.ops.quantize import RANGES, quantize
 
@@ -106,14 +105,6 @@ class EvaluationFile:
             for name, voxels in datasets.items():
                 _gzipped(file, name, voxels)
         return path
-
-
-def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: str | os.PathLike[str] | None) -> None:
-    """Print the table of scores and what lies where."""
-    written = scores.path.with_suffix(".md")
-    print("\n" + written.read_text(encoding="utf-8").strip() + "\n")
-    files = [*evaluation.paths, scores.path, written, *([Path(picture)] if picture is not None else [])]
-    print("\n".join(str(path) for path in files if path.exists()), flush=True)
 
 
 def _gzipped(file: h5py.File, name: str, voxels: np.ndarray) -> None:

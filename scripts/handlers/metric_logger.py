@@ -1,133 +1,94 @@
-"""The record of each iteration, and the listeners that print it, plot it, write it down or judge it."""
+"""Record each optimizer step and send the record to log sinks, without making the GPU wait for the host."""
 
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
+from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
-@dataclass(frozen=True)
-class StepRecord:
-    """One optimizer step.
-
-    Args:
-        iteration: counted from 1.
-        loss: mean over the whole batch, all processes.
-        learning_rate: the one this step was made with.
-        samples: crops of this step, all processes.
-        seconds: wall time since the step before.
-        waiting: the part of it that went into waiting for data.
-        elapsed: wall seconds of training since iteration 1, earlier parts of a resumed run included.
-        batch: the crops of this process, to say where a bad one lies.
-        parts: the terms of the loss by name, where it is a sum.
-    """
-
-    iteration: int
-    loss: float
-    learning_rate: float
-    samples: int
-    seconds: float
-    waiting: float
-    elapsed: float
-    batch: Mapping[str, Any]
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def samples_per_second(self) -> float:
-        """Crops a second of this step alone."""
-        return self.samples / self.seconds if self.seconds > 0 else 0.0
-
-
-class LogSink:
-    """What a listener may hear; each method does nothing unless overridden."""
-
-    def begin(self, start: int, iterations: int) -> None:
-        """Training begins after iteration `start` and goes on to `iterations`."""
-
-    def training(self, record: StepRecord) -> None:
-        """An iteration was completed."""
-
-    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
-        """Scores on the validation box, by name."""
-
-    def flush(self) -> None:
-        """Everything heard so far must be safe on the disk: a checkpoint follows."""
-
-    def close(self) -> None:
-        """Training ended, or failed."""
+KEPT = ("image", "region", "corner", "index")
+"""Keys of a batch that a record keeps: enough to name the location of a bad crop."""
 
 
 class MetricLogger:
-    """Make a record of each iteration and tell the listeners, in their order.
+    """Record each optimizer step and send the record to the sinks, in their order.
 
-    On a GPU the loss of an iteration is read when the next one has been queued, so that the device never waits for the
+    On a GPU the loss of a step is read after the next step has been queued, so that the device never waits for the
     host; `flush` catches up.
 
     Args:
-        optimizer: whose learning rate is recorded.
+        optimizer: its learning rate is recorded.
         samples: crops of one step, all processes.
-        listeners: who hears of it; null is left out, so that a config can disable one.
+        sinks: receive the records; null entries are left out, so that a config can disable one.
+
+    Example::
+
+        logger = MetricLogger(optimizer, samples=24, sinks=[JsonlLog("runs/a/log.jsonl"), Progress()])
+        logger.attach(trainer)
+        trainer.run()
+        logger.flush()
+        logger.close()
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, samples: int, listeners: Sequence[LogSink | None]) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, samples: int, sinks: Sequence[LogSink | None]) -> None:
         self.optimizer = optimizer
         self.samples = samples
-        self.listeners = [listener for listener in listeners if listener is not None]
+        self.sinks = [sink for sink in sinks if sink is not None]
         self.elapsed = 0.0
         self._pending: deque[tuple[Any, ...]] = deque()
 
     def attach(self, engine: Engine) -> None:
-        """Listen to a training engine; to be attached before the learning-rate schedule."""
-        engine.add_event_handler(Events.STARTED, self._begin)
-        engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
-        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._receive)
+        """Record the steps of a training engine; attach before the learning-rate schedule."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start_waiting)
+        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._stop_waiting)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._record)
 
-    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
-        """Pass validation scores on, after the records of the iterations before them."""
-        self._tell(0)
-        for listener in self.listeners:
-            listener.validation(iteration, scores)
+    def log(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Send validation scores to the sinks, after the records of all earlier steps."""
+        self._send(0)
+        for sink in self.sinks:
+            sink.on_scores(iteration, scores)
         self._clock = time.perf_counter()
 
     def flush(self) -> None:
-        """Tell what is pending, and have the listeners put it on the disk."""
-        self._tell(0)
-        for listener in self.listeners:
-            listener.flush()
+        """Send the pending records, and have the sinks write them to disk."""
+        self._send(0)
+        for sink in self.sinks:
+            sink.flush()
 
     def close(self) -> None:
-        """End all listeners; what is still pending is lost, so flush first."""
-        for listener in self.listeners:
-            listener.close()
+        """Close all sinks; pending records are lost, so flush first."""
+        for sink in self.sinks:
+            sink.close()
 
     def restart_clock(self) -> None:
-        """Leave out of the next record what happened until now: validation, saving, drawing."""
+        """Exclude the time since the last step from the next record: validation, saving, drawing."""
         self._clock = time.perf_counter()
 
     def state_dict(self) -> dict[str, float]:
-        """For the checkpoint."""
+        """State for the checkpoint."""
         return {"elapsed": self.elapsed}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """From the checkpoint."""
+        """Restore the state from the checkpoint."""
         self.elapsed = float(state["elapsed"])
 
-    def _begin(self, engine: Engine) -> None:
+    def _start(self, engine: Engine) -> None:
         self._waiting = 0.0
-        for listener in self.listeners:
-            listener.begin(engine.state.iteration, int(engine.state.epoch_length or 0))
+        for sink in self.sinks:
+            sink.on_start(engine.state.iteration, int(engine.state.epoch_length or 0))
         self._clock = time.perf_counter()
 
-    def _ask(self) -> None:
-        self._asked = time.perf_counter()
+    def _start_waiting(self) -> None:
+        self._waiting_since = time.perf_counter()
 
-    def _receive(self) -> None:
-        self._waiting += time.perf_counter() - self._asked
+    def _stop_waiting(self) -> None:
+        self._waiting += time.perf_counter() - self._waiting_since
 
     def _record(self, engine: Engine) -> None:
         now = time.perf_counter()
@@ -135,17 +96,18 @@ class MetricLogger:
         self.elapsed += seconds
         lr = float(self.optimizer.param_groups[0]["lr"])
         state: Any = engine.state
-        batch = {key: value for key, value in state.batch.items() if key in ("image", "region", "corner", "index")}
-        parts: Mapping[str, torch.Tensor] = state.output.get("parts", {})
-        losses, ready = _to_host(torch.stack([state.output["loss"], *parts.values()]).detach())
+        batch = {key: value for key, value in state.batch.items() if key in KEPT}
+        terms: Mapping[str, torch.Tensor] = state.output.get("parts", {})
+        losses, ready = _to_host(torch.stack([state.output["loss"], *terms.values()]).detach())
         self._pending.append(
-            (engine.state.iteration, losses, tuple(parts), ready, lr, seconds, self._waiting, self.elapsed, batch)
+            (engine.state.iteration, losses, tuple(terms), ready, lr, seconds, self._waiting, self.elapsed, batch)
         )
-        self._tell(0 if ready is None else 1)
+        self._send(0 if ready is None else 1)
         self._waiting = 0.0
         self._clock = now
 
-    def _tell(self, keep: int) -> None:
+    def _send(self, keep: int) -> None:
+        """Send pending records, all but the newest `keep`."""
         while len(self._pending) > keep:
             iteration, losses, names, ready, lr, seconds, waiting, elapsed, batch = self._pending.popleft()
             if ready is not None:
@@ -160,14 +122,14 @@ class MetricLogger:
                 waiting=round(waiting, 6),
                 elapsed=round(elapsed, 3),
                 batch=batch,
-                parts=dict(zip(names, terms, strict=True)),
+                terms=dict(zip(names, terms, strict=True)),
             )
-            for listener in self.listeners:
-                listener.training(record)
+            for sink in self.sinks:
+                sink.on_step(record)
 
 
 def _to_host(losses: torch.Tensor) -> tuple[torch.Tensor, Any]:
-    """Start the copy of a few numbers to the host; the event, if any, says when they are there."""
+    """Start the copy of a few numbers to the host; on a GPU also the event that completes with it."""
     if losses.device.type != "cuda":
         return losses, None
     host = torch.empty(losses.shape, dtype=losses.dtype, pin_memory=True)

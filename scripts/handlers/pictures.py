@@ -1,8 +1,6 @@
 """What the network makes of a held-out place, as pictures while training and as a PNG at its end."""
 
-import dataclasses
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +9,15 @@ from ignite.engine import Engine, Events
 from monai.inferers import Inferer
 from monai.networks.utils import eval_mode
 
-from scripts.data.regions.region import Region
 from scripts.engines.prepare_batch import prepare_masked_batch
 from scripts.handlers.metric_logger import MetricLogger
-from scripts.handlers.tensorboard import TensorBoard
+from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
-from scripts.ops.box import Box
 from scripts.visualize.figures import draw_reconstruction, mosaic
 
 HIDDEN_GREY = 0.5
 """Shade of a hidden token in a picture, between black 0 and white 1."""
-FIELD = (4, 96, 96)
-"""A picture shows at least so many voxels (z, y, x), side by side in as many crops as it takes."""
 SECTIONS = 4
 """Rows of a picture, each a section."""
 
@@ -95,15 +89,3 @@ class Pictures:
             self.tensorboard.image(name, picture, int(engine.state.iteration))
         if self.recorder is not None:
             self.recorder.restart_clock()
-
-
-def picture_region(regions: Sequence[Region], crop: Sequence[int]) -> Region:
-    """The middle of the first region: whole crops (z, y, x), as many side by side as make up `FIELD` or fit."""
-    region = regions[0]
-    starts, stops = [], []
-    for low, high, size, wanted in zip(region.box.start, region.box.stop, crop, FIELD, strict=True):
-        extent = size * min(-(-wanted // size), (high - low) // size)
-        starts.append(low + (high - low - extent) // 2)
-        stops.append(starts[-1] + extent)
-    middle = Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
-    return dataclasses.replace(region, box=middle)

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
 from scripts.handlers.metric_logger import MetricLogger
-from scripts.handlers.tensorboard import TensorBoard
+from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.transforms.make_targets import MakeTargetsd

@@ -83,7 +83,7 @@ class Validation:
         """Validation now; the key score."""
         scores = self._losses() if self.choice is None else self._decoded(self.choice)
         key = scores[self.key]
-        self.recorder.validation(iteration, scores)
+        self.recorder.log(iteration, scores)
         if iteration > 0 and self._is_best(key):
             self.best, self.best_iteration = key, iteration
             if self.save_best is not None:
@@ -137,11 +137,6 @@ class Validation:
         iteration = int(engine.state.iteration)
         if iteration % self.interval == 0 or iteration == engine.state.epoch_length:
             self.measure(iteration)
-
-
-def lower_is_better(now: float, best: float) -> bool:
-    """For `metric_cmp_fn` of a MONAI engine whose key metric is an error."""
-    return now < best
 
 
 def _crops(target: tuple[Any, ...]) -> int:

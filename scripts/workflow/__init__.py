@@ -5,7 +5,7 @@ from scripts.workflow.announce_segmentation import announce_segmentation
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
 from scripts.workflow.preflight import check_settings
-from scripts.workflow.run_results import finish_segmentation
+from scripts.workflow.run_results import finish_segmentation, report_evaluation
 from scripts.workflow.segmentation_preflight import check_segmentation_settings
 from scripts.workflow.short_errors import short_errors
 from scripts.workflow.training import finish, train
@@ -19,6 +19,7 @@ __all__ = [
     "finish",
     "finish_segmentation",
     "predict_volume",
+    "report_evaluation",
     "short_errors",
     "train",
 ]

@@ -1,5 +1,6 @@
-"""The end of a fine-tuning: pictures, the scores of the best network, and a table of what happened."""
+"""The end of a fine-tuning or an evaluation: pictures, the scores of the best network, and a table of what happened."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from scripts.checkpoints.file import load_checkpoint
 from scripts.checkpoints.run_folder import RunFolder
 from scripts.checkpoints.run_log import read_log
+from scripts.handlers.evaluation_file import EvaluationFile
+from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.segmentation_pictures import BoxPicture
 from scripts.handlers.validation import Validation
 from scripts.metrics.decoder_search import BETTER, DecoderSearch
@@ -57,6 +60,14 @@ def finish_segmentation(
         print(f"\nstopped after iteration {done:,} of {wanted:,}; go on with the same command and --resume true")
     files += [folder.log, folder.best] if best is not None else [folder.log, folder.last]
     print("\n" + in_columns([(path.name, str(path)) for path in files]), flush=True)
+
+
+def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: str | os.PathLike[str] | None) -> None:
+    """Print the table of scores and the paths of all files written."""
+    written = scores.path.with_suffix(".md")
+    print("\n" + written.read_text(encoding="utf-8").strip() + "\n")
+    files = [*evaluation.paths, scores.path, written, *([Path(picture)] if picture is not None else [])]
+    print("\n".join(str(path) for path in files if path.exists()), flush=True)
 
 
 def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:

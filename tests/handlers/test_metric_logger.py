@@ -1,4 +1,4 @@
-"""Each iteration is recorded once, and every listener hears the same."""
+"""Each iteration is recorded once, and every sink receives the same record."""
 
 import io
 import json
@@ -10,11 +10,10 @@ from ignite.engine import Engine, Events
 
 from scripts.checkpoints.run_log import keep_until, read_log
 from scripts.engines.duration import duration
-from scripts.handlers.jsonl_log import JsonlLog
-from scripts.handlers.metric_logger import LogSink, MetricLogger, StepRecord
-from scripts.handlers.nonfinite import NonFiniteGuard, broken_crops
-from scripts.handlers.progress import Progress
+from scripts.handlers.metric_logger import MetricLogger
 from scripts.handlers.seeding import SeedEachIteration, iteration_seed
+from scripts.handlers.sinks import JsonlLog, LogSink, NonFiniteGuard, Progress, StepRecord
+from scripts.handlers.sinks.nonfinite_guard import broken_crops
 
 
 def record(iteration: int, loss: float = 0.5, **changes) -> StepRecord:
@@ -27,7 +26,7 @@ class Heard(LogSink):
         self.records: list[StepRecord] = []
         self.flushed = 0
 
-    def training(self, record: StepRecord) -> None:
+    def on_step(self, record: StepRecord) -> None:
         self.records.append(record)
 
     def flush(self) -> None:
@@ -37,7 +36,7 @@ class Heard(LogSink):
 def test_the_rate_recorded_is_the_one_the_step_was_made_with():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     heard = Heard()
-    recorder = MetricLogger(optimizer, samples=4, listeners=[heard, None])
+    recorder = MetricLogger(optimizer, samples=4, sinks=[heard, None])
 
     def step(engine, batch):
         return {"loss": torch.tensor(float(batch["index"][0]))}
@@ -56,16 +55,16 @@ def test_the_rate_recorded_is_the_one_the_step_was_made_with():
 
 def test_the_log_has_each_iteration_once_after_a_kill_between_checkpoints(tmp_path):
     log = JsonlLog(tmp_path / "log.jsonl")
-    log.begin(0, 9)
+    log.on_start(0, 9)
     for k in (1, 2, 3, 4):
-        log.training(record(k))
-    log.validation(2, {"val_loss": 0.7})
+        log.on_step(record(k))
+    log.on_scores(2, {"val_loss": 0.7})
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"iteration": 5, "lo')  # killed here; the checkpoint is of iteration 2
     log.close()
     log = JsonlLog(tmp_path / "log.jsonl")
-    log.begin(2, 9)
-    log.training(record(3))
+    log.on_start(2, 9)
+    log.on_step(record(3))
     log.close()
     entries = read_log(tmp_path / "log.jsonl")
     assert [entry["iteration"] for entry in entries if "loss" in entry] == [1, 2, 3]
@@ -74,8 +73,8 @@ def test_the_log_has_each_iteration_once_after_a_kill_between_checkpoints(tmp_pa
 
 def test_a_value_that_is_not_finite_is_null_in_the_log(tmp_path):
     log = JsonlLog(tmp_path / "log.jsonl")
-    log.begin(0, 1)
-    log.training(record(1, loss=float("nan")))
+    log.on_start(0, 1)
+    log.on_step(record(1, loss=float("nan")))
     log.close()
     assert read_log(tmp_path / "log.jsonl")[0]["loss"] is None
 
@@ -91,9 +90,9 @@ def test_a_line_that_is_not_json_inside_the_log_is_named(tmp_path):
 def test_away_from_a_terminal_progress_is_a_line_now_and_then():
     stream = io.StringIO()
     progress = Progress(every_seconds=3600, stream=stream)
-    progress.begin(0, 50)
+    progress.on_start(0, 50)
     for k in range(1, 51):
-        progress.training(record(k))
+        progress.on_step(record(k))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("iteration 1/50: loss 0.5000")
@@ -120,11 +119,11 @@ def test_a_loss_that_is_not_finite_names_iteration_rate_and_the_broken_crop():
     }
     assert broken_crops(batch) == [(1, [4, 5, 6])]
     guard = NonFiniteGuard(lambda region, corner: f"volume{region} at {corner}")
-    guard.training(record(6, batch=batch))
+    guard.on_step(record(6, batch=batch))
     with pytest.raises(
         FloatingPointError, match=r"iteration 7 is nan at learning rate 0\.001; .*volume1 at \[4, 5, 6\]"
     ):
-        guard.training(record(7, loss=float("nan"), batch=batch))
+        guard.on_step(record(7, loss=float("nan"), batch=batch))
 
 
 def test_randomness_of_an_iteration_depends_on_seed_iteration_and_process_alone():
@@ -142,8 +141,8 @@ def test_randomness_of_an_iteration_depends_on_seed_iteration_and_process_alone(
 
 def test_a_log_line_reads_as_json(tmp_path):
     log = JsonlLog(tmp_path / "log.jsonl")
-    log.begin(0, 1)
-    log.training(record(1))
+    log.on_start(0, 1)
+    log.on_step(record(1))
     log.close()
     entry = json.loads((tmp_path / "log.jsonl").read_text())
     assert entry == {

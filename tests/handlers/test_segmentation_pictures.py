@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictures, shown_part, target_maps
-from scripts.handlers.tensorboard import TensorBoard
+from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.transforms import AffinityTarget, MakeTargetsd
 from scripts.visualize.segmentation_figures import colour_mosaic, draw_learning, draw_segmentation
@@ -113,7 +113,7 @@ def test_a_run_leaves_pictures_of_its_held_out_box_in_tensorboard_and_as_a_file(
     assert picture.draw(tmp_path / "none.png") is None
     picture.attach(run.evaluator)
     board = TensorBoard(tmp_path / "run")
-    run.recorder.listeners.append(board)
+    run.recorder.sinks.append(board)
     SegmentationPictures(picture, board, interval=4, recorder=run.recorder).attach(run.trainer)
     run.train()
     assert picture.runs == 3

@@ -127,8 +127,8 @@ def test_parts_of_the_loss_reach_record_and_log_however_the_batch_is_cut(tmp_pat
     for run in runs:
         run.train()
     whole, cut = (run.heard.records[0] for run in runs)
-    assert set(whole.parts) == {"bce", "dice"}
-    assert whole.loss == pytest.approx(whole.parts["bce"] + 0.5 * whole.parts["dice"], rel=1e-5)
-    assert cut.loss == pytest.approx(cut.parts["bce"] + 0.5 * cut.parts["dice"], rel=1e-5)
+    assert set(whole.terms) == {"bce", "dice"}
+    assert whole.loss == pytest.approx(whole.terms["bce"] + 0.5 * whole.terms["dice"], rel=1e-5)
+    assert cut.loss == pytest.approx(cut.terms["bce"] + 0.5 * cut.terms["dice"], rel=1e-5)
     entry = next(entry for entry in read_log(runs[1].folder.log) if entry["iteration"] == 1)
-    assert (entry["loss_bce"], entry["loss_dice"]) == (cut.parts["bce"], cut.parts["dice"])
+    assert (entry["loss_bce"], entry["loss_dice"]) == (cut.terms["bce"], cut.terms["dice"])

@@ -87,7 +87,7 @@ def test_the_reader_of_imports_sees_every_form():
     source = """import scripts.data.sampling.crops
 from scripts import ops
 def f():
-    from scripts.handlers.progress import Bar
+    from scripts.handlers.sinks import Bar
 """
     assert imported_packages(source) == {"data", "ops", "handlers"}
 

@@ -6,7 +6,8 @@ from PIL import Image
 from scripts.data.regions.region import Region
 from scripts.data.volumes.volume import ArrayVolume
 from scripts.engines.precision_inferer import PrecisionInferer
-from scripts.handlers.pictures import Pictures, picture_region
+from scripts.handlers.pictures import Pictures
+from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.ops.box import Box

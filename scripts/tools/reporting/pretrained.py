@@ -11,7 +11,8 @@ from scripts.data.regions.region import Region
 from scripts.data.regions.training_regions import image_regions
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.engines.precision_inferer import PrecisionInferer
-from scripts.handlers.pictures import Pictures, picture_region
+from scripts.handlers.pictures import Pictures
+from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.tools.reporting.markup import jpeg

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from scripts.handlers.metric_logger import LogSink, StepRecord
+from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 SHOWN = 8
 """Crops named in the message; the rest is counted."""
@@ -22,7 +22,7 @@ class NonFiniteGuard(LogSink):
     def __init__(self, place: Callable[[int, Sequence[int]], str]) -> None:
         self.place = place
 
-    def training(self, record: StepRecord) -> None:
+    def on_step(self, record: StepRecord) -> None:
         """Judge one iteration.
 
         Raises:

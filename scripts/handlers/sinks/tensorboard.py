@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from scripts.handlers.metric_logger import LogSink, StepRecord
+from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -25,23 +25,23 @@ class TensorBoard(LogSink):
         self.every = every
         self._writer: SummaryWriter | None = None
 
-    def begin(self, start: int, iterations: int) -> None:
+    def on_start(self, start: int, iterations: int) -> None:
         """Open an event file; TensorBoard hides what an earlier one has beyond `start`."""
         from torch.utils.tensorboard import SummaryWriter  # imports slowly, and only one process of a run writes
 
         self._writer = SummaryWriter(self.folder, purge_step=start + 1 if start else None)
 
-    def training(self, record: StepRecord) -> None:
+    def on_step(self, record: StepRecord) -> None:
         """Add a point to the training curves."""
         if self._writer is None or record.iteration % self.every:
             return
         self._writer.add_scalar("train/loss", record.loss, record.iteration)
-        for name, value in record.parts.items():
+        for name, value in record.terms.items():
             self._writer.add_scalar(f"train/loss_{name}", value, record.iteration)
         self._writer.add_scalar("train/learning_rate", record.learning_rate, record.iteration)
         self._writer.add_scalar("train/samples_per_second", record.samples_per_second, record.iteration)
 
-    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+    def on_scores(self, iteration: int, scores: Mapping[str, float]) -> None:
         """Add a point to each validation curve."""
         if self._writer is not None:
             for name, value in scores.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.checkpoints.run_log import keep_until
-from scripts.handlers.metric_logger import LogSink, StepRecord
+from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 
 class JsonlLog(LogSink):
@@ -25,19 +25,19 @@ class JsonlLog(LogSink):
         self.path = Path(path)
         self._file: TextIO | None = None
 
-    def begin(self, start: int, iterations: int) -> None:
+    def on_start(self, start: int, iterations: int) -> None:
         """Open the file, without the lines of iterations after `start`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         keep_until(self.path, start)
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
 
-    def training(self, record: StepRecord) -> None:
+    def on_step(self, record: StepRecord) -> None:
         """Write an iteration."""
         self._write(
             {
                 "iteration": record.iteration,
                 "loss": record.loss,
-                **{f"loss_{name}": value for name, value in record.parts.items()},
+                **{f"loss_{name}": value for name, value in record.terms.items()},
                 "lr": record.learning_rate,
                 "samples_per_s": round(record.samples_per_second, 3),
                 "seconds": record.seconds,
@@ -46,7 +46,7 @@ class JsonlLog(LogSink):
             }
         )
 
-    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+    def on_scores(self, iteration: int, scores: Mapping[str, float]) -> None:
         """Write a validation."""
         self._write({"iteration": iteration, **scores})
 

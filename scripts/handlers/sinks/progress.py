@@ -1,4 +1,4 @@
-"""How training is getting on: a bar on a terminal, a line now and then elsewhere."""
+"""Show the progress of training: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -8,20 +8,20 @@ from typing import TextIO
 from tqdm import tqdm
 
 from scripts.engines.duration import duration
-from scripts.handlers.metric_logger import LogSink, StepRecord
+from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 SMOOTHING = 0.1
 """Weight of the newest iteration in the losses and the speeds shown."""
 SCORES = 5
-"""Validation scores printed; the log has them all."""
+"""Validation scores printed; the log has all of them."""
 
 
 class Progress(LogSink):
-    """Show iterations/s, samples/s, loss and the time left.
+    """Show iterations/s, samples/s, loss and the remaining time.
 
     Args:
         every_seconds: between two lines where the output is no terminal.
-        stream: where to; standard output.
+        stream: standard output by default.
     """
 
     def __init__(self, every_seconds: float = 10.0, stream: TextIO | None = None) -> None:
@@ -30,24 +30,24 @@ class Progress(LogSink):
         self._bar: tqdm | None = None
         self._iterations = 0
         self._loss = self._seconds = 0.0
-        self._parts: dict[str, float] = {}
+        self._terms: dict[str, float] = {}
         self._last_line = 0.0
 
-    def begin(self, start: int, iterations: int) -> None:
-        """Start the bar at the iteration a resumed run goes on from."""
+    def on_start(self, start: int, iterations: int) -> None:
+        """Start the bar at the iteration that a resumed run starts from."""
         self._iterations, self._seconds, self._last_line = iterations, 0.0, time.monotonic()
         if self.stream.isatty():
             self._bar = tqdm(total=iterations, initial=start, unit="it", file=self.stream, dynamic_ncols=True)
 
-    def training(self, record: StepRecord) -> None:
-        """Move on by one."""
+    def on_step(self, record: StepRecord) -> None:
+        """Advance by one iteration."""
         first = self._seconds == 0.0
-        self._loss = record.loss if first else _towards(self._loss, record.loss)
-        self._parts = {name: _towards(self._parts.get(name, part), part) for name, part in record.parts.items()}
-        self._seconds = record.seconds if first else _towards(self._seconds, record.seconds)
-        parts = ", ".join(f"{name} {part:.3f}" for name, part in self._parts.items())
+        self._loss = record.loss if first else _smoothed(self._loss, record.loss)
+        self._terms = {name: _smoothed(self._terms.get(name, term), term) for name, term in record.terms.items()}
+        self._seconds = record.seconds if first else _smoothed(self._seconds, record.seconds)
+        terms = ", ".join(f"{name} {term:.3f}" for name, term in self._terms.items())
         text = (
-            f"loss {self._loss:.4f}{f' ({parts})' if parts else ''}, lr {record.learning_rate:.2e}, "
+            f"loss {self._loss:.4f}{f' ({terms})' if terms else ''}, lr {record.learning_rate:.2e}, "
             f"{record.samples / max(self._seconds, 1e-9):.1f} samples/s"
         )
         if self._bar is not None:
@@ -60,26 +60,26 @@ class Progress(LogSink):
             self._last_line = now
             left = (self._iterations - record.iteration) * self._seconds
             speed = f"{1 / max(self._seconds, 1e-9):.2f} iterations/s"
-            self._say(f"iteration {record.iteration}/{self._iterations}: {text}, {speed}, {duration(left)} left")
+            self._print(f"iteration {record.iteration}/{self._iterations}: {text}, {speed}, {duration(left)} left")
 
-    def validation(self, iteration: int, scores: Mapping[str, float]) -> None:
+    def on_scores(self, iteration: int, scores: Mapping[str, float]) -> None:
         """Print the first few scores above the bar."""
         shown = ", ".join(f"{name} {value:.4f}" for name, value in list(scores.items())[:SCORES])
         more = f" and {len(scores) - SCORES} more in the log" if len(scores) > SCORES else ""
-        self._say(f"iteration {iteration}: {shown}{more}")
+        self._print(f"iteration {iteration}: {shown}{more}")
 
     def close(self) -> None:
-        """End the bar."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._bar is not None:
             self._bar.write(line, file=self.stream)
         else:
             print(line, file=self.stream, flush=True)
 
 
-def _towards(old: float, new: float) -> float:
+def _smoothed(old: float, new: float) -> float:
     return old + SMOOTHING * (new - old)
