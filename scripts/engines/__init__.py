@@ -1,8 +1,8 @@
 """What training and evaluation engines run: batches, optimizer steps, precision."""
 
 from scripts.engines.freed_memory import keep_freed_memory
-from scripts.engines.precision import chosen_precision
 from scripts.engines.metric_comparison import lower_is_better
+from scripts.engines.precision import chosen_precision
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.engines.prepare_batch import prepare_box_batch, prepare_masked_batch, prepare_target_batch
 from scripts.engines.switches import switch
