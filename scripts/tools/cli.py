@@ -23,6 +23,7 @@ VERBS = {
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
     "report": ("scripts.tools.report:report", "show finished runs on one page: curves, pictures, scores, commands"),
     "convert": ("scripts.tools.convert:convert", "write a volume in a format that a viewer opens"),
+    "view": ("scripts.tools.view:view", "show image, prediction, instances and the worst errors in the browser"),
     "serve": ("scripts.tools.serve:serve", "give the files of a folder to a viewer in a browser"),
     "package": ("scripts.tools.package:package", "make a folder and a zip of a bundle, for the model zoo"),
     "doctor": ("scripts.tools.doctor:doctor", "look whether everything is here that the project needs, and works"),

@@ -104,6 +104,7 @@ def score(
         }
         write_reports(path, text + "\n", as_json(scores, {**about, **offenders}))
         text += f"\n\nwritten: {path}, {path.with_suffix('.md')}"
+        text += f"\nlook at the errors: python -m scripts view IMAGE --instances {pred} --truth {gt} --scores {path}"
     return text
 
 

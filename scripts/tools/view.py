@@ -1,0 +1,160 @@
+"""`python -m scripts view IMAGE`: image, prediction, instances, truth and the worst errors in Neuroglancer."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scripts.data.files.writing import replacing
+from scripts.data.volumes import open_volume
+from scripts.data.volumes.part import VolumePart
+from scripts.ops.box import Box
+from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
+from scripts.tools.viewer_sources import offset_of, open_prediction, viewer_url
+from scripts.visualize.local_viewer import Viewed, open_viewer
+from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
+
+UNIT = (1.0, 1.0, 1.0)
+
+
+def view(
+    image: str,
+    *,
+    prediction: str | None = None,
+    instances: str | None = None,
+    truth: str | None = None,
+    scores: str | None = None,
+    worst: int = 20,
+    voxel_size_nm: Sequence[float] | None = None,
+    bind: str = "127.0.0.1",
+    port: int = 0,
+    state: str | None = None,
+    url: str = "http://127.0.0.1:9000",
+    root: str = ".",
+    overwrite: bool = False,
+) -> str | None:
+    """Show a volume, a prediction, instances, truth and the worst errors in the browser, in sections, until Ctrl-C.
+
+    The errors are annotations, the worst first, each with a sentence, such as "id 9 merges truth 176 and 66: 0.22
+    bits"; a click goes there. Volumes of every format are shown as they are (extra `view`). With --state the state is
+    written instead, for a viewer elsewhere, without the extra: its volumes are OME-Zarr, N5 or precomputed, which
+    `python -m scripts serve ROOT` gives out.
+    Example: python -m scripts view image.h5:raw --instances seg.h5:labels --truth image.h5:labels
+
+    Args:
+        image: grey values.
+        prediction: affinities or probabilities (channels, z, y, x), as inference writes them.
+        instances: labels; those of a box are shown at its place.
+        truth: labels.
+        scores: a file of `score --out` with the worst errors; without it they are counted, where both labels are given.
+        worst: how many errors to mark.
+        voxel_size_nm: z,y,x, where the image does not say it.
+        bind: address of this machine to listen at; 0.0.0.0 is reached from the network.
+        port: 0 takes any that is free.
+        state: write the state to this JSON file and do not open the viewer.
+        url: with --state, the address at which `root` is served.
+        root: with --state, the folder that is served.
+        overwrite: replace a state that is there.
+    """
+    paths = {"image": image, "prediction": prediction, "instances": instances, "truth": truth}
+    named = {name: str(path) for name, path in paths.items() if path is not None}
+    with ExitStack() as opened:
+        shown = prepare_view(opened, named, scores, int(worst), voxel_size_nm)
+        if state is not None:
+            for layer in shown.state["layers"]:
+                if layer["name"] in named:
+                    layer["source"] = viewer_url(named[layer["name"]], str(root), str(url))
+            return _write(Path(str(state)), shown.state, str(root), str(url), bool(overwrite))
+        viewer = open_viewer(shown.state, shown.data, str(bind), int(port))
+        print(f"{shown.errors} errors marked\nopen {viewer} in a browser; Ctrl-C ends", flush=True)
+        while True:
+            time.sleep(3600)
+
+
+class Shown(NamedTuple):
+    """The state of the viewer, the data of its layers by name, and the number of errors that are marked."""
+
+    state: dict[str, Any]
+    data: dict[str, Viewed]
+    errors: int
+
+
+def prepare_view(
+    opened: ExitStack,
+    paths: Mapping[str, str],
+    scores: str | None = None,
+    worst: int = 20,
+    voxel_size_nm: Sequence[float] | None = None,
+) -> Shown:
+    """What the viewer shows.
+
+    Args:
+        opened: closes the volumes in the end.
+        paths: of `image`, and of `prediction`, `instances` and `truth` where they are shown.
+        scores, worst, voxel_size_nm: as `view`.
+
+    Raises:
+        ValueError: volumes that do not fit together.
+        OSError: one cannot be read.
+    """
+    size = None if voxel_size_nm is None else tuple(voxel_size_nm)
+    grey = opened.enter_context(open_volume(paths["image"], voxel_size_nm=size))
+    edges = grey.voxel_size_nm or UNIT
+    first = offset_of(grey, edges)
+    layers, data = [LayerSource("image", "image")], {"image": Viewed(grey, first, edges, False)}
+    if "prediction" in paths:
+        maps = open_prediction(paths["prediction"])
+        real = np.dtype(maps.array.dtype).kind == "f"
+        layers.append(LayerSource("prediction", "prediction", "", maps.array.shape[0], real, visible=False))
+        data["prediction"] = Viewed(maps.array, maps.offset, edges, False)
+    for name in ("instances", "truth"):
+        if name in paths:
+            labels = opened.enter_context(open_volume(paths[name]))
+            shown = name == "instances" or "instances" not in paths
+            layers.append(LayerSource(name, "segmentation", visible=shown))
+            data[name] = Viewed(labels, offset_of(labels, edges), edges, True)
+    errors = _errors(data, scores, worst)
+    centre = [at + extent / 2 for at, extent in zip(first, grey.shape, strict=True)]
+    offset = data["instances"].offset if "instances" in data else (0, 0, 0)
+    return Shown(viewer_state(layers, edges, centre, errors, offset), data, len(errors))
+
+
+def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[SegmentationError]:
+    """The worst errors, at voxels of the instances."""
+    if not {"instances", "truth"} <= set(data):
+        if scores is not None:
+            raise ValueError("--scores needs --instances and --truth, in which the errors are located")
+        return []
+    found, truth = data["instances"].array, data["truth"].array
+    if truth.shape != found.shape:
+        low = [a - b for a, b in zip(data["instances"].offset, data["truth"].offset, strict=True)]
+        high = [at + extent for at, extent in zip(low, found.shape, strict=True)]
+        part = ",".join(f"{first}:{end}" for first, end in zip(low, high, strict=True))
+        if min(low) < 0:
+            raise ValueError(
+                f"the instances begin {tuple(low)} voxels (z, y, x) before the truth; give truth of that box too"
+            )
+        truth = VolumePart(truth, Box.parse(part, truth.shape))
+    if scores is not None:
+        listed = worst_errors(json.loads(Path(str(scores)).read_text()))
+    else:
+        from dataclasses import asdict
+
+        from scripts.ops.scoring.contingency_blocks import table_of_volumes
+        from scripts.ops.scoring.object_errors import object_errors
+
+        counted = object_errors(table_of_volumes(truth, found), worst=worst)
+        listed = worst_errors(
+            {key: [asdict(one) for one in getattr(counted, key)] for key in ("worst_merges", "worst_splits")}
+        )
+    return locate_errors(listed[:worst], truth, found)
+
+
+def _write(path: Path, described: dict[str, Any], root: str, url: str, overwrite: bool) -> str:
+    with replacing(path, overwrite) as partial:
+        partial.write_text(json.dumps(described, indent=1))
+    return f"{path}: load it in Neuroglancer (the {{}} button), while `python -m scripts serve {root}` serves {url}"

@@ -1,0 +1,121 @@
+"""Where a viewer finds the volumes that a command names: their addresses, their positions, open predictions."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+
+from scripts.data.volumes import Volume
+from scripts.data.volumes.open import FORMATS
+from scripts.ops.box import Box
+
+HDF5 = FORMATS["hdf5"]
+
+
+class OpenedPrediction(NamedTuple):
+    """Maps of a network, read by slices.
+
+    Attributes:
+        array: (channels, z, y, x).
+        offset: its first voxel (z, y, x) in the volume.
+    """
+
+    array: Any
+    offset: tuple[int, int, int]
+
+
+def open_prediction(path: str) -> OpenedPrediction:
+    """Open maps (channels, z, y, x) of HDF5, Zarr or .npy; their voxels are read when they are shown.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no array of four axes, or several.
+    """
+    file, _, name = path.partition(":")
+    if not os.path.exists(file):
+        raise FileNotFoundError(f"prediction '{file}' does not exist")
+    if file.endswith(HDF5):
+        opened = h5py.File(file, "r")
+        arrays = {key: node for key, node in opened.items() if isinstance(node, h5py.Dataset) and node.ndim == 4}
+        attributes: Any = opened.attrs
+    elif file.rstrip("/").endswith(".zarr"):
+        import zarr
+
+        group = zarr.open(file, mode="r")
+        attributes = group.attrs
+        if isinstance(group, zarr.Array):
+            arrays = {"": group}
+        else:
+            arrays = {key: node for key, node in group.arrays() if node.ndim == 4}
+            arrays = arrays if name else dict(list(arrays.items())[:1])  # the finest level
+    elif file.endswith(".npy"):
+        import numpy as np
+
+        arrays, attributes = {"": np.load(file, mmap_mode="r")}, {}
+    else:
+        raise ValueError(f"prediction '{file}' is none of .h5, .hdf5, .zarr, .npy")
+    chosen = {key: node for key, node in arrays.items() if not name or key == name}
+    if len(chosen) != 1:
+        raise ValueError(
+            f"'{path}' names no single array (channels, z, y, x); there are: {', '.join(arrays) or 'none'}"
+        )
+    return OpenedPrediction(next(iter(chosen.values())), _noted(attributes) or (0, 0, 0))
+
+
+def offset_of(volume: Volume, voxel_size_nm: Sequence[float]) -> tuple[int, int, int]:
+    """First voxel (z, y, x) of a volume in its surroundings, counted in voxels of a size.
+
+    Stated by the format in nm, or, in HDF5 files of `decode` and of evaluation, as `offset` or `box`.
+    """
+    if volume.offset_nm is not None:
+        z, y, x = (round(at / edge) for at, edge in zip(volume.offset_nm, voxel_size_nm, strict=True))
+        return z, y, x
+    file = volume.path.partition(":")[0]
+    if file.endswith(HDF5):
+        with h5py.File(file, "r") as opened:
+            return _noted(opened.attrs) or (0, 0, 0)
+    return 0, 0, 0
+
+
+def viewer_url(path: str, root: str, base: str) -> str:
+    """The address at which Neuroglancer reads a volume whose folder is served.
+
+    Args:
+        path: OME-Zarr, N5 or precomputed: a folder below `root`, `folder:part`, or an address.
+        root: the folder that is served at `base`.
+        base: its address.
+
+    Raises:
+        ValueError: a format that a browser does not read, or a folder outside `root`.
+    """
+    if path.partition("://")[0] in ("zarr", "zarr2", "zarr3", "n5", "precomputed"):
+        return path
+    if "://" in path:
+        return f"{'n5' if path.rstrip('/').endswith('.n5') else 'zarr' if '.zarr' in path else 'precomputed'}://{path}"
+    file, _, inner = path.partition(":")
+    folder = Path(file)
+    kinds = (("zarr.json", "zarr3"), (".zgroup", "zarr2"), (".zarray", "zarr2"), ("info", "precomputed"))
+    kind = next((kind for name, kind in kinds if (folder / name).is_file()), None)
+    if kind is None and folder.suffix == ".n5":
+        kind = "n5"
+    if kind is None:
+        raise ValueError(
+            f"'{path}' is of no format that a browser reads; convert it first: "
+            f"python -m scripts convert {path} {folder.stem}.zarr"
+        )
+    within = os.path.relpath(folder.resolve(), Path(root).resolve())
+    if within.startswith(".."):
+        raise ValueError(f"'{path}' is outside the folder '{root}' that is served; give --root a folder that holds it")
+    return f"{kind}://{base.rstrip('/')}/{within}{'/' + inner.strip('/') if inner else ''}"
+
+
+def _noted(attributes: Any) -> tuple[int, int, int] | None:
+    """`offset` of a file that a decoder or inference wrote, or the start of the `box` of an evaluation."""
+    if "offset" in attributes and len(attributes["offset"]) == 3:
+        z, y, x = map(int, attributes["offset"])
+        return z, y, x
+    if "box" in attributes and isinstance(attributes["box"], str):
+        return Box.parse(attributes["box"], (2**62,) * 3).start
+    return None

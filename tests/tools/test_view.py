@@ -1,0 +1,160 @@
+"""The state of the viewer and the bytes it is served, without a browser."""
+
+import io
+import json
+import socket
+import urllib.request
+import zlib
+from contextlib import ExitStack
+
+import h5py
+import numpy as np
+import pytest
+
+from scripts.data.volumes import ArrayVolume
+from scripts.tools.cli import main
+from scripts.tools.view import prepare_view
+from scripts.tools.viewer_sources import viewer_url
+from scripts.visualize.local_viewer import ReadArray, Viewed, local_volume, open_viewer
+from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
+
+SIZE = (30.0, 6.0, 6.0)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An OME-Zarr image with true labels, maps of the whole, and instances of a box that merge two cells."""
+    image = np.random.default_rng(0).integers(0, 256, (6, 60, 80), dtype=np.uint8)
+    truth = np.zeros(image.shape, np.uint16)
+    truth[:, 5:50, 10:40], truth[:, 5:50, 40:70] = 3, 8
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"], file["labels"] = image, truth
+        file.attrs["resolution"] = SIZE
+    with h5py.File(tmp_path / "seg.h5", "w") as file:
+        file["labels"] = (truth[1:5, :, 20:] > 0).astype(np.uint8) * 7
+        file.attrs["offset"] = (1, 0, 20)
+    with h5py.File(tmp_path / "maps.h5", "w") as file:
+        file["prediction"] = np.full((3, *image.shape), 0.5, np.float16)
+    main(["convert", f"{tmp_path}/v.h5:raw", f"{tmp_path}/v.zarr"])
+    main(["convert", f"{tmp_path}/v.h5:labels", f"{tmp_path}/v.zarr:labels/truth"])
+    main(["convert", f"{tmp_path}/v.h5:labels", f"precomputed://{tmp_path}/cells"])
+    return tmp_path
+
+
+def error_of(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip()
+
+
+def test_a_section_is_what_is_seen_first():
+    state = viewer_state([LayerSource("image", "image", "zarr3://u")], SIZE, (3, 30, 40))
+    assert list(state["dimensions"].items()) == [("x", [6e-9, "m"]), ("y", [6e-9, "m"]), ("z", [3e-8, "m"])]
+    assert (state["layout"], state["position"]) == ("xy", [40, 30, 3])
+
+
+def test_a_state_has_the_layers_by_address_and_the_worst_error_in_the_middle(files, capsys):
+    labels = ["--instances", f"{files}/cells", "--truth", f"{files}/v.zarr:labels/truth"]
+    command = ["view", f"{files}/v.zarr", *labels, "--state", f"{files}/s.json", "--root", str(files)]
+    main(command)
+    assert "load it in Neuroglancer" in capsys.readouterr().out
+    state = json.loads((files / "s.json").read_text())
+    assert [(layer["name"], layer["type"], layer["source"]) for layer in state["layers"]] == [
+        ("image", "image", "zarr3://http://127.0.0.1:9000/v.zarr"),
+        ("instances", "segmentation", "precomputed://http://127.0.0.1:9000/cells"),
+        ("truth", "segmentation", "zarr3://http://127.0.0.1:9000/v.zarr/labels/truth"),
+    ]
+    assert "exists and is left as it is" in error_of(capsys, *command)
+
+
+def test_errors_of_instances_of_a_box_are_annotations_at_their_place(files):
+    paths = {"image": "v.h5:raw", "instances": "seg.h5", "truth": "v.h5:labels", "prediction": "maps.h5"}
+    with ExitStack() as opened:
+        state, data, count = prepare_view(opened, {name: f"{files}/{path}" for name, path in paths.items()})
+    assert [layer["name"] for layer in state["layers"]] == ["image", "prediction", "instances", "truth", "errors"]
+    (point,) = state["layers"][-1]["annotations"]
+    assert point["description"].startswith("1. id 7 merges truth 8 and 3: ")
+    x, y, z = point["point"]
+    assert x in (39.5, 40.5)
+    assert 5 < y < 50
+    assert 1 < z < 5
+    assert state["position"] == point["point"]
+    assert (data["instances"].offset, count) == ((1, 0, 20), 1)
+
+
+def fetch(viewer, path):
+    base = str(viewer).split("/v/")[0]
+    with urllib.request.urlopen(base + path) as answer:
+        return answer.read()
+
+
+def array_of(content):
+    return np.load(io.BytesIO(zlib.decompress(content)))
+
+
+def test_the_viewer_serves_the_voxels_of_a_volume_as_they_are():
+    pytest.importorskip("neuroglancer", reason="the extra view is not installed")
+    voxels = np.random.default_rng(0).integers(0, 256, (6, 40, 50), dtype=np.uint8)
+    maps = np.random.default_rng(0).random((3, 6, 40, 50)).astype(np.float16)
+    layers = [LayerSource("image", "image"), LayerSource("prediction", "prediction", channels=3, real=True)]
+    data = {
+        "image": Viewed(ArrayVolume(voxels), (1, 2, 3), SIZE, False),
+        "prediction": Viewed(maps, (0, 0, 0), SIZE, False),
+    }
+    viewer = open_viewer(viewer_state(layers, SIZE, (3, 20, 25)), data)
+    urls = [layer.layer.source[0].url for layer in viewer.state.layers]
+    tokens = [str(url).removeprefix("python://volume/") for url in urls]
+    info = json.loads(fetch(viewer, f"/neuroglancer/info/{tokens[0]}"))
+    assert (info["shape"], list(map(int, info["voxelOffset"]))) == ([6, 40, 50], [1, 2, 3])
+    assert info["coordinateSpace"] == {"z": [3e-8, "m"], "y": [6e-9, "m"], "x": [6e-9, "m"]}
+    part = array_of(fetch(viewer, f"/neuroglancer/npz/{tokens[0]}/1,1,1/2,5,7/4,9,20"))
+    assert np.array_equal(part, voxels[2:4, 5:9, 7:20])
+    part = array_of(fetch(viewer, f"/neuroglancer/npz/{tokens[1]}/1,1,1,1/0,2,5,7/3,4,9,20"))
+    assert np.array_equal(part, maps[:, 2:4, 5:9, 7:20].astype(np.float32))
+    assert viewer.state.layout.type == "xy"
+
+
+def test_a_port_in_use_is_one_line():
+    neuroglancer = pytest.importorskip("neuroglancer", reason="the extra view is not installed")
+    neuroglancer.stop()
+    state = viewer_state([LayerSource("image", "image")], SIZE, (0, 0, 0))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 cannot be used .*; give another --port, or 0"):
+            open_viewer(state, {}, port=port)
+
+
+def test_a_segmentation_too_large_for_memory_has_no_meshes_made_here():
+    neuroglancer = pytest.importorskip("neuroglancer", reason="the extra view is not installed")
+    small = local_volume(neuroglancer, Viewed(np.ones((2, 3, 4), np.uint8), (0, 0, 0), SIZE, True))
+    assert small.data.transpose().shape == (4, 3, 2)
+    with pytest.raises(ValueError, match="too many to make meshes of; convert with --meshes"):
+        ReadArray(np.broadcast_to(np.uint8(1), (2**11, 2**10, 2**10))).transpose()
+
+
+def test_without_the_extra_the_error_names_the_pip_line(files, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "neuroglancer", None)
+    line = error_of(capsys, "view", f"{files}/v.h5:raw")
+    assert line == "error: the viewer is Neuroglancer, which is not installed; pip install 'sem-mae[view]'"
+
+
+def test_an_address_is_made_for_what_a_browser_reads(files):
+    base = "http://127.0.0.1:9000"
+    assert viewer_url(f"{files}/cells", str(files.parent), base) == f"precomputed://{base}/{files.name}/cells"
+    assert viewer_url("https://host/x.zarr", ".", base) == "zarr://https://host/x.zarr"
+    assert viewer_url("precomputed://gs://b/x", ".", base) == "precomputed://gs://b/x"
+    with pytest.raises(ValueError, match=r"is of no format that a browser reads; convert it first: python -m scripts"):
+        viewer_url(f"{files}/v.h5:raw", str(files), base)
+    with pytest.raises(ValueError, match=r"is outside the folder .* that is served; give --root"):
+        viewer_url(f"{files}/cells", f"{files}/v.zarr", base)
+
+
+def test_what_cannot_be_shown_is_one_line(files, capsys):
+    assert "--scores needs --instances and --truth" in error_of(
+        capsys, "view", f"{files}/v.h5:raw", "--scores", f"{files}/none.json"
+    )
+    assert "prediction 'none.h5' does not exist" in error_of(
+        capsys, "view", f"{files}/v.h5:raw", "--prediction", "none.h5"
+    )
+    assert "names no single array" in error_of(capsys, "view", f"{files}/v.h5:raw", "--prediction", f"{files}/seg.h5")
