@@ -16,7 +16,7 @@ BUNDLES = (PRETRAIN, *FINE_TUNING)
 OVERLAYS = {"as_published", "demo", "multi_gpu_train", "vit_large"}
 OVERLAYS_OF_ONE_KIND = {
     PRETRAIN: {"space_only", "section_only"},
-    **{bundle: {"light_decoder", "scratch"} for bundle in FINE_TUNING},
+    **{bundle: {"hybrid", "light_decoder", "residual_unet", "scratch"} for bundle in FINE_TUNING},
 }
 
 KNOBS_OF_PRETRAINING = {
@@ -33,6 +33,8 @@ KNOBS_OF_FINE_TUNING = {
     "labelled_box": "pre-training reads no labels",
     "pretrained": "where the encoder is from",
     "freeze": "of the encoder that is transferred",
+    "architecture": "pre-training has one network",
+    "trunk": "of the residual U-Net",
     "decoder": "that of pre-training is a transformer and part of the network's preset",
     "lr": "AdamW of fine-tuning is given its rate as such",
     "layer_decay": "of transferred blocks",
@@ -63,6 +65,14 @@ OTHER_IN_PRETRAINING = {
     "_intervals_": "explains each validation",
 }
 OTHER_IN_MAPS = {
+    "auxiliary_offsets": "longer affinities beside the decoded ones",
+    "auxiliary_weight": "of their loss",
+    "_auxiliary_": "the same",
+    "auxiliary_channels": "their channels",
+    "recipe#auxiliary_offsets": "which they are",
+    "check_settings#channels": "those that are decoded",
+    "network_def#out_channels": "their channels beside the others",
+    "maps#auxiliary": "leaves them out",
     "_desc_": "what the bundle is",
     "_iterations_": "the authors' number of each",
     "_decode_": "the words for its maps and its decoder's settings",
