@@ -12,9 +12,10 @@ from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.inferers.blender import Blender
 from scripts.ops.affinity_flips import FlipVotes, flip_codes
 from scripts.ops.blending import TotalWeights, blend_weights
+from scripts.ops.box import Size3
 from scripts.ops.symmetry import apply_symmetry
 from scripts.ops.targets.affinity_convention import AffinityConvention, convention
-from scripts.ops.windows import Triple, WindowGrid, WindowRow, mirrored
+from scripts.ops.windows import WindowGrid, WindowRow, mirrored
 
 Network = Callable[..., torch.Tensor]
 GRIDS = 4
@@ -214,7 +215,7 @@ def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
     return groups
 
 
-def _triple(sizes: Sequence[int]) -> Triple:
+def _triple(sizes: Sequence[int]) -> Size3:
     if len(sizes) != 3:
         raise ValueError(f"{list(sizes)} is not three whole numbers of voxels: z, y, x")
     z, y, x = sizes

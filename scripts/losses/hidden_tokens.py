@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from scripts.networks.tokens import normalise_tokens, to_tokens
+from scripts.ops.box import three_sizes
 
 
 class HiddenTokenLoss(nn.Module):
@@ -21,9 +22,7 @@ class HiddenTokenLoss(nn.Module):
 
     def __init__(self, patch: Sequence[int] = (1, 16, 16)) -> None:
         super().__init__()
-        if len(patch) != 3 or min(patch) < 1:
-            raise ValueError(f"patch {tuple(patch)} must be three positive sizes in voxels: z, y, x")
-        self.patch: tuple[int, int, int] = (int(patch[0]), int(patch[1]), int(patch[2]))
+        self.patch = three_sizes(patch, "patch")
 
     def forward(self, reconstruction: torch.Tensor, target: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Scalar loss; not a number where nothing is hidden.

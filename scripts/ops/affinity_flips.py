@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from scripts.ops.box import Offset3
 from scripts.ops.symmetry import (
     FLIP_X,
     FLIP_Y,
@@ -22,7 +23,7 @@ from scripts.ops.symmetry import (
     inverse_symmetry,
 )
 from scripts.ops.targets.affinities import offset_slices
-from scripts.ops.targets.affinity_convention import AffinityConvention, Offset
+from scripts.ops.targets.affinity_convention import AffinityConvention
 
 FLIPS = {
     1: (0,),
@@ -55,7 +56,7 @@ class Move:
     """The vote of a channel at voxel v is channel `source` of the turned-back prediction at v + `shift`."""
 
     source: int
-    shift: Offset
+    shift: Offset3
 
 
 def channel_moves(convention: AffinityConvention, code: int) -> list[Move | None]:
@@ -120,7 +121,7 @@ class FlipVotes:
         return votes[0]
 
 
-def _turned(offset: Offset, code: int) -> Offset:
+def _turned(offset: Offset3, code: int) -> Offset3:
     """A step in a turned window as a step in the window itself: the swap is undone first, as it was done last."""
     z, y, x = offset
     if code & SWAP_YX:

@@ -2,8 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 AXES = "zyx"
+
+Size3 = tuple[int, int, int]
+"""Extent in voxels along z, y, x."""
+
+Offset3 = tuple[int, int, int]
+"""Position or displacement in voxels along z, y, x."""
 
 Window = tuple[slice, slice, slice]
 """A part of a volume: slices with a start and a stop along z, y, x."""
@@ -14,6 +22,29 @@ def whole(shape: Sequence[int]) -> Window:
     return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
 
 
+def three_sizes(sizes: Sequence[int], name: str, least: int = 1) -> Size3:
+    """Three whole numbers (z, y, x) as Python's integers.
+
+    Args:
+        sizes: what was given.
+        name: how errors name it.
+        least: smallest number that is allowed along each axis.
+
+    Raises:
+        ValueError: another count, a fraction, or a number below `least`.
+    """
+    given: list[Any] = list(sizes) if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
+    if len(given) != 3 or any(not _whole(size) or size < least for size in given):
+        shown = tuple(given) if len(given) > 1 else sizes
+        raise ValueError(f"{name} {shown} is not three whole numbers of at least {least} (z, y, x)")
+    z, y, x = given
+    return int(z), int(y), int(x)
+
+
+def _whole(size: object) -> bool:
+    return isinstance(size, Real) and not isinstance(size, bool) and size % 1 == 0
+
+
 @dataclass(frozen=True)
 class Box:
     """A half-open box `[start, stop)` in voxels, axes z, y, x.
@@ -22,8 +53,8 @@ class Box:
         ValueError: a start that is negative or not below its stop.
     """
 
-    start: tuple[int, int, int]
-    stop: tuple[int, int, int]
+    start: Offset3
+    stop: Offset3
 
     def __post_init__(self) -> None:
         for axis, low, high in zip(AXES, self.start, self.stop, strict=True):
@@ -54,7 +85,7 @@ class Box:
         return box
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Size3:
         """Extent in voxels, (z, y, x)."""
         (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
         return z1 - z0, y1 - y0, x1 - x0
@@ -66,7 +97,7 @@ class Box:
         return z * y * x
 
     @property
-    def slices(self) -> tuple[slice, slice, slice]:
+    def slices(self) -> Window:
         """For indexing: `volume[box.slices]`."""
         (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
         return slice(z0, z1), slice(y0, y1), slice(x0, x1)

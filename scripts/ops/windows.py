@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-Triple = tuple[int, int, int]
+from scripts.ops.box import Size3, three_sizes
+
 Range = tuple[int, int]
 
 
@@ -86,18 +87,15 @@ class WindowGrid:
         ValueError: sizes that are not three positive numbers, a stride beyond the window, a negative padding.
     """
 
-    shape: Triple
-    window: Triple
-    stride: Triple
-    pad: Triple
+    shape: Size3
+    window: Size3
+    stride: Size3
+    pad: Size3
     together: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("shape", 1), ("window", 1), ("stride", 1), ("pad", 0)):
-            sizes = getattr(self, name)
-            if len(sizes) != 3 or any(int(size) != size or size < least for size in sizes):
-                raise ValueError(f"{name} {tuple(sizes)} is not three whole numbers (z, y, x) of at least {least}")
-            object.__setattr__(self, name, tuple(int(size) for size in sizes))
+            object.__setattr__(self, name, three_sizes(getattr(self, name), name, least))
         for axis, size, stride in zip("zyx", self.window, self.stride, strict=True):
             if stride > size:
                 raise ValueError(
@@ -111,13 +109,13 @@ class WindowGrid:
         return z, y, x
 
     @property
-    def before(self) -> Triple:
+    def before(self) -> Size3:
         """Voxels of the padded box before the first of the box."""
         (z, _), (y, _), (x, _) = self.paddings
         return z, y, x
 
     @cached_property
-    def padded(self) -> Triple:
+    def padded(self) -> Size3:
         """Voxels of the padded box."""
         z, y, x = (size + sum(added) for size, added in zip(self.shape, self.paddings, strict=True))
         return z, y, x

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scripts.data.files.writing import replacing
-
-if TYPE_CHECKING:
-    from scripts.transforms.augment.augmentation import Extent
+from scripts.ops.box import Size3
 
 VOLUME = (12, 256, 256)
 """Voxels (z, y, x) of the synthetic volume; below 16 sections it has no defects of its own."""
-CROP: "Extent" = (6, 96, 96)
+CROP: Size3 = (6, 96, 96)
 ZOOM, GAP, LEFT = 2, 6, 56
 GRID = 12
 """Side, in pixels, of the squares that show how space is bent."""

@@ -8,10 +8,11 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
+from scripts.ops.box import Size3, Window
 from scripts.ops.labels.label_checks import labels_as_stored
 from scripts.ops.targets.affinities import affinities_known, affinity_maps
 from scripts.ops.targets.affinity_convention import AffinityConvention, convention
-from scripts.transforms.known_labels import UNKNOWN, Size, Window, as_volume, where_known
+from scripts.transforms.known_labels import UNKNOWN, as_volume, where_known
 
 
 class AffinityTarget(Transform):
@@ -40,19 +41,19 @@ class AffinityTarget(Transform):
         return self.convention.channels
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """The longest step along each axis."""
         z, y, x = (max(ends) for ends in zip(*self.reach, strict=True))
         return z, y, x
 
     @property
-    def reach(self) -> tuple[Size, Size]:
+    def reach(self) -> tuple[Size3, Size3]:
         """The longest step back along each axis, and the longest ahead."""
         z, y, x = zip(*self.convention.offsets, (0, 0, 0), strict=True)
         return (-min(z), -min(y), -min(x)), (max(z), max(y), max(x))
 
     @property
-    def smallest(self) -> Size:
+    def smallest(self) -> Size3:
         """A crop in which each offset joins at least two voxels."""
         z, y, x = self.margin
         return z + 1, y + 1, x + 1

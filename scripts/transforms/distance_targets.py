@@ -8,13 +8,14 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
+from scripts.ops.box import Size3, Window, three_sizes
 from scripts.ops.targets.distance_maps import (
     instance_distance,
     instance_distance_known,
     section_distance,
     section_distance_known,
 )
-from scripts.transforms.known_labels import Size, Window, cut, known_labels
+from scripts.transforms.known_labels import cut, known_labels
 
 
 class SectionDistanceTarget(Transform):
@@ -37,7 +38,7 @@ class SectionDistanceTarget(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
     channels: int = 1
-    smallest: Size = (1, 1, 1)
+    smallest: Size3 = (1, 1, 1)
 
     def __init__(self, inside: float = 8.0, outside: float = 50.0) -> None:
         if inside <= 0 or outside <= 0:
@@ -45,7 +46,7 @@ class SectionDistanceTarget(Transform):
         self.inside, self.outside = float(inside), float(outside)
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """Nothing along z; 4 * inside pixels in plane, where tanh has all but reached 1."""
         reach = int(np.ceil(4 * self.inside))
         return 0, reach, reach
@@ -86,15 +87,13 @@ class InstanceDistanceTarget(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
     channels: int = 1
-    smallest: Size = (1, 1, 1)
+    smallest: Size3 = (1, 1, 1)
 
     def __init__(self, voxel_size: Sequence[float] = (1.0, 1.0, 1.0), margin: Sequence[int] = (1, 8, 8)) -> None:
         if len(voxel_size) != 3 or min(voxel_size) <= 0:
             raise ValueError(f"voxel_size {tuple(voxel_size)} must be three positive lengths: z, y, x")
-        if len(margin) != 3 or min(margin) < 0:
-            raise ValueError(f"margin {tuple(margin)} must be three numbers of voxels, 0 or more: z, y, x")
         self.voxel_size = float(voxel_size[0]), float(voxel_size[1]), float(voxel_size[2])
-        self.margin: Size = (int(margin[0]), int(margin[1]), int(margin[2]))
+        self.margin: Size3 = three_sizes(margin, "margin", 0)
 
     def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, -1 or in (0, 1].

@@ -1,21 +1,16 @@
 """Instance labels of which a part may be unknown, as targets take them in."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
+from scripts.ops.box import Size3, Window
 from scripts.ops.labels.label_checks import labels_as_stored
 
 UNKNOWN = -1
 """The id of voxels that nobody has labelled; 0 is background."""
-
-Size = tuple[int, int, int]
-
-Window = tuple[slice, slice, slice]
-"""A part of a volume: slices with a start and a stop along z, y, x."""
 
 
 class Target(Protocol):
@@ -26,11 +21,11 @@ class Target(Protocol):
         """Number of maps."""
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """Voxels around a crop that decide the target at its border."""
 
     @property
-    def smallest(self) -> Size:
+    def smallest(self) -> Size3:
         """Smallest crop that the target makes sense on."""
 
     def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
@@ -48,7 +43,7 @@ class OneSidedTarget(Target, Protocol):
     """A target that looks less far on one side than `margin`; nobody erodes labels that it does not look at."""
 
     @property
-    def reach(self) -> tuple[Size, Size]:
+    def reach(self) -> tuple[Size3, Size3]:
         """Voxels looked at before the first of a crop and after its last, along each axis; at most `margin`."""
 
 
@@ -99,14 +94,3 @@ def _known(volume: np.ndarray) -> np.ndarray:
 def cut(volume: np.ndarray, inner: Window | None) -> np.ndarray:
     """The window of a (z, y, x) array, C-contiguous; all of it where none is given."""
     return volume if inner is None else np.ascontiguousarray(volume[inner])
-
-
-def checked_size(size: Sequence[int], name: str) -> Size:
-    """Three positive whole numbers.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if len(size) != 3 or min(size) < 1 or any(int(length) != length for length in size):
-        raise ValueError(f"{name} {tuple(size)} must be three positive sizes in voxels: z, y, x")
-    return int(size[0]), int(size[1]), int(size[2])

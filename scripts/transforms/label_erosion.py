@@ -8,8 +8,9 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
+from scripts.ops.box import Size3, Window
 from scripts.ops.targets.contours import label_erosion
-from scripts.transforms.known_labels import Size, Window, as_volume
+from scripts.transforms.known_labels import as_volume
 
 
 class ErodeLabel(Transform):
@@ -33,7 +34,7 @@ class ErodeLabel(Transform):
         self.erosion = int(erosion)
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """Nothing along z; the erosion in plane."""
         return 0, self.erosion, self.erosion
 

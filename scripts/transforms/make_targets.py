@@ -9,10 +9,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
-from scripts.transforms.known_labels import UNKNOWN, OneSidedTarget, Size, Target, Window, as_volume, checked_size
+from scripts.ops.box import Size3, Window, three_sizes
+from scripts.transforms.known_labels import UNKNOWN, OneSidedTarget, Target, as_volume
 from scripts.transforms.label_erosion import ErodeLabel
 
-Reach = tuple[Size, Size]
+Reach = tuple[Size3, Size3]
 """Voxels before the first of a crop and after its last, each (z, y, x)."""
 NONE: Reach = ((0, 0, 0), (0, 0, 0))
 
@@ -49,7 +50,7 @@ class MakeTargetsd(MapTransform):
     ) -> None:
         super().__init__(image)
         self.targets, self.erode = tuple(targets), ErodeLabel(erosion)
-        self.crop: Size = checked_size(crop, "crop")
+        self.crop: Size3 = three_sizes(crop, "crop")
         self.label, self.mask = label, mask
         self._reaches = [_reach(target) for target in self.targets]
         if not self.targets:
@@ -67,12 +68,12 @@ class MakeTargetsd(MapTransform):
         return sum(target.channels for target in self.targets)
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """(z, y, x) voxels to read around the crop, at both ends of each axis."""
         z, y, x = (max(target.margin[axis] for target in self.targets) + self.erode.margin[axis] for axis in range(3))
         return z, y, x
 
-    def extent_before(self, extent: Size) -> Size:
+    def extent_before(self, extent: Size3) -> Size3:
         """(z, y, x) voxels that an item needs for the crop, whatever comes after; see `augmentation_margin`."""
         z, y, x = (size + 2 * more for size, more in zip(self.crop, self.margin, strict=True))
         return z, y, x
@@ -99,7 +100,7 @@ class MakeTargetsd(MapTransform):
         item["target"], item["known"] = self._made(label, corner)
         return item
 
-    def _made(self, label: np.ndarray, corner: Size) -> tuple[torch.Tensor, torch.Tensor]:
+    def _made(self, label: np.ndarray, corner: Size3) -> tuple[torch.Tensor, torch.Tensor]:
         near = self._around(corner, _farthest(self._reaches), label.shape)
         label, corner = self.erode.part(label, near), _within(corner, near)
         maps, sure = [], []
@@ -117,14 +118,14 @@ class MakeTargetsd(MapTransform):
             made[unknown] = 0
         return torch.from_numpy(made), known
 
-    def _corner(self, shape: tuple[int, ...]) -> Size:
+    def _corner(self, shape: tuple[int, ...]) -> Size3:
         """First voxel of the centred crop."""
         if any(size < length for size, length in zip(shape, self.crop, strict=True)):
             raise ValueError(f"labels of {shape} voxels (z, y, x) are smaller than the crop {self.crop}")
         z, y, x = ((size - length) // 2 for size, length in zip(shape, self.crop, strict=True))
         return z, y, x
 
-    def _around(self, corner: Size, reach: Reach, shape: tuple[int, ...]) -> Window:
+    def _around(self, corner: Size3, reach: Reach, shape: tuple[int, ...]) -> Window:
         """The crop at that corner, and as much of what is in reach as there is."""
         z, y, x = (
             slice(max(0, start - before), min(size, start + length + after))
@@ -168,7 +169,7 @@ def _farthest(reaches: Sequence[Reach]) -> Reach:
     return (before[0], before[1], before[2]), (after[0], after[1], after[2])
 
 
-def _within(corner: Size, window: Window) -> Size:
+def _within(corner: Size3, window: Window) -> Size3:
     z, y, x = (start - part.start for start, part in zip(corner, window, strict=True))
     return z, y, x
 

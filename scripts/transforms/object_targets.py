@@ -6,8 +6,9 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
+from scripts.ops.box import Size3, Window
 from scripts.ops.targets.contours import contour_known, label_binary, label_contour
-from scripts.transforms.known_labels import Size, Window, cut, known_labels, where_known
+from scripts.transforms.known_labels import cut, known_labels, where_known
 
 
 class BinaryTarget(Transform):
@@ -15,8 +16,8 @@ class BinaryTarget(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
     channels: int = 1
-    margin: Size = (0, 0, 0)
-    smallest: Size = (1, 1, 1)
+    margin: Size3 = (0, 0, 0)
+    smallest: Size3 = (1, 1, 1)
 
     def __call__(self, label: NdarrayOrTensor) -> torch.Tensor:
         """(1, z, y, x) or (z, y, x) labels, -1 where unknown, to (1, z, y, x) float32, 1 or 0.
@@ -50,7 +51,7 @@ class ContourTarget(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
     channels: int = 1
-    smallest: Size = (1, 1, 1)
+    smallest: Size3 = (1, 1, 1)
 
     def __init__(self, thickness: int = 1) -> None:
         if thickness < 0:
@@ -58,7 +59,7 @@ class ContourTarget(Transform):
         self.thickness = int(thickness)
 
     @property
-    def margin(self) -> Size:
+    def margin(self) -> Size3:
         """Nothing along z; the difference and its dilation in plane."""
         return 0, self.thickness + 1, self.thickness + 1
 

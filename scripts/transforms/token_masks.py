@@ -12,6 +12,7 @@ import torch
 from monai.transforms import Randomizable, Transform
 from monai.utils.enums import TransformBackends
 
+from scripts.ops.box import three_sizes
 from scripts.ops.token_masks import check_ratio, hidden_units
 
 
@@ -40,12 +41,6 @@ class _RandUnitMask(Randomizable, Transform):
         return torch.from_numpy(mask)
 
 
-def _grid_of_three(grid: Sequence[int]) -> tuple[int, int, int]:
-    if len(grid) != 3 or min(grid) < 1:
-        raise ValueError(f"grid {tuple(grid)} must be three positive token counts: z, y, x")
-    return int(grid[0]), int(grid[1]), int(grid[2])
-
-
 class RandTokenMask(_RandUnitMask):
     """Hide single tokens anywhere ("random" in the paper, its best at 0.9: 21 of 216 kept).
 
@@ -55,7 +50,7 @@ class RandTokenMask(_RandUnitMask):
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 0.9) -> None:
-        grid = _grid_of_three(grid)
+        grid = three_sizes(grid, "grid")
         super().__init__(grid, ratio, units=grid, what="tokens")
 
 
@@ -68,7 +63,7 @@ class RandColumnMask(_RandUnitMask):
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 8 / 9) -> None:
-        grid = _grid_of_three(grid)
+        grid = three_sizes(grid, "grid")
         super().__init__(grid, ratio, units=(1, grid[1], grid[2]), what="columns")
 
 
@@ -81,7 +76,7 @@ class RandSectionMask(_RandUnitMask):
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 5 / 6) -> None:
-        grid = _grid_of_three(grid)
+        grid = three_sizes(grid, "grid")
         super().__init__(grid, ratio, units=(grid[0], 1, 1), what="sections")
 
 

@@ -78,5 +78,5 @@ def test_a_reconstruction_of_another_shape_is_refused(image, mask):
 
 
 def test_a_patch_of_two_sizes_is_refused():
-    with pytest.raises(ValueError, match="three positive sizes"):
+    with pytest.raises(ValueError, match="three whole numbers"):
         HiddenTokenLoss((16, 16))

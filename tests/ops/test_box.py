@@ -1,8 +1,9 @@
 """Boxes: one notation, checked against the volume."""
 
+import numpy as np
 import pytest
 
-from scripts.ops.box import Box
+from scripts.ops.box import Box, three_sizes
 
 SHAPE = (100, 64, 32)
 
@@ -65,3 +66,11 @@ def test_a_finer_box_is_coarser_again_as_it_was():
     box = Box((1, 2, 3), (4, 6, 8))
     assert box.finer((2, 3, 5)) == Box((2, 6, 15), (8, 18, 40))
     assert box.finer((2, 3, 5)).coarser((2, 3, 5)) == box
+
+
+def test_three_sizes_are_whole_numbers_of_at_least_one():
+    assert three_sizes([6, 96.0, np.int64(96)], "crop") == (6, 96, 96)
+    assert three_sizes((0, 2, 3), "margin", 0) == (0, 2, 3)
+    for wrong in ((6, 96), (6, 0, 96), (6.5, 96, 96), (True, 2, 3), ("6", 96, 96), "6,96,96", (float("nan"), 1, 1)):
+        with pytest.raises(ValueError, match=r"crop .* is not three whole numbers of at least 1 \(z, y, x\)"):
+            three_sizes(wrong, "crop")

@@ -127,5 +127,5 @@ def test_a_grid_of_one_section_cannot_hide_sections():
 @pytest.mark.parametrize("strategy", EACH)
 @pytest.mark.parametrize("grid", [(6, 6), (0, 6, 6)])
 def test_a_grid_that_is_not_three_counts_is_refused(strategy, grid):
-    with pytest.raises(ValueError, match="three positive token counts"):
+    with pytest.raises(ValueError, match="three whole numbers"):
         strategy(grid, 0.5)

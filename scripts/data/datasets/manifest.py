@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 import jsonschema
 
+from scripts.ops.box import Size3
+
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SCHEMA = Path(__file__).with_name("manifest_schema.json")
@@ -36,7 +38,7 @@ class Conversion:
 
     source: str
     target: str
-    shape: tuple[int, int, int]
+    shape: Size3
     dtype: str
     sections: tuple[int, int] | None = None
 

@@ -13,7 +13,7 @@ from zarr.codecs import BloscCodec
 from scripts.data.export.ome_metadata import checked_version, image_attributes, labels_attributes
 from scripts.data.export.pyramid import pyramid_levels
 from scripts.data.export.target import Description, Target
-from scripts.data.volumes.volume import Place
+from scripts.ops.box import Offset3
 
 CHUNKS = (16, 128, 128)
 
@@ -37,10 +37,10 @@ class OmeZarrTarget(Target):
             self._create(folder)
         self.arrays = [zarr.open_array(folder / str(number), mode="r+") for number in range(len(self.levels))]
 
-    def write(self, level: int, low: Place, voxels: np.ndarray) -> None:
+    def write(self, level: int, low: Offset3, voxels: np.ndarray) -> None:
         self.arrays[level][self._box(low, [a + b for a, b in zip(low, voxels.shape[-3:], strict=True)])] = voxels
 
-    def read(self, level: int, low: Place, high: Place) -> np.ndarray:
+    def read(self, level: int, low: Offset3, high: Offset3) -> np.ndarray:
         return np.asarray(self.arrays[level][self._box(low, high)])
 
     def _box(self, low: Sequence[int], high: Sequence[int]) -> tuple[slice, ...]:

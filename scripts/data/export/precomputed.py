@@ -10,7 +10,7 @@ import numpy as np
 from scripts.data.export.pyramid import pyramid_levels
 from scripts.data.export.target import Description, Target
 from scripts.data.volumes.cloud import load_tensorstore
-from scripts.data.volumes.volume import Place
+from scripts.ops.box import Offset3
 
 CHUNKS = (32, 64, 64)
 IMAGE_TYPES = ("uint8", "uint16", "uint32", "uint64", "float32", "int8", "int16", "int32")
@@ -66,7 +66,7 @@ class PrecomputedTarget(Target):
             for number in range(len(self.levels))
         ]
 
-    def write(self, level: int, low: Place, voxels: np.ndarray) -> None:
+    def write(self, level: int, low: Offset3, voxels: np.ndarray) -> None:
         if self.description.labels and voxels.dtype.kind == "i" and voxels.size and voxels.min() < 0:
             raise ValueError(
                 f"id {voxels.min()} is negative, and precomputed ids are from 0 up; give unknown voxels the id 0"
@@ -74,7 +74,7 @@ class PrecomputedTarget(Target):
         z, y, x = (slice(first, first + size) for first, size in zip(low, voxels.shape, strict=True))
         self.arrays[level][x, y, z, 0].write(voxels.astype(self.description.dtype).T).result()
 
-    def read(self, level: int, low: Place, high: Place) -> np.ndarray:
+    def read(self, level: int, low: Offset3, high: Offset3) -> np.ndarray:
         z, y, x = (slice(first, last) for first, last in zip(low, high, strict=True))
         return np.ascontiguousarray(self.arrays[level][x, y, z, 0].read().result().T)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scripts.data.volumes.downsampled import block_means
+from scripts.ops.box import Size3
 from scripts.ops.labels.block_modes import block_modes
 
 MAX_LEVELS = 10
@@ -22,9 +23,9 @@ class PyramidLevel(NamedTuple):
         factors: voxels of the finest level that become one, (z, y, x).
     """
 
-    shape: tuple[int, int, int]
-    step: tuple[int, int, int]
-    factors: tuple[int, int, int]
+    shape: Size3
+    step: Size3
+    factors: Size3
 
 
 def pyramid_levels(

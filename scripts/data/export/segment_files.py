@@ -11,8 +11,7 @@ from scripts.data.export.segment_table import SegmentTable, write_segment_proper
 from scripts.data.export.skeleton_files import write_skeletons
 from scripts.data.export.target import Target
 from scripts.data.files.predictions import read_prediction
-from scripts.data.volumes.volume import Place
-from scripts.ops.box import Box
+from scripts.ops.box import Box, Offset3
 
 
 class Drawn(NamedTuple):
@@ -66,7 +65,7 @@ def count_segments(target: Target, prediction: str | None, box: Box) -> SegmentT
     return table
 
 
-def _add_borders(table: SegmentTable, target: Target, prediction: str, box: Box, low: Place, high: Place) -> None:
+def _add_borders(table: SegmentTable, target: Target, prediction: str, box: Box, low: Offset3, high: Offset3) -> None:
     z, y, x = (max(at - 1, 0) for at in low)
     labels = target.read(0, (z, y, x), high)
     z0, y0, x0 = (a + b for a, b in zip((z, y, x), box.start, strict=True))

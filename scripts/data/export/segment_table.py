@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scripts.data.export.pyramid import PyramidLevel
-from scripts.data.volumes.volume import Place
+from scripts.ops.box import Offset3, Size3
 
 
 @dataclass
@@ -22,11 +22,11 @@ class SegmentTable:
         borders: id -> [sum of affinities, faces], where affinities were given.
     """
 
-    shape: tuple[int, int, int]
+    shape: Size3
     rows: dict[int, list[int]] = field(default_factory=dict)
     borders: dict[int, list[float]] = field(default_factory=dict)
 
-    def add(self, labels: np.ndarray, low: Place) -> None:
+    def add(self, labels: np.ndarray, low: Offset3) -> None:
         """Count a block (z, y, x) of ids whose first voxel is at `low`."""
         from scipy.ndimage import find_objects
 
@@ -46,7 +46,7 @@ class SegmentTable:
                 lower, upper = np.minimum(row[1:4], first).tolist(), np.maximum(row[4:], end).tolist()
                 self.rows[key] = [row[0] + int(counts[number]), *lower, *upper]
 
-    def add_borders(self, labels: np.ndarray, affinities: np.ndarray, low: Place) -> None:
+    def add_borders(self, labels: np.ndarray, affinities: np.ndarray, low: Offset3) -> None:
         """Count the faces between different segments of a block that begins one voxel before `low` where it can.
 
         Args:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scripts.data.export.pyramid import PyramidLevel
-from scripts.data.volumes.volume import Place
+from scripts.ops.box import Offset3, Size3
 
 BLOCK_BYTES = 2**26
 
@@ -24,7 +24,7 @@ class Description(NamedTuple):
         name: of the image.
     """
 
-    shape: tuple[int, int, int]
+    shape: Size3
     dtype: np.dtype
     voxel_size_nm: tuple[float, float, float] | None
     offset_nm: tuple[float, float, float] | None
@@ -42,11 +42,11 @@ class Target(ABC):
     """
 
     levels: Sequence[PyramidLevel]
-    chunks: tuple[int, int, int]
+    chunks: Size3
     description: Description
 
     @abstractmethod
-    def write(self, level: int, low: Place, voxels: np.ndarray) -> None:
+    def write(self, level: int, low: Offset3, voxels: np.ndarray) -> None:
         """Put a block (z, y, x), or (channels, z, y, x), with its first voxel at `low` of a level.
 
         Raises:
@@ -54,10 +54,10 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def read(self, level: int, low: Place, high: Place) -> np.ndarray:
+    def read(self, level: int, low: Offset3, high: Offset3) -> np.ndarray:
         """The voxels of a box of a level that were written."""
 
-    def blocks(self, level: int) -> Iterator[tuple[Place, Place]]:
+    def blocks(self, level: int) -> Iterator[tuple[Offset3, Offset3]]:
         """Boxes `[low, high)` of whole chunks that cover a level, in raster order, of some 64 MiB when read."""
         shape, step = self.levels[level].shape, self.levels[level].step
         voxel = self.description.dtype.itemsize * (self.description.channels or 1) * int(np.prod(step))

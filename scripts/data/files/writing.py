@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 
 from scripts.data.volumes.voxel_size import checked_voxel_size
+from scripts.ops.box import Size3, three_sizes
 
 CHUNKS = (8, 128, 128)
 """A crop of 6 x 96 x 96 touches five of these on average, and each is decoded in a third of a millisecond."""
@@ -125,7 +126,7 @@ def write_hdf5(
 class _GrowingDataset:
     """A gzip dataset that slabs are appended to; whole layers of chunks are compressed once and written as they are."""
 
-    def __init__(self, file: h5py.File, name: str, chunks: tuple[int, int, int]) -> None:
+    def __init__(self, file: h5py.File, name: str, chunks: Size3) -> None:
         self.file, self.name, self.chunks = file, name, chunks
         self.dataset: h5py.Dataset | None = None
         self.pending: list[np.ndarray] = []
@@ -202,13 +203,10 @@ def _slabs(source: Any, multiple: int) -> Iterator[np.ndarray]:
         yield np.asarray(source[z : z + depth])
 
 
-def _needed(chunks: Sequence[int] | None, name: str) -> tuple[int, int, int]:
+def _needed(chunks: Sequence[int] | None, name: str) -> Size3:
     if chunks is None:
         raise ValueError(
             f"dataset '{name}' comes in slabs, whose number is not known before the last; give chunks, "
             f"such as {CHUNKS}, or an array"
         )
-    sizes = tuple(map(int, chunks))
-    if len(sizes) != 3 or min(sizes) < 1:
-        raise ValueError(f"chunks {tuple(chunks)} are not three positive numbers of voxels (z, y, x), such as {CHUNKS}")
-    return sizes[0], sizes[1], sizes[2]
+    return three_sizes(chunks, "chunks")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scripts.data.volumes.volume import Place, Volume
-from scripts.ops.box import Box
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Box, Offset3
 
 UNKNOWN = -1
 """The label of a voxel that nobody has annotated; 0 is background, which somebody has."""
@@ -43,7 +43,7 @@ class KnownLabels(Volume):
         for box in self.known:
             Box.parse(box, self.shape)
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         wanted = Box(low, high)
         pieces = [piece for piece in (wanted.overlap(box) for box in self.known) if piece is not None]
         if pieces == [wanted]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_regions
+from scripts.ops.box import Size3, three_sizes
 
 UNSEEN = (0.125, 0.25, 0.25)
 """Largest share of a labelled extent (z, y, x) that margins may keep out of the crops' centres: sections are few."""
 
 
-def read_size(regions: Sequence[Region], crop: Sequence[int], margin: Sequence[int]) -> tuple[int, int, int]:
+def read_size(regions: Sequence[Region], crop: Sequence[int], margin: Sequence[int]) -> Size3:
     """Voxels (z, y, x) to read for a crop with a margin around it: `crop + 2 * margin`, or less in thin regions.
 
     Crops are read wholly inside a region's box, so a margin keeps the labels near the border of the box out of the
@@ -25,8 +26,7 @@ def read_size(regions: Sequence[Region], crop: Sequence[int], margin: Sequence[i
     Raises:
         ValueError: a crop that does not fit a region, a negative margin.
     """
-    if len(margin) != 3 or min(margin) < 0:
-        raise ValueError(f"margin {tuple(margin)} is not three voxel counts from 0 up: z, y, x")
+    margin = three_sizes(margin, "margin", 0)
     check_regions(regions, crop)
     z, y, x = (
         crop[axis] + 2 * min(_largest(region, crop[axis], margin[axis], axis) for region in regions)

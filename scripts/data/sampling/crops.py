@@ -17,7 +17,7 @@ from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_regions
 from scripts.data.sampling.rejection import RejectionRule
 from scripts.data.sampling.sample_chain import SampleChain
-from scripts.ops.box import Box
+from scripts.ops.box import Box, Size3, three_sizes
 
 TRIES = 1000
 """Corners drawn for one sample before its region is given up: enough where 3 % of the positions pass the rules."""
@@ -64,7 +64,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         read: bool = True,
     ) -> None:
         self.regions = tuple(regions)
-        self.size = _three_sizes(size)
+        self.size = three_sizes(size, "crop size")
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed {seed} is outside 0 to 2**64 - 1")
         check_regions(self.regions, self.size)
@@ -142,7 +142,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         return Box((z, y, x), (z + self.size[0], y + self.size[1], x + self.size[2]))
 
 
-def _positions(regions: Sequence[Region], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _positions(regions: Sequence[Region], size: Size3) -> tuple[np.ndarray, np.ndarray]:
     """First corner and number of corners along each axis, (regions, 3): centres in the sampling box."""
     first = np.array([region.box.start for region in regions], dtype=np.int64)
     last = np.array([region.box.stop for region in regions], dtype=np.int64) - size
@@ -150,12 +150,6 @@ def _positions(regions: Sequence[Region], size: tuple[int, int, int]) -> tuple[n
     low = np.array([region.sampling_box.start for region in regions], dtype=np.int64) - before
     high = np.array([region.sampling_box.stop for region in regions], dtype=np.int64) - 1 - before
     return np.clip(low, first, last), np.clip(high, first, last) - np.clip(low, first, last) + 1
-
-
-def _three_sizes(size: Sequence[int]) -> tuple[int, int, int]:
-    if len(size) != 3 or any(extent < 1 or extent != int(extent) for extent in size):
-        raise ValueError(f"crop size {tuple(size)} must be three whole voxel counts of at least 1: z, y, x")
-    return int(size[0]), int(size[1]), int(size[2])
 
 
 def _check_alike(regions: Sequence[Region]) -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from scripts.ops.box import Size3
+
 STEP_NM = 75.0
 """Length of one step of a growing tip, and the side of the cells of the clearance map."""
 FREE_NM = 400.0
@@ -42,7 +44,7 @@ def _direction(state: np.ndarray) -> Vector:
 
 
 @njit(cache=True, nogil=True)
-def _cell(z: float, y: float, x: float, shape: tuple[int, int, int]) -> int:
+def _cell(z: float, y: float, x: float, shape: Size3) -> int:
     """Flat index of the cell of a point in nm, or -1 outside."""
     k, j, i = int(np.floor(z / STEP_NM + 0.5)), int(np.floor(y / STEP_NM + 0.5)), int(np.floor(x / STEP_NM + 0.5))
     if k < 0 or j < 0 or i < 0 or k >= shape[0] or j >= shape[1] or i >= shape[2]:
@@ -51,7 +53,7 @@ def _cell(z: float, y: float, x: float, shape: tuple[int, int, int]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _point(cell: int, shape: tuple[int, int, int]) -> Vector:
+def _point(cell: int, shape: Size3) -> Vector:
     """The middle of a cell in nm."""
     plane = shape[1] * shape[2]
     return STEP_NM * (cell // plane), STEP_NM * (cell // shape[2] % shape[1]), STEP_NM * (cell % shape[2])
@@ -184,7 +186,7 @@ def _place(
 @njit(cache=True, nogil=True)
 def grow(
     myelinated: np.ndarray, thick: np.ndarray, order: np.ndarray, state: np.ndarray, space: Space, grown: Grown
-) -> tuple[int, int, int]:
+) -> Size3:
     """Fill the space; returns (balls used, number of the last myelinated axon, of the last dendrite).
 
     Args:

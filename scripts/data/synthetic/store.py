@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.data.files.writing import write_hdf5
+from scripts.ops.box import Size3
 
 if TYPE_CHECKING:
     from scripts.data.synthetic.volume import SyntheticVolume
@@ -38,7 +39,7 @@ def save_synthetic(volume: "SyntheticVolume", path: str | os.PathLike[str], seed
     return write_hdf5(path, datasets, volume.voxel_size_nm, chunks=None, overwrite=overwrite, attributes=attributes)
 
 
-def cached_synthetic(shape: tuple[int, int, int] = (64, 512, 512), seed: int = 0) -> Path:
+def cached_synthetic(shape: Size3 = (64, 512, 512), seed: int = 0) -> Path:
     """The HDF5 file of a synthetic volume, made at the first call.
 
     It lies in the folder `$SEM_MAE_CACHE`, else `~/.cache/sem_mae`. Processes that ask at once may each make it;

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from scripts.data.synthetic.neurites import Tubes
+from scripts.ops.box import Size3
 
 NODE_NM = 24.0
 """Distance of nodes in y and x; in z there is one at every section."""
@@ -32,7 +33,7 @@ class Nodes:
 
 
 def lay_nodes(
-    shape: tuple[int, int, int],
+    shape: Size3,
     voxel_size_nm: tuple[float, float, float],
     slips_nm: np.ndarray,
     generator: np.random.Generator,

@@ -14,6 +14,7 @@ from scripts.data.synthetic.organelle_painting import paint_dots, paint_mitochon
 from scripts.data.synthetic.section_defects import SectionDefect, plan_defects
 from scripts.data.synthetic.territories import Nodes, lay_nodes, near_tubes
 from scripts.data.synthetic.ultrastructure import Ultrastructure, place_ultrastructure
+from scripts.ops.box import Size3
 from scripts.ops.labels.label_components import label_components
 
 SMALLEST_SHAPE = (2, 32, 32)
@@ -44,7 +45,7 @@ class SyntheticVolume:
 
 
 def synthesize_volume(
-    shape: tuple[int, int, int] = (64, 512, 512),
+    shape: Size3 = (64, 512, 512),
     seed: int = 0,
     voxel_size_nm: tuple[float, float, float] = (30.0, 6.0, 6.0),
     threads: int | None = None,
@@ -162,8 +163,8 @@ def _paint_inside(
 
 
 def _checked(
-    shape: tuple[int, int, int], seed: int, voxel_size_nm: tuple[float, float, float]
-) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    shape: Size3, seed: int, voxel_size_nm: tuple[float, float, float]
+) -> tuple[Size3, tuple[float, float, float]]:
     if len(shape) != 3 or any(int(n) != n or n < least for n, least in zip(shape, SMALLEST_SHAPE, strict=False)):
         raise ValueError(f"shape {tuple(shape)} is too small or not whole (z, y, x); the least is {SMALLEST_SHAPE}")
     if len(voxel_size_nm) != 3 or min(voxel_size_nm) <= 0 or voxel_size_nm[1] != voxel_size_nm[2]:

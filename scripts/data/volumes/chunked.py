@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.data.volumes.chunk_cache import ChunkCache, process_cache
-from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Offset3
 
 _numbers = itertools.count()
 
@@ -52,7 +53,7 @@ class ChunkedVolume(Volume):
         """Open the file for this process."""
 
     @abstractmethod
-    def _decode(self, file: Any, place: Place) -> np.ndarray:
+    def _decode(self, file: Any, place: Offset3) -> np.ndarray:
         """The chunk at `place` in the chunk grid, native byte order; it may be cut at the end of the volume.
 
         Raises:
@@ -74,7 +75,7 @@ class ChunkedVolume(Volume):
     def _close(self, handle: Opened) -> None:
         handle.release()
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         file, cache, number, _ = self._opened()
         (z0, y0, x0), (z1, y1, x1) = low, high
         cz, cy, cx = self.chunks

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from scripts.data.volumes.chunk_cache import share_of_budget
-from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.volume import Volume
 from scripts.data.volumes.voxel_size import VoxelSize
+from scripts.ops.box import Offset3
 
 EXTRA = "pip install 'sem-mae[cloud]'"
 RETRIES = {"max_retries": 3, "initial_delay": "200ms", "max_delay": "2s"}
@@ -144,7 +145,7 @@ class CloudVolume(Volume):
     def _open(self, inherited: Any) -> Any:
         return self._array()
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         array = self._opened()
         index: list[Any] = [0] * array.rank
         for axis, first, last in zip(self._axes, low, high, strict=True):

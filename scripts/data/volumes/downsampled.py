@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Offset3, Size3
 
 AXES = "zyx"
 AS_STORED = (1, 1, 1)
@@ -42,7 +43,7 @@ class DownsampledVolume(Volume):
         super().__init__(volume.path, downsampled_shape(volume.shape, self.factors), volume.dtype, larger)
         self.offset_nm, self.fork_safe = volume.offset_nm, volume.fork_safe
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         (z0, y0, x0), (z1, y1, x1), (fz, fy, fx) = low, high, self.factors
         rows, columns = slice(y0 * fy, y1 * fy), slice(x0 * fx, x1 * fx)
         means = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
@@ -67,7 +68,7 @@ class ReducedLabels(DownsampledVolume):
     object that holds no such voxel is not there.
     """
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         z, y, x = (
             slice(first * factor + (factor - 1) // 2, last * factor, factor)
             for first, last, factor in zip(low, high, self.factors, strict=True)
@@ -87,7 +88,7 @@ def downsampled_labels(volume: Volume, factors: Sequence[int]) -> Volume:
     return volume if checked == AS_STORED else ReducedLabels(volume, checked)
 
 
-def downsampled_shape(shape: Sequence[int], factors: Sequence[int]) -> tuple[int, int, int]:
+def downsampled_shape(shape: Sequence[int], factors: Sequence[int]) -> Size3:
     """Whole blocks of `factors` in a `(z, y, x)` shape."""
     z, y, x = (int(size) // factor for size, factor in zip(shape, factors, strict=True))
     return z, y, x
@@ -98,7 +99,7 @@ def reduction_in_words(volume: Volume) -> str:
     return f" (reduced {' x '.join(map(str, volume.factors))})" if isinstance(volume, DownsampledVolume) else ""
 
 
-def checked_factors(factors: Any, shape: Sequence[int], place: str) -> tuple[int, int, int]:
+def checked_factors(factors: Any, shape: Sequence[int], place: str) -> Size3:
     """Three whole numbers from 1 up (z, y, x), none larger than the shape; `place` names the volume in the error.
 
     Raises:

@@ -11,8 +11,9 @@ import numpy as np
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.file_pages import check_size
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Place, Volume, checked_array, long_axes
+from scripts.data.volumes.volume import Volume, checked_array, long_axes
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
+from scripts.ops.box import Offset3
 
 Filters = tuple[bool, bool]
 """Whether chunks went through byte shuffle, and through deflate (gzip)."""
@@ -72,7 +73,7 @@ class Hdf5Chunks(ChunkedVolume):
     def _close_file(file: Any) -> None:
         file[0].close()
 
-    def _decode(self, file: Any, place: Place) -> np.ndarray:
+    def _decode(self, file: Any, place: Offset3) -> np.ndarray:
         dataset = file[1]
         corner = tuple(i * size for i, size in zip(place, self.chunks, strict=True))
         try:

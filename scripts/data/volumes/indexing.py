@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scripts.ops.box import Size3
+
 AXES = "zyx"
 
 
@@ -14,10 +16,10 @@ class Selection(NamedTuple):
     out the axes that an integer was given for, as numpy does; `extent` keeps them at one.
     """
 
-    low: tuple[int, int, int]
-    high: tuple[int, int, int]
+    low: Size3
+    high: Size3
     steps: tuple[slice, slice, slice] | None
-    extent: tuple[int, int, int]
+    extent: Size3
     shape: tuple[int, ...]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from scripts.data.volumes.chunk_cache import MIB, share_of_budget
 from scripts.data.volumes.file_pages import FilePages
-from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Offset3
 
 
 class MappedVolume(Volume):
@@ -54,7 +55,7 @@ class MappedVolume(Volume):
         """What `_read` reads from."""
         return np.ndarray(self.shape, self._stored, pages.map, self._offset, order=self._order)
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         pages, view = self._opened()
         (z0, y0, x0), (z1, y1, x1) = low, high
         crop = view[z0:z1, y0:y1, x0:x1]

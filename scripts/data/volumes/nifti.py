@@ -15,8 +15,9 @@ from nibabel.spatialimages import HeaderDataError
 
 from scripts.data.volumes.file_pages import check_size
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+from scripts.ops.box import Offset3
 
 
 def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
@@ -70,7 +71,7 @@ class NiftiVolume(MappedVolume):
         if scaled is not None:
             self.dtype = np.dtype(np.float32)
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         block = super()._read(low, high)
         if self._scaled is None:
             return block

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scripts.data.volumes.volume import Place, Volume
-from scripts.ops.box import Box
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Box, Offset3
 
 
 class VolumePart(Volume):
@@ -28,7 +28,7 @@ class VolumePart(Volume):
             z, y, x = (at + low * edge for at, low, edge in zip(first, box.start, size, strict=True))
             self.offset_nm = (z, y, x)
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         return self.volume[tuple(slice(at + a, at + b) for at, a, b in zip(self.box.start, low, high, strict=True))]
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ import tifffile
 
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.section_header import section_header
-from scripts.data.volumes.volume import Place, Volume
+from scripts.data.volumes.volume import Volume
+from scripts.ops.box import Offset3
 
 SUFFIXES = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
@@ -47,7 +48,7 @@ class Sections(ChunkedVolume):
             )
         return names
 
-    def _decode(self, file: list[str], place: Place) -> np.ndarray:
+    def _decode(self, file: list[str], place: Offset3) -> np.ndarray:
         path = os.path.join(self.path, file[place[0]])
         try:
             section = _pixels(path)

@@ -13,8 +13,9 @@ import tifffile
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.file_pages import FilePages, check_size
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Place, Volume, checked_array
+from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+from scripts.ops.box import Offset3
 
 
 class TiffLayout(NamedTuple):
@@ -61,7 +62,7 @@ class MappedSections(MappedVolume):
         firsts = offsets.tolist()
         return firsts, [np.ndarray(self.shape[1:], self._stored, pages.map, first) for first in firsts]
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         pages, (firsts, sections) = self._opened()
         (z0, y0, x0), (z1, y1, x1) = low, high
         voxel = self.dtype.itemsize
@@ -83,7 +84,7 @@ class TiffPages(ChunkedVolume):
     def _close_file(file: tuple[tifffile.TiffFile, threading.Lock]) -> None:
         file[0].close()
 
-    def _decode(self, file: tuple[tifffile.TiffFile, threading.Lock], place: Place) -> np.ndarray:
+    def _decode(self, file: tuple[tifffile.TiffFile, threading.Lock], place: Offset3) -> np.ndarray:
         tiff, lock = file
         try:
             with lock:  # threads share the position of the file

@@ -10,8 +10,7 @@ import numpy as np
 
 from scripts.data.volumes.indexing import select
 from scripts.data.volumes.voxel_size import VoxelSize, checked_voxel_size
-
-Place = tuple[int, int, int]
+from scripts.ops.box import Offset3, Size3
 
 _opening = threading.RLock()
 """One thread opens a file at a time."""
@@ -43,7 +42,7 @@ class Volume(ABC):
     """
 
     path: str
-    shape: tuple[int, int, int]
+    shape: Size3
     dtype: np.dtype
     voxel_size_nm: VoxelSize | None
     offset_nm: VoxelSize | None = None
@@ -93,7 +92,7 @@ class Volume(ABC):
         return f"{type(self).__name__}('{self.path}', shape={self.shape}, {self.dtype}, voxel size {size} nm)"
 
     @abstractmethod
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         """The voxels of a non-empty box inside the volume: fresh, C-contiguous, native byte order."""
 
     def _open(self, inherited: Any) -> Any:
@@ -139,7 +138,7 @@ class ArrayVolume(Volume):
         self._array = np.asarray(array)
         super().__init__("", self._array.shape, self._array.dtype, voxel_size_nm)
 
-    def _read(self, low: Place, high: Place) -> np.ndarray:
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         (z0, y0, x0), (z1, y1, x1) = low, high
         return np.array(self._array[z0:z1, y0:y1, x0:x1], dtype=self.dtype, order="C")
 
@@ -163,7 +162,7 @@ def long_axes(shape: Sequence[int]) -> list[int]:
     return kept
 
 
-def checked_array(shape: Sequence[int], dtype: Any, place: str) -> tuple[tuple[int, int, int], np.dtype]:
+def checked_array(shape: Sequence[int], dtype: Any, place: str) -> tuple[Size3, np.dtype]:
     """A (z, y, x) shape and a native dtype that a volume can have.
 
     Raises:

@@ -13,8 +13,9 @@ from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.ome_zarr import Level, level_at, multiscales
-from scripts.data.volumes.volume import Place, Volume, checked_array, long_axes
+from scripts.data.volumes.volume import Volume, checked_array, long_axes
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
+from scripts.ops.box import Offset3
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")
 Decoder = Callable[[bytes, int], Any]
@@ -111,7 +112,7 @@ class ZarrChunks(ChunkedVolume):
             index[axis] = item
         return tuple(index)
 
-    def _decode(self, file: OpenedArray, place: Place) -> np.ndarray:
+    def _decode(self, file: OpenedArray, place: Offset3) -> np.ndarray:
         corner = tuple(i * size for i, size in zip(place, self.chunks, strict=True))
         try:
             if file.decode is None:

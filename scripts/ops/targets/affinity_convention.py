@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Offset = tuple[int, int, int]
+from scripts.ops.box import Offset3
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class AffinityConvention:
         ValueError: no offsets, a zero step, a step given twice, a number of flags other than the number of offsets.
     """
 
-    offsets: tuple[Offset, ...]
+    offsets: tuple[Offset3, ...]
     repulsive: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class AffinityConvention:
             raise ValueError("an affinity convention needs at least one offset, such as (-1, 0, 0)")
         if len(repulsive) != len(offsets):
             raise ValueError(f"{len(repulsive)} repulsive flags for {len(offsets)} offsets; give one per channel")
-        seen: set[Offset] = set()
+        seen: set[Offset3] = set()
         for offset in offsets:
             opposite = (-offset[0], -offset[1], -offset[2])
             if offset == (0, 0, 0) or offset in seen or opposite in seen:
@@ -86,13 +86,13 @@ class AffinityConvention:
         return picked
 
 
-def _step(offset: Sequence[int]) -> Offset:
+def _step(offset: Sequence[int]) -> Offset3:
     if len(offset) != 3 or any(int(step) != step for step in offset):
         raise ValueError(f"offset {tuple(offset)} is not three whole numbers (z, y, x)")
     return int(offset[0]), int(offset[1]), int(offset[2])
 
 
-def _along_axes(z: int, y: int, x: int) -> tuple[Offset, ...]:
+def _along_axes(z: int, y: int, x: int) -> tuple[Offset3, ...]:
     return (-z, 0, 0), (0, -y, 0), (0, 0, -x)
 
 

@@ -14,12 +14,10 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Randomizable, RandomizableTransform
 from monai.utils import TransformBackends
 
+from scripts.ops.box import Size3, three_sizes
 from scripts.transforms.deferred import present_keys, shape_of
 
-Extent = tuple[int, int, int]
-"""(z, y, x) voxels."""
-
-CROP: Extent = (6, 96, 96)
+CROP: Size3 = (6, 96, 96)
 """The crop of the paper (Cheng et al. 2023)."""
 
 
@@ -58,12 +56,12 @@ class Augmentation(RandomizableTransform):
         self.check(array)
         if randomize:
             self.randomize(array.shape[1:])
-        changed = self.apply(array) if self._do_transform else self.rest(array)
+        changed = self.apply(array) if self._do_transform else self.identity(array)
         if changed is array:
             return volume
         return torch.from_numpy(np.ascontiguousarray(changed)) if isinstance(volume, torch.Tensor) else changed
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw how to act on an item of this extent."""
         raise NotImplementedError
 
@@ -71,7 +69,7 @@ class Augmentation(RandomizableTransform):
         """Act as drawn; the volume given stays as it is."""
         raise NotImplementedError
 
-    def rest(self, volume: np.ndarray) -> np.ndarray:
+    def identity(self, volume: np.ndarray) -> np.ndarray:
         """What is returned when it does not act."""
         return volume
 
@@ -101,38 +99,36 @@ class GeometricAugmentation(Augmentation):
 
     def __init__(self, prob: float, crop: Sequence[int]) -> None:
         super().__init__(prob)
-        if len(crop) != 3 or any(int(size) != size or size < 1 for size in crop):
-            raise ValueError(f"crop {tuple(crop)} must be three whole voxel counts of at least 1: z, y, x")
-        self.crop: Extent = (int(crop[0]), int(crop[1]), int(crop[2]))
+        self.crop = three_sizes(crop, "crop")
 
     @property
-    def margin(self) -> Extent:
+    def margin(self) -> Size3:
         """(z, y, x) voxels it needs on each side of its crop."""
         z, y, x = (
             -(-(before - after) // 2) for before, after in zip(self.extent_before(self.crop), self.crop, strict=True)
         )
         return z, y, x
 
-    def extent_before(self, extent: Extent) -> Extent:
+    def extent_before(self, extent: Size3) -> Size3:
         """(z, y, x) of the item from which `extent` is left."""
-        return self.needed(extent) if self.prob > 0 else extent
+        return self.input_extent(extent) if self.prob > 0 else extent
 
-    def extent_after(self, extent: Extent) -> Extent:
+    def extent_after(self, extent: Size3) -> Size3:
         """(z, y, x) that is left of an item, never less than the crop."""
         if self.prob == 0:
             return extent
-        z, y, x = (max(crop, size) for crop, size in zip(self.crop, self.left(extent), strict=True))
+        z, y, x = (max(crop, size) for crop, size in zip(self.crop, self.output_extent(extent), strict=True))
         return z, y, x
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """`extent_before` of one that acts."""
         raise NotImplementedError
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """`extent_after` of one that acts, were there no crop to leave."""
         raise NotImplementedError
 
-    def rest(self, volume: np.ndarray) -> np.ndarray:
+    def identity(self, volume: np.ndarray) -> np.ndarray:
         """The centre of the item."""
         return centre(volume, self.extent_after(extent_of(volume)))
 
@@ -201,22 +197,22 @@ class GeometricAugmentationd(Augmentationd):
     augmentation: GeometricAugmentation
 
     @property
-    def margin(self) -> Extent:
+    def margin(self) -> Size3:
         """(z, y, x) voxels it needs on each side of its crop."""
         return self.augmentation.margin
 
-    def extent_before(self, extent: Extent) -> Extent:
+    def extent_before(self, extent: Size3) -> Size3:
         """(z, y, x) of the item from which `extent` is left."""
         return self.augmentation.extent_before(extent)
 
 
-def centre(volume: np.ndarray, extent: Extent) -> np.ndarray:
+def centre(volume: np.ndarray, extent: Size3) -> np.ndarray:
     """View of the middle of (..., z, y, x); the odd voxel too many is at the end."""
     z, y, x = ((size - wanted) // 2 for size, wanted in zip(volume.shape[-3:], extent, strict=True))
     return volume[..., z : z + extent[0], y : y + extent[1], x : x + extent[2]]
 
 
-def extent_of(volume: np.ndarray) -> Extent:
+def extent_of(volume: np.ndarray) -> Size3:
     """(z, y, x) of (..., z, y, x)."""
     z, y, x = volume.shape[-3:]
     return z, y, x

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from scripts.transforms.augment.augmentation import Extent
+from scripts.ops.box import Size3
 
 Cuboid = tuple[slice, slice, slice]
 
 
-def draw_cuboid(stream: np.random.RandomState, extent: Extent, share: float) -> Cuboid:
+def draw_cuboid(stream: np.random.RandomState, extent: Size3, share: float) -> Cuboid:
     """Slices (z, y, x) of a cuboid with `share` of each side, rounded down, at least a voxel; each place as likely."""
     lengths = [max(1, int(share * size)) for size in extent]
     starts = [int(stream.randint(size - length + 1)) for size, length in zip(extent, lengths, strict=True)]

@@ -3,8 +3,9 @@
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.section_artifacts import coarsen
-from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
+from scripts.transforms.augment.augmentation import Augmentationd, GreyAugmentation
 from scripts.transforms.augment.cuboid import draw_cuboid
 
 
@@ -34,7 +35,7 @@ class RandCutBlur(GreyAugmentation):
         self.cuboid = (slice(0, 0), slice(0, 0), slice(0, 0))
         self.factor = 1.0
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the cuboid and the factor."""
         self.cuboid = draw_cuboid(self.R, extent, self.share)
         self.factor = float(self.R.uniform(self.low, self.high))

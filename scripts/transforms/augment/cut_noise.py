@@ -3,7 +3,8 @@
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
+from scripts.ops.box import Size3
+from scripts.transforms.augment.augmentation import Augmentationd, GreyAugmentation
 from scripts.transforms.augment.cuboid import draw_cuboid
 
 
@@ -31,7 +32,7 @@ class RandCutNoise(GreyAugmentation):
         self.cuboid = (slice(0, 0), slice(0, 0), slice(0, 0))
         self.noise = np.zeros((0, 0, 0), np.float32)
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the cuboid and its noise."""
         self.cuboid = draw_cuboid(self.R, extent, self.share)
         size = [part.stop - part.start for part in self.cuboid]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.displacement import smooth_displacement, typical_displacement
 from scripts.ops.warp import resample_in_plane
 from scripts.transforms.augment.augmentation import (
     CROP,
-    Extent,
     GeometricAugmentation,
     GeometricAugmentationd,
     extent_of,
@@ -44,7 +44,7 @@ class RandElasticInPlane(GeometricAugmentation):
         self.reach = math.ceil(SPREAD * typical_displacement(alpha, sigma))
         self.field = np.zeros((2, 1, 1), np.float32)
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the field (2, y, x), pixels along y and x, of what is left."""
         after = self.extent_after(extent)
         noise = self.R.random_sample((2, *after[1:]))
@@ -62,11 +62,11 @@ class RandElasticInPlane(GeometricAugmentation):
         x = self.field[1] + np.arange(starts[2], starts[2] + after[2], dtype=np.float32)
         return resample_in_plane(volume, y, x)
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """Larger by the reach on each side, in plane."""
         return extent[0], extent[1] + 2 * self.reach, extent[2] + 2 * self.reach
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """Smaller by the reach on each side, in plane."""
         return extent[0], extent[1] - 2 * self.reach, extent[2] - 2 * self.reach
 

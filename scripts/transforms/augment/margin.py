@@ -5,10 +5,10 @@ from typing import Any
 
 from monai.transforms import Compose
 
-from scripts.transforms.augment.augmentation import Extent
+from scripts.ops.box import Size3, three_sizes
 
 
-def augmentation_margin(augmentations: Sequence[Any] | Compose, crop: Sequence[int]) -> Extent:
+def augmentation_margin(augmentations: Sequence[Any] | Compose, crop: Sequence[int]) -> Size3:
     """(z, y, x) voxels to read on each side of a crop.
 
     Goes through the list from its end: each geometric augmentation says how large an item it needs to leave what the
@@ -21,11 +21,9 @@ def augmentation_margin(augmentations: Sequence[Any] | Compose, crop: Sequence[i
     Raises:
         ValueError: a crop that is not three voxel counts.
     """
-    if len(crop) != 3 or any(int(size) != size or size < 1 for size in crop):
-        raise ValueError(f"crop {tuple(crop)} must be three whole voxel counts of at least 1: z, y, x")
-    extent: Extent = (int(crop[0]), int(crop[1]), int(crop[2]))
+    extent = three_sizes(crop, "crop")
     for step in reversed(Compose(augmentations).flatten().transforms):
-        before: Callable[[Extent], Extent] | None = getattr(step, "extent_before", None)
+        before: Callable[[Size3], Size3] | None = getattr(step, "extent_before", None)
         extent = extent if before is None else before(extent)
     z, y, x = (-(-(size - wanted) // 2) for size, wanted in zip(extent, crop, strict=True))
     return z, y, x

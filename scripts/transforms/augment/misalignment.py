@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.warp import resample_in_plane
 from scripts.transforms.augment.augmentation import (
     CROP,
-    Extent,
     GeometricAugmentation,
     GeometricAugmentationd,
     centre,
@@ -55,7 +55,7 @@ class RandMisalignment(GeometricAugmentation):
         self.angle = 0.0
         self.shifts = ((0, 0), (0, 0))
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw which sections move, and the angle (radians) or the shifts (y, x) of those that stay and that move."""
         turned, alone = self.R.random_sample(2)
         self.angle, self.shifts, self.moved = 0.0, ((0, 0), (0, 0)), slice(0, 0)
@@ -90,11 +90,11 @@ class RandMisalignment(GeometricAugmentation):
         aligned[:, self.moved] = resample_in_plane(volume[:, self.moved], places_y, places_x)
         return aligned
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """Larger by the reach on each side, in plane."""
         return extent[0], extent[1] + 2 * self.reach, extent[2] + 2 * self.reach
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """Smaller by the reach on each side, in plane."""
         return extent[0], extent[1] - 2 * self.reach, extent[2] - 2 * self.reach
 
@@ -104,7 +104,7 @@ class RandMisalignment(GeometricAugmentation):
         turned = math.ceil(self.displacement / math.sqrt(2)) if self.rotation > 0 else 0
         return max(shifted, turned)
 
-    def _largest_angle(self, extent: Extent, after: Extent) -> float:
+    def _largest_angle(self, extent: Size3, after: Size3) -> float:
         """Radians that move the corners of what is left by `displacement`, if the item has room for them."""
         half_y, half_x = (after[1] - 1) / 2, (after[2] - 1) / 2
         radius = math.hypot(half_y, half_x)
@@ -134,7 +134,7 @@ class RandMisalignmentd(GeometricAugmentationd):
         super().__init__(RandMisalignment(prob, displacement, rotation, slip, crop), keys, allow_missing_keys)
 
 
-def _window(volume: np.ndarray, extent: Extent, shift: tuple[int, int]) -> np.ndarray:
+def _window(volume: np.ndarray, extent: Size3, shift: tuple[int, int]) -> np.ndarray:
     """View of the middle of (channels, z, y, x) in plane, moved by (y, x) pixels."""
     y, x = ((size - wanted) // 2 for size, wanted in zip(volume.shape[-2:], extent[1:], strict=True))
     y, x = y + shift[0], x + shift[1]

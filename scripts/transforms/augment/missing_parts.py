@@ -3,8 +3,9 @@
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.section_artifacts import band_mask
-from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
+from scripts.transforms.augment.augmentation import Augmentationd, GreyAugmentation
 
 
 class RandMissingParts(GreyAugmentation):
@@ -33,7 +34,7 @@ class RandMissingParts(GreyAugmentation):
         self.section_prob, self.half_width, self.gap = section_prob, half_width, int(gap)
         self.bands: dict[int, tuple[float, float, bool]] = {}
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the bands: section -> where the line begins and ends, as shares of the side, and its direction."""
         self.bands, section = {}, 0
         while section < extent[0]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.transforms.augment.augmentation import (
     CROP,
-    Extent,
     GeometricAugmentation,
     GeometricAugmentationd,
     centre,
@@ -36,7 +36,7 @@ class RandMissingSections(GeometricAugmentation):
         self.sections = int(sections)
         self.deleted: tuple[int, ...] = ()
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the sections to delete."""
         inner = extent[0] - 2
         fits = extent[0] - self.sections >= self.crop[0] and inner >= self.sections
@@ -47,11 +47,11 @@ class RandMissingSections(GeometricAugmentation):
         kept = np.delete(volume, self.deleted, axis=-3) if self.deleted else volume
         return centre(kept, self.extent_after(extent_of(volume)))
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """Thicker by the sections to delete, and by enough to have inner ones."""
         return max(extent[0], 2) + self.sections, extent[1], extent[2]
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """Thinner by the sections to delete."""
         thinner = extent[0] - self.sections
         return thinner if thinner >= self.crop[0] else extent[0], extent[1], extent[2]

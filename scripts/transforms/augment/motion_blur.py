@@ -3,8 +3,9 @@
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.section_artifacts import motion_blur
-from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
+from scripts.transforms.augment.augmentation import Augmentationd, GreyAugmentation
 
 
 class RandMotionBlur(GreyAugmentation):
@@ -32,7 +33,7 @@ class RandMotionBlur(GreyAugmentation):
         self.blurred: tuple[int, ...] = ()
         self.axis = -1
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the sections and the direction, -2 (y) or -1 (x)."""
         self.blurred = tuple(int(section) for section in self.R.permutation(extent[0])[: self.sections])
         self.axis = -1 - int(self.R.randint(2))

@@ -3,7 +3,8 @@
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.transforms.augment.augmentation import Augmentationd, Extent, GreyAugmentation
+from scripts.ops.box import Size3
+from scripts.transforms.augment.augmentation import Augmentationd, GreyAugmentation
 
 
 class RandGrey(GreyAugmentation):
@@ -41,7 +42,7 @@ class RandGrey(GreyAugmentation):
         self.contrast, self.brightness, self.gamma, self.per_section = contrast, brightness, gamma, per_section
         self.numbers = np.zeros((3, 1), np.float32)
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw contrast, brightness and gamma, (3, z) or (3, 1)."""
         count = extent[0] if self.R.random_sample() < self.per_section else 1
         largest = np.array([[self.contrast], [self.brightness], [self.gamma]])

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from monai.config import KeysCollection
 
+from scripts.ops.box import Size3
 from scripts.ops.warp import resample_in_plane
 from scripts.transforms.augment.augmentation import (
     CROP,
-    Extent,
     GeometricAugmentation,
     GeometricAugmentationd,
     extent_of,
@@ -52,7 +52,7 @@ class RandRescaleInPlane(GeometricAugmentation):
         self.low, self.high, self.keep_aspect = low, high, keep_aspect
         self.factors = (1.0, 1.0)
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the factors of y and x."""
         y, x = self.R.uniform(self.low, self.high, size=2)
         y, x = (y, y) if self.keep_aspect else (y, x)
@@ -72,12 +72,12 @@ class RandRescaleInPlane(GeometricAugmentation):
         )
         return resample_in_plane(volume, *np.meshgrid(y, x, indexing="ij"))
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """Larger by 1 / low in plane."""
         y, x = (math.ceil(size / self.low - ROUNDING) for size in extent[1:])
         return extent[0], y, x
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """Smaller by low in plane."""
         y, x = (math.floor(size * self.low + ROUNDING) for size in extent[1:])
         return extent[0], y, x

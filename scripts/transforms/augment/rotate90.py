@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from monai.config import KeysCollection
 
-from scripts.transforms.augment.augmentation import CROP, Extent, GeometricAugmentation, GeometricAugmentationd
+from scripts.ops.box import Size3
+from scripts.transforms.augment.augmentation import CROP, GeometricAugmentation, GeometricAugmentationd
 
 
 class RandRotate90InPlane(GeometricAugmentation):
@@ -22,7 +23,7 @@ class RandRotate90InPlane(GeometricAugmentation):
         super().__init__(prob, crop)
         self.turns = 0
 
-    def draw(self, extent: Extent) -> None:
+    def draw(self, extent: Size3) -> None:
         """Draw the number of quarter turns."""
         fits = extent[2] >= self.crop[1] and extent[1] >= self.crop[2]
         self.turns = int(self.R.randint(4)) if fits else 2 * int(self.R.randint(2))
@@ -31,11 +32,11 @@ class RandRotate90InPlane(GeometricAugmentation):
         """(channels, z, y, x), with y and x swapped after an odd number of turns."""
         return np.rot90(volume, self.turns, axes=(-2, -1)) if self.turns else volume
 
-    def needed(self, extent: Extent) -> Extent:
+    def input_extent(self, extent: Size3) -> Size3:
         """Square in plane."""
         return extent[0], max(extent[1:]), max(extent[1:])
 
-    def left(self, extent: Extent) -> Extent:
+    def output_extent(self, extent: Size3) -> Size3:
         """All of it."""
         return extent
 

@@ -79,7 +79,7 @@ def test_an_earlier_file_is_replaced_only_when_asked(tmp_path):
         ({"image": iter(())}, {}, "'image' has no slabs"),
         ({}, {}, "no datasets were given"),
         ({"image": iter([VOXELS])}, {"chunks": None}, "comes in slabs"),
-        ({"image": VOXELS}, {"chunks": (8, 0, 8)}, "not three positive numbers"),
+        ({"image": VOXELS}, {"chunks": (8, 0, 8)}, "not three whole numbers"),
         ({"image": VOXELS}, {"voxel_size_nm": (6, 6)}, "voxel size"),
     ],
 )

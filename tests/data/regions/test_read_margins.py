@@ -46,5 +46,5 @@ def test_no_more_than_a_small_share_of_the_labelled_sections_is_lost_to_the_marg
 def test_a_crop_that_does_not_fit_and_a_negative_margin_are_errors():
     with pytest.raises(ValueError, match="6 voxels along z, the box has 5"):
         read_size([region("0:5,:,:")], CROP, (0, 0, 0))
-    with pytest.raises(ValueError, match=r"margin \(0, -1, 0\) is not three voxel counts"):
+    with pytest.raises(ValueError, match=r"margin \(0, -1, 0\) is not three whole numbers of at least 0"):
         read_size([region("0:80,:,:")], CROP, (0, -1, 0))

@@ -272,8 +272,8 @@ def test_a_rule_that_turns_down_nothing_is_an_error():
         ),
         ([region(weight=1), region()], {}, "1 of 2 regions have a weight"),
         ([region(label=RecordingVolume(noise())), region()], {}, "recorded.npy has no labels, other regions have"),
-        ([region()], {"size": (2, 4)}, r"crop size \(2, 4\) must be three"),
-        ([region()], {"size": (2, 0, 4)}, r"crop size \(2, 0, 4\) must be three"),
+        ([region()], {"size": (2, 4)}, r"crop size \(2, 4\) is not three whole numbers"),
+        ([region()], {"size": (2, 0, 4)}, r"crop size \(2, 0, 4\) is not three whole numbers"),
         ([region()], {"seed": -1}, "seed -1 is outside"),
     ],
 )
