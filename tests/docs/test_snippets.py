@@ -49,7 +49,12 @@ def test_the_python_of_the_readme_predicts_decodes_and_scores(tmp_path):
         assert shown in block
         block = block.replace(shown, here)
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", block], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900
+        [sys.executable, "-W", "ignore", "-c", block],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
     )
     assert ended.returncode == 0, ended.stderr
     assert 0 <= float(ended.stdout.splitlines()[-1]) < 0.5
