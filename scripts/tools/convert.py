@@ -1,4 +1,4 @@
-"""`python -m scripts convert SOURCE TARGET`: write a volume in a format that a viewer opens."""
+"""`python -m scripts convert SOURCE OUT`: write a volume in a format that a viewer opens."""
 
 import sys
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from scripts.tools.inspect import looks_like_labels
 
 def convert(
     source: str,
-    target: str,
+    out: str,
     *,
     box: str | None = None,
     labels: bool | None = None,
@@ -30,7 +30,7 @@ def convert(
 ) -> str:
     """Write a volume in a format that Neuroglancer, napari, webKnossos or Fiji open, block by block.
 
-    The target's name chooses the format: image.zarr is OME-Zarr with coarser levels; image.zarr:labels/NAME adds labels
+    The name of OUT chooses the format: image.zarr is OME-Zarr with coarser levels; image.zarr:labels/NAME adds labels
     to it; precomputed://FOLDER is a Neuroglancer volume, labels as 64-bit compressed segmentation with their
     properties (extra `cloud`); file.h5:DATASET and stack.tif are for boxes. Coarser levels take the mean of grey values
     and the most frequent label.
@@ -38,7 +38,7 @@ def convert(
 
     Args:
         source: any volume that is read: a file, a folder or an address.
-        target: where to write.
+        out: where to write, replaced only with --overwrite.
         box: the part to write, z0:z1,y0:y1,x0:x1; it keeps its position.
         labels: whether the voxels are ids; told by the type of the voxels and the name of the dataset if not given.
         scale: level of the source, 0 the finest.
@@ -50,10 +50,10 @@ def convert(
         ids: segments to draw, with commas; all of at least `smallest` voxels if not given.
         smallest: voxels of the smallest segment to draw.
         resume: continue a conversion that was stopped; TIFF and HDF5 are written anew.
-        overwrite: replace a target that is there.
+        overwrite: replace what is there.
     """
     size = None if voxel_size_nm is None else tuple(voxel_size_nm)
-    kind = parse_target(str(target)).kind
+    kind = parse_target(str(out)).kind
     with open_volume(str(source), scale=scale, voxel_size_nm=size) as volume:
         are_labels = looks_like_labels(volume) if labels is None else bool(labels)
         drawing = meshes or skeletons or prediction is not None
@@ -80,9 +80,9 @@ def convert(
 
         with tqdm(total=voxels_of_levels(part), unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
             options = Options(are_labels, str(version), plan, bool(resume), bool(overwrite), bar.update)
-            notes = write_volume(part, str(target), options, finish)
+            notes = write_volume(part, str(out), options, finish)
     shape = " x ".join(map(str, part.shape))
-    return "\n".join([f"{target}: {shape} voxels (z, y, x), {part.dtype}", *notes])
+    return "\n".join([f"{out}: {shape} voxels (z, y, x), {part.dtype}", *notes])
 
 
 def _words(box: object) -> str | None:

@@ -11,8 +11,10 @@ import numpy as np
 from scripts.data.files.predictions import read_prediction
 from scripts.data.files.writing import write_hdf5
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
+from scripts.ops.decoding.edits import apply_edits
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
 from scripts.tools.decoder_metadata import decoder_metadata
+from scripts.tools.edits_file import decode_hash, read_edits
 
 
 def decode(
@@ -23,6 +25,7 @@ def decode(
     box: str | None = None,
     smallest: int = 0,
     holes: bool = False,
+    edits: str | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> str:
@@ -48,6 +51,7 @@ def decode(
         box: the part to decode, z0:z1,y0:y1,x0:x1; its start is kept as the attribute `offset`.
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
         holes: fill holes that one object encloses.
+        edits: a JSON file of merges and splits to make in the end, see docs/correcting.md; affinities only.
         overwrite: replace a file that is there.
         settings: of the decoder.
 
@@ -73,8 +77,17 @@ def decode(
     else:
         found = [("labels", decode_(prediction))]
     datasets = {name: _cleaned(labels, smallest, holes) for name, labels in found}
+    chosen = {**settings, "smallest": smallest, "holes": holes}
+    made_by = decode_hash(decoder, chosen, str(part))
+    if edits is not None:
+        if len(datasets) > 1 or prediction.shape[0] < 3:
+            raise ValueError("--edits needs one threshold and affinities along z, y and x")
+        listed = read_edits(edits, made_by, part.start)
+        datasets = {name: apply_edits(labels, prediction[:3], listed) for name, labels in datasets.items()}
+        made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
     seconds = time.perf_counter() - begin
     about = {
+        "decode": made_by,
         "decoder": decoder,
         "settings": json.dumps(settings, sort_keys=True),
         "prediction": str(pred),

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 
 from scripts.data.files.writing import replacing
@@ -14,6 +15,7 @@ from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
 from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
+from scripts.tools.edits_file import edits_of_state
 from scripts.tools.viewer_sources import offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
 from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
@@ -35,6 +37,7 @@ def view(
     state: str | None = None,
     url: str = "http://127.0.0.1:9000",
     root: str = ".",
+    edits: str | None = None,
     overwrite: bool = False,
 ) -> str | None:
     """Show a volume, a prediction, instances, truth and the worst errors in the browser, in sections, until Ctrl-C.
@@ -58,10 +61,14 @@ def view(
         state: write the state to this JSON file and do not open the viewer.
         url: with --state, the address at which `root` is served.
         root: with --state, the folder that is served.
-        overwrite: replace a state that is there.
+        edits: write what the user merged and split to this JSON file at Ctrl-C, for `decode --edits`: segments joined
+            by the viewer's merge tool, and lines from point to point in the layers merges and splits.
+        overwrite: replace files that are there.
     """
     paths = {"image": image, "prediction": prediction, "instances": instances, "truth": truth}
     named = {name: str(path) for name, path in paths.items() if path is not None}
+    if edits is not None and Path(str(edits)).exists() and not overwrite:
+        raise FileExistsError(f"'{edits}' exists; give another --edits, or --overwrite")
     with ExitStack() as opened:
         shown = prepare_view(opened, named, scores, int(worst), voxel_size_nm)
         if state is not None:
@@ -71,8 +78,16 @@ def view(
             return _write(Path(str(state)), shown.state, str(root), str(url), bool(overwrite))
         viewer = open_viewer(shown.state, shown.data, str(bind), int(port))
         print(f"{shown.errors} errors marked\nopen {viewer} in a browser; Ctrl-C ends", flush=True)
-        while True:
-            time.sleep(3600)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            if edits is None:
+                raise
+            made = edits_of_state(viewer.state.to_json(), _decode_of(named.get("instances")))
+            with replacing(str(edits), bool(overwrite)) as partial:
+                partial.write_text(json.dumps(made, indent=1))
+            return f"{edits}: {len(made['edits'])} edits"
 
 
 class Shown(NamedTuple):
@@ -152,6 +167,15 @@ def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[
             {key: [asdict(one) for one in getattr(counted, key)] for key in ("worst_merges", "worst_splits")}
         )
     return locate_errors(listed[:worst], truth, found)
+
+
+def _decode_of(instances: str | None) -> str | None:
+    """The hash of the decode that wrote an HDF5 file of instances."""
+    file = (instances or "").partition(":")[0]
+    if not file.endswith((".h5", ".hdf5")):
+        return None
+    with h5py.File(file, "r") as opened:
+        return str(opened.attrs["decode"]) if "decode" in opened.attrs else None
 
 
 def _write(path: Path, described: dict[str, Any], root: str, url: str, overwrite: bool) -> str:

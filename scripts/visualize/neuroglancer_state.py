@@ -79,6 +79,8 @@ def viewer_state(
         if any(layer.name == "instances" for layer in layers):
             annotations |= {"linkedSegmentationLayer": {"segments": "instances"}, "filterBySegmentation": []}
         described.append(annotations)
+    if any(layer.kind == "segmentation" for layer in layers):
+        described += [_edit_layer("merges", "#00ff88", voxel_size_nm), _edit_layer("splits", "#ff4444", voxel_size_nm)]
     state: dict[str, Any] = {
         "dimensions": _dimensions(voxel_size_nm),
         "position": points[0]["point"] if points else _xyz(centre),
@@ -101,6 +103,18 @@ def _layer(layer: LayerSource) -> dict[str, Any]:
     else:
         found["shader"] = GREY
     return found if layer.visible else {**found, "visible": False}
+
+
+def _edit_layer(name: str, colour: str, voxel_size_nm: Sequence[float]) -> dict[str, Any]:
+    """A layer in which the user draws lines from point to point: what to join, what to take apart."""
+    return {
+        "type": "annotation",
+        "name": name,
+        "source": {"url": "local://annotations", "transform": {"outputDimensions": _dimensions(voxel_size_nm)}},
+        "tool": "annotateLine",
+        "annotationColor": colour,
+        "annotations": [],
+    }
 
 
 def _dimensions(voxel_size_nm: Sequence[float]) -> dict[str, list[Any]]:

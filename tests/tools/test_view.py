@@ -60,7 +60,7 @@ def test_a_state_has_the_layers_by_address_and_the_worst_error_in_the_middle(fil
     main(command)
     assert "load it in Neuroglancer" in capsys.readouterr().out
     state = json.loads((files / "s.json").read_text())
-    assert [(layer["name"], layer["type"], layer["source"]) for layer in state["layers"]] == [
+    assert [(layer["name"], layer["type"], layer["source"]) for layer in state["layers"][:3]] == [
         ("image", "image", "zarr3://http://127.0.0.1:9000/v.zarr"),
         ("instances", "segmentation", "precomputed://http://127.0.0.1:9000/cells"),
         ("truth", "segmentation", "zarr3://http://127.0.0.1:9000/v.zarr/labels/truth"),
@@ -72,8 +72,10 @@ def test_errors_of_instances_of_a_box_are_annotations_at_their_place(files):
     paths = {"image": "v.h5:raw", "instances": "seg.h5", "truth": "v.h5:labels", "prediction": "maps.h5"}
     with ExitStack() as opened:
         state, data, count = prepare_view(opened, {name: f"{files}/{path}" for name, path in paths.items()})
-    assert [layer["name"] for layer in state["layers"]] == ["image", "prediction", "instances", "truth", "errors"]
-    (point,) = state["layers"][-1]["annotations"]
+    assert [layer["name"] for layer in state["layers"]] == [
+        *("image", "prediction", "instances", "truth", "errors", "merges", "splits")
+    ]
+    (point,) = state["layers"][4]["annotations"]
     assert point["description"].startswith("1. id 7 merges truth 8 and 3: ")
     x, y, z = point["point"]
     assert x in (39.5, 40.5)

@@ -1,0 +1,55 @@
+"""`python -m scripts export_labels`: corrected instances of a box as labels to train on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from scripts.data.files.writing import write_hdf5
+from scripts.data.volumes import open_volume
+from scripts.ops.box import Box
+from scripts.tools.viewer_sources import offset_of
+
+SECTIONS = 8
+
+
+def export_labels(instances: str, image: str, *, out: str, box: str | None = None, overwrite: bool = False) -> str:
+    """Write instances of a box as labels of an image, -1, unlabelled, in the rest: ready for --labels of a training.
+
+    Example: python -m scripts export_labels corrected.h5:labels image.h5:raw --out labels.h5 --box 80:90,0:256,0:256
+
+    Args:
+        instances: as `decode` writes them; those of a box are put at its place.
+        image: the volume that the labels belong to.
+        out: the HDF5 file to write, dataset `labels`.
+        box: the part of the image to take, z0:z1,y0:y1,x0:x1; all that the instances cover if not given.
+        overwrite: replace a file that is there.
+    """
+    if Path(str(out)).suffix not in (".h5", ".hdf5"):
+        raise ValueError(f"--out '{out}' does not end in .h5 or .hdf5; labels are written as HDF5")
+    with open_volume(str(image)) as grey, open_volume(str(instances)) as found:
+        low = offset_of(found, grey.voxel_size_nm or (1.0, 1.0, 1.0))
+        high = [at + extent for at, extent in zip(low, found.shape, strict=True)]
+        covered = Box.parse(",".join(f"{a}:{b}" for a, b in zip(low, high, strict=True)), grey.shape)
+        words = ",".join(map(str, box)) if isinstance(box, tuple | list) else box
+        wanted = covered if words is None else Box.parse(words, grey.shape)
+        if not covered.contains(wanted):
+            raise ValueError(f"--box {wanted} reaches out of {covered}, which the instances cover")
+        largest = 0
+
+        def slabs() -> Iterator[np.ndarray]:
+            nonlocal largest
+            for z in range(0, grey.shape[0], SECTIONS):
+                slab = np.full((min(SECTIONS, grey.shape[0] - z), *grey.shape[1:]), -1, np.int32)
+                part = wanted.overlap(Box((z, 0, 0), (z + len(slab), *grey.shape[1:])))
+                if part is not None:
+                    inside = tuple(slice(a - at, b - at) for a, b, at in zip(part.start, part.stop, low, strict=True))
+                    ids = found[inside]
+                    largest = max(largest, int(ids.max()))
+                    if largest > np.iinfo(np.int32).max:
+                        raise ValueError(f"id {largest} is above 2^31 - 1; number the instances from 1 on")
+                    slab[(slice(part.start[0] - z, part.stop[0] - z), *part.slices[1:])] = ids
+                yield slab
+
+        write_hdf5(str(out), {"labels": slabs()}, grey.voxel_size_nm, overwrite=overwrite)
+    return f"{out}:labels: ids up to {largest} in box {wanted}, -1 (unlabelled) elsewhere"
