@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scripts.data.files.writing import replacing
 from scripts.ops.box import Size3
+from scripts.ops.limits import Limits
 
 VOLUME = (12, 256, 256)
 """Voxels (z, y, x) of the synthetic volume; below 16 sections it has no defects of its own."""
@@ -23,7 +24,9 @@ DRAWS = {"rescale": (8, 2), "misalignment_shift": (11,), "misalignment_rotation"
 """Which draws are shown, counted from the seed, where the first says too little."""
 
 
-def augmentations(out: str = "docs/augmentations", seed: int = 0, overwrite: bool = False) -> str:
+def augmentations(
+    out: str = "docs/augmentations", seed: Annotated[int, Limits(0, 2**31)] = 0, overwrite: bool = False
+) -> str:
     """Draw each augmentation at its full strength of defaults: six sections of a crop before it, and after it.
 
     What moves labels too is drawn with their outlines.
@@ -38,17 +41,14 @@ def augmentations(out: str = "docs/augmentations", seed: int = 0, overwrite: boo
         The files and their sizes.
 
     Raises:
-        ValueError: a seed that is not a whole number from 0 up.
         FileExistsError: a picture exists and overwrite is not given.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"--seed {seed} is not a whole number from 0 up")
     from scripts.data.synthetic import synthesize_volume
     from scripts.transforms.augment import augmentation_margin
     from scripts.transforms.grey import ScaleGreyd
 
     chains = _chains()
-    paths = {name: Path(str(out)) / f"{name}.png" for name in chains}
+    paths = {name: Path(out) / f"{name}.png" for name in chains}
     for path in paths.values():
         if path.exists() and not overwrite:
             raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")

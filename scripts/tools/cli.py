@@ -1,19 +1,18 @@
 """The command line: a table of verbs, each loaded only when it is called."""
 
 import difflib
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-import fire
-
-from scripts.tools.argument_errors import argument_error, help_text
+from scripts.tools.arguments import help_text, parse_arguments
 
 VERBS = {
     "inspect": (
         "scripts.tools.inspect:inspect",
-        "look at a volume: shape, voxel size, section statistics, contact sheet",
+        "describe a volume: shape, voxel size, section statistics, contact sheet",
     ),
     "synthesize": ("scripts.tools.synthesize:synthesize", "make a synthetic EM volume with instance labels"),
     "augmentations": ("scripts.tools.augmentations:augmentations", "draw what each augmentation does to a crop"),
@@ -25,17 +24,17 @@ VERBS = {
     "export_labels": ("scripts.tools.export_labels:export_labels", "write corrected instances as labels to train on"),
     "convert": ("scripts.tools.convert:convert", "write a volume in a format that a viewer opens"),
     "view": ("scripts.tools.view:view", "show image, prediction, instances and the worst errors in the browser"),
-    "serve": ("scripts.tools.serve:serve", "give the files of a folder to a viewer in a browser"),
+    "serve": ("scripts.tools.serve:serve", "serve the files of a folder to a viewer in a browser"),
     "package": ("scripts.tools.package:package", "make a folder and a zip of a bundle, for the model zoo"),
-    "doctor": ("scripts.tools.doctor:doctor", "look whether everything is here that the project needs, and works"),
+    "doctor": ("scripts.tools.doctor:doctor", "check that everything the project needs is installed and works"),
 }
 """Verb -> (module:function, one line for the list)."""
-READER_LEFT = 141
-"""Exit code where the reader of our output has gone, as the shell has it: 128 + SIGPIPE."""
+OUTPUT_CLOSED = 141
+"""Exit code where the program that reads our output has ended, as in a shell: 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb. Errors the user can mend are one line and exit code 2; `--debug` shows the trace."""
+    """Run one verb. Errors that the user can fix are one line and exit code 2; `--debug` shows the trace."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -52,18 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if {"--help", "-h"} & set(words[1:]):
             print(help_text(verb, function))
             return
-        wrong = argument_error(verb, function, words[1:])
-        if wrong is not None:
-            _stop(wrong)
-        fire.Fire(function, command=words[1:], name=f"python -m scripts {verb}")
+        more, given = parse_arguments(verb, function, words[1:])
+        result = function(*more, **given)
+        if result is not None:
+            print(result)
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads our output, such as `head`, has seen enough
+    except BrokenPipeError:  # a program that reads our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(READER_LEFT) from None
-    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise SystemExit(OUTPUT_CLOSED) from None
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if debug:
             raise
-        _stop(str(error))
+        _stop(_message(error))
     except KeyboardInterrupt:
         if debug:
             raise
@@ -83,6 +82,17 @@ def _load(verb: str) -> Callable[..., object]:
     module, function = VERBS[verb][0].split(":")
     loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
     return loaded
+
+
+def _message(error: Exception) -> str:
+    """The error's own message; for one of the system, what failed, where, and the remedy."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error or 'no size given'}); read a smaller --box"
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    place = f"'{error.filename}': " if error.filename else ""
+    remedy = "; make space, or write elsewhere" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{place}{error.strerror}{'' if remedy and 'make space' in str(error) else remedy}"
 
 
 def _stop(message: str) -> None:

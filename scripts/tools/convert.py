@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated, Literal
 
 from scripts.data.export.write import Options, parse_target, voxels_of_levels, write_volume
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
+from scripts.ops.limits import Count, Limits, Size
+from scripts.tools.argument_types import BoxText, VoxelSize
 from scripts.tools.inspect import looks_like_labels
 
 
@@ -15,16 +18,16 @@ def convert(
     source: str,
     out: str,
     *,
-    box: str | None = None,
+    box: BoxText | None = None,
     labels: bool | None = None,
-    scale: int = 0,
-    voxel_size_nm: Sequence[float] | None = None,
-    version: str = "0.5",
+    scale: Annotated[int, Limits(0, 99)] = 0,
+    voxel_size_nm: VoxelSize | None = None,
+    version: Literal["0.5", "0.4"] = "0.5",
     prediction: str | None = None,
     meshes: bool = False,
     skeletons: bool = False,
-    ids: int | Sequence[int] | None = None,
-    smallest: int = 10000,
+    ids: Sequence[Size] | None = None,
+    smallest: Count = 10000,
     resume: bool = False,
     overwrite: bool = False,
 ) -> str:
@@ -40,9 +43,9 @@ def convert(
         source: any volume that is read: a file, a folder or an address.
         out: where to write, replaced only with --overwrite.
         box: the part to write, z0:z1,y0:y1,x0:x1; it keeps its position.
-        labels: whether the voxels are ids; told by the type of the voxels and the name of the dataset if not given.
+        labels: whether the voxels are ids; by the type of the voxels and the name of the dataset if not given.
         scale: level of the source, 0 the finest.
-        voxel_size_nm: z,y,x, where the source does not say it.
+        voxel_size_nm: z,y,x, where the source does not state it.
         version: of OME-Zarr, 0.5 or 0.4.
         prediction: affinities of the labels (3, z, y, x), for the mean at the border of each segment.
         meshes: write the surfaces of segments; precomputed only.
@@ -52,23 +55,21 @@ def convert(
         resume: continue a conversion that was stopped; TIFF and HDF5 are written anew.
         overwrite: replace what is there.
     """
-    size = None if voxel_size_nm is None else tuple(voxel_size_nm)
-    kind = parse_target(str(out)).kind
-    with open_volume(str(source), scale=scale, voxel_size_nm=size) as volume:
-        are_labels = looks_like_labels(volume) if labels is None else bool(labels)
+    kind = parse_target(out).kind
+    with open_volume(source, scale=scale, voxel_size_nm=voxel_size_nm) as volume:
+        are_labels = looks_like_labels(volume) if labels is None else labels
         drawing = meshes or skeletons or prediction is not None
         if drawing and not (kind == "precomputed" and are_labels):
             raise ValueError(
                 "--meshes, --skeletons and --prediction are for labels that go to precomputed://FOLDER; change the "
                 "target, or give --labels"
             )
-        part = VolumePart(volume, Box.parse(_words(box), volume.shape))
+        part = VolumePart(volume, Box.parse(box, volume.shape))
         finish = None
         if kind == "precomputed" and are_labels:
             from scripts.data.export.segment_files import Drawn, write_segment_files
 
-            wanted = (ids,) if isinstance(ids, int) else ids
-            drawn = Drawn(bool(meshes), bool(skeletons), wanted, int(smallest), prediction, part.box)
+            drawn = Drawn(meshes, skeletons, ids, smallest, prediction, part.box)
             finish = partial(write_segment_files, drawn=drawn)
         plan = {
             "source": volume.path,
@@ -79,11 +80,7 @@ def convert(
         from tqdm import tqdm
 
         with tqdm(total=voxels_of_levels(part), unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
-            options = Options(are_labels, str(version), plan, bool(resume), bool(overwrite), bar.update)
-            notes = write_volume(part, str(out), options, finish)
+            options = Options(are_labels, version, plan, resume, overwrite, bar.update)
+            notes = write_volume(part, out, options, finish)
     shape = " x ".join(map(str, part.shape))
     return "\n".join([f"{out}: {shape} voxels (z, y, x), {part.dtype}", *notes])
-
-
-def _words(box: object) -> str | None:
-    return None if box is None else ",".join(map(str, box)) if isinstance(box, tuple | list) else str(box)

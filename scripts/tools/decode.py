@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -13,21 +13,24 @@ from scripts.data.files.writing import write_hdf5
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
 from scripts.ops.decoding.edits import apply_edits
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
+from scripts.ops.limits import Count
+from scripts.tools.argument_types import BoxText, ending
 from scripts.tools.decoder_metadata import decoder_metadata
+from scripts.tools.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.edits_file import decode_hash, read_edits
 
 
 def decode(
     pred: str,
-    decoder: str | None = None,
+    decoder: DecoderName | None = None,
     *,
-    out: str,
-    box: str | None = None,
-    smallest: int = 0,
+    out: Annotated[str, ending(".h5", ".hdf5")],
+    box: BoxText | None = None,
+    smallest: Count = 0,
     holes: bool = False,
     edits: str | None = None,
     overwrite: bool = False,
-    **settings: Any,
+    **settings: Annotated[Any, DecoderOptions(several=("threshold",))],
 ) -> str:
     """Turn affinities or probabilities into instances.
 
@@ -116,9 +119,7 @@ def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _checked_out(out: str, overwrite: bool) -> Path:
-    path = Path(str(out))
-    if path.suffix not in (".h5", ".hdf5"):
-        raise ValueError(f"--out '{path}' does not end in .h5 or .hdf5; instances are written as HDF5")
+    path = Path(out)
     if path.exists() and not overwrite:
         raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
     return path
@@ -140,9 +141,6 @@ def _made(name: str, settings: dict[str, Any]) -> Any:
     single = {
         key: value for key, value in settings.items() if not (key == "threshold" and isinstance(value, tuple | list))
     }
-    for key, value in single.items():
-        if isinstance(value, str) and key != "offsets":
-            raise ValueError(f"--{key} '{value}' is not a number")
     return decoder(name, single)
 
 

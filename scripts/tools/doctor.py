@@ -56,7 +56,7 @@ def doctor(out: str = "runs", quick: bool = False) -> None:
         quick: leave the self-test out.
     """
     broken = 0
-    for finding in findings(Path(str(out)), quick):
+    for finding in findings(Path(out), quick):
         print(finding, flush=True)
         broken += finding.verdict == "broken"
     if broken:

@@ -1,19 +1,27 @@
 """`python -m scripts export_labels`: corrected instances of a box as labels to train on."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
+from scripts.tools.argument_types import BoxText, ending
 from scripts.tools.viewer_sources import offset_of
 
 SECTIONS = 8
 
 
-def export_labels(instances: str, image: str, *, out: str, box: str | None = None, overwrite: bool = False) -> str:
+def export_labels(
+    instances: str,
+    image: str,
+    *,
+    out: Annotated[str, ending(".h5", ".hdf5")],
+    box: BoxText | None = None,
+    overwrite: bool = False,
+) -> str:
     """Write instances of a box as labels of an image, -1, unlabelled, in the rest: ready for --labels of a training.
 
     Example: python -m scripts export_labels corrected.h5:labels image.h5:raw --out labels.h5 --box 80:90,0:256,0:256
@@ -25,14 +33,11 @@ def export_labels(instances: str, image: str, *, out: str, box: str | None = Non
         box: the part of the image to take, z0:z1,y0:y1,x0:x1; all that the instances cover if not given.
         overwrite: replace a file that is there.
     """
-    if Path(str(out)).suffix not in (".h5", ".hdf5"):
-        raise ValueError(f"--out '{out}' does not end in .h5 or .hdf5; labels are written as HDF5")
-    with open_volume(str(image)) as grey, open_volume(str(instances)) as found:
+    with open_volume(image) as grey, open_volume(instances) as found:
         low = offset_of(found, grey.voxel_size_nm or (1.0, 1.0, 1.0))
         high = [at + extent for at, extent in zip(low, found.shape, strict=True)]
         covered = Box.parse(",".join(f"{a}:{b}" for a, b in zip(low, high, strict=True)), grey.shape)
-        words = ",".join(map(str, box)) if isinstance(box, tuple | list) else box
-        wanted = covered if words is None else Box.parse(words, grey.shape)
+        wanted = covered if box is None else Box.parse(box, grey.shape)
         if not covered.contains(wanted):
             raise ValueError(f"--box {wanted} reaches out of {covered}, which the instances cover")
         largest = 0

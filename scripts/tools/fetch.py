@@ -29,7 +29,7 @@ def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
     Returns:
         What is there now, one line a dataset.
     """
-    manifest = load_manifest(str(name), None if out is None else str(out))
+    manifest = load_manifest(name, out)
     if not manifest.files:
         made = "; it is made with: python -m scripts synthesize" if manifest.name == "synthetic" else ""
         raise ValueError(f"{manifest.path.name} names no files to fetch{made}")

@@ -10,6 +10,7 @@ from scripts.data.datasets.dataset_statistics import GreySurvey, LabelSurvey, su
 from scripts.data.volumes import Volume, open_volume
 from scripts.ops.box import Box
 from scripts.ops.section_quality.findings import Finding
+from scripts.tools.argument_types import BoxText
 from scripts.tools.contact_sheet import Thumbnails, write_contact_sheet
 
 COLUMNS = (
@@ -28,7 +29,7 @@ LABEL_NAMES = re.compile(r"label|seg|ids|mask|annot|instance|supervox", re.IGNOR
 def inspect(
     path: str,
     out: str | None = None,
-    box: str | None = None,
+    box: BoxText | None = None,
     labels: bool | None = None,
     sections: bool = False,
     overwrite: bool = False,
@@ -42,14 +43,14 @@ def inspect(
     Args:
         path: a volume, such as volume.h5:raw, volume.zarr, a folder of sections, stack.tif, volume.nii.gz, volume.npy.
         out: the contact sheet; NAME_contact.png in the working directory if not given.
-        box: z0:z1,y0:y1,x0:x1 in voxels, to look at a part.
-        labels: whether these are labels; told by the type of the voxels and the name of the dataset if not given.
+        box: the part to inspect, z0:z1,y0:y1,x0:x1 in voxels.
+        labels: whether these are labels; by the type of the voxels and the name of the dataset if not given.
         sections: print the row of every section.
         overwrite: replace an earlier contact sheet.
     """
-    with open_volume(str(path)) as volume:
-        part = Box.parse(_words(box), volume.shape)
-        sheet = Path(str(out)) if out is not None else Path(f"{_stem(volume.path)}_contact.png")
+    with open_volume(path) as volume:
+        part = Box.parse(box, volume.shape)
+        sheet = Path(out) if out is not None else Path(f"{_stem(volume.path)}_contact.png")
         if sheet.exists() and not overwrite:
             raise FileExistsError(f"'{sheet}' exists; give the contact sheet another name (--out) or --overwrite")
         are_labels = looks_like_labels(volume) if labels is None else labels
@@ -148,11 +149,6 @@ def _stem(path: str) -> str:
     file, _, dataset = path.rpartition(":") if ":" in Path(path).name else (path, "", "")
     stem = Path(file).name.split(".")[0] or "volume"
     return f"{stem}_{dataset.replace('/', '_')}" if dataset else stem
-
-
-def _words(box: object) -> str | None:
-    """The command line may have read `0,1,2` as a tuple of numbers; give back what was typed."""
-    return None if box is None else ",".join(map(str, box)) if isinstance(box, tuple | list) else str(box)
 
 
 def _times(sizes: Sequence[float], form: str = "g") -> str:

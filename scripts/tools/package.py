@@ -48,9 +48,9 @@ def package(
         ValueError: no such bundle or weights, weights of another network, a rule of the zoo that is broken.
         FileExistsError: a package is there and overwrite is not given.
     """
-    source = _bundle(str(bundle))
+    source = _bundle(bundle)
     version = read_json(source / "configs" / "metadata.json")["version"]
-    place = Path(str(out))
+    place = Path(out)
     targets = {
         "folder": place / source.name,
         "zip": place / f"{source.name}_v{version}.zip",
@@ -61,7 +61,7 @@ def package(
         if path.exists() and not overwrite:
             raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
     own = source / "models" / "model.pt"
-    file = Path(str(weights)) if weights is not None else own if own.is_file() else None
+    file = Path(weights) if weights is not None else own if own.is_file() else None
     if file is None and (half or torchscript):
         raise ValueError("--half and --torchscript are about weights, and there are none; give --weights")
     if torchscript and weights_url is not None:

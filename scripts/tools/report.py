@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
 from scripts.data.files.writing import replacing
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.metrics.score_report import check_free
+from scripts.tools.argument_types import ending
 from scripts.tools.reporting.commands import known_bundles
 from scripts.tools.reporting.evaluated import Evaluation, viewers
 from scripts.tools.reporting.markup import picture_file
@@ -19,7 +21,12 @@ BUDGET = 4_500_000
 """Characters that pictures of segmentations may take; sections are thinned and shrunk until they fit."""
 
 
-def report(*runs: str, out: str, title: str = "Pre-training and segmentation", overwrite: bool = False) -> str:
+def report(
+    *runs: str,
+    out: Annotated[str, ending(".html")],
+    title: str = "Pre-training and segmentation",
+    overwrite: bool = False,
+) -> str:
     """Show runs on one page: volume, curves, reconstructions, instances and their errors, scores, commands.
 
     Example: python -m scripts report runs/pretrain runs/pretrained_0 runs/scratch_0 --out report.html
@@ -33,15 +40,13 @@ def report(*runs: str, out: str, title: str = "Pre-training and segmentation", o
         title: of the page.
         overwrite: replace a file that is there.
     """
-    target = Path(str(out))
-    if target.suffix != ".html":
-        raise ValueError(f"--out {out} does not end in .html")
+    target = Path(out)
     if not runs:
         raise ValueError(
             "no run is named; give the folders of training runs: report runs/one runs/two --out report.html"
         )
     check_free(target, overwrite)
-    found = [read_run(str(run)) for run in runs]
+    found = [read_run(run) for run in runs]
     with ExitStack() as open_files:
         evaluations = []
         for run, label in zip(found, labels_of(found), strict=True):

@@ -5,20 +5,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from scripts import __version__
 from scripts.data import Volume, open_volume
 from scripts.data.files.swc import read_swc
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
 from scripts.ops.box import Box
+from scripts.ops.limits import Count, Limits
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.contingency_blocks import table_of_volumes
 from scripts.ops.scoring.expected_run_length import expected_run_length, node_segments
 from scripts.ops.scoring.object_errors import ObjectErrors, object_errors
-from scripts.ops.scoring.scores import DEFINITIONS, Score, all_scores
+from scripts.ops.scoring.scores import DEFINITIONS, ZERO, Score, all_scores
 from scripts.ops.scoring.skeletonize import skeletons_from_labels
 from scripts.ops.scoring.skeletons import Skeleton
+from scripts.tools.argument_types import BoxText, Nanometres, OneOf, VoxelSize, Workers, ending
 
 _LARGE = 2**27  # voxels from which a progress bar is shown
 
@@ -27,19 +29,19 @@ def score(
     pred: str,
     gt: str,
     *,
-    box: str | None = None,
+    box: BoxText | None = None,
     mask: str | None = None,
-    border: int = 0,
-    definition: str | Sequence[str] = DEFINITIONS,
-    iou: float | Sequence[float] = (0.5, 0.75),
-    zero: str = "background",
-    worst: int = 5,
+    border: Annotated[int, Limits(0, 1000)] = 0,
+    definition: Sequence[Annotated[str, OneOf(DEFINITIONS)]] = DEFINITIONS,
+    iou: Sequence[Annotated[float, Limits(0, 1, without_low=True)]] = (0.5, 0.75),
+    zero: Annotated[str, OneOf(ZERO)] = "background",
+    worst: Annotated[int, Limits(0, 10_000)] = 5,
     skeletons: str | None = None,
-    merge_threshold: int | None = None,
-    swc_unit_nm: float = 1.0,
-    voxel_size_nm: Sequence[float] | None = None,
-    threads: int = 1,
-    out: str | None = None,
+    merge_threshold: Count | None = None,
+    swc_unit_nm: Nanometres = 1.0,
+    voxel_size_nm: VoxelSize | None = None,
+    threads: Workers = 1,
+    out: Annotated[str, ending(".json")] | None = None,
     overwrite: bool = False,
 ) -> str:
     """Score a segmentation against ground truth.
@@ -47,7 +49,7 @@ def score(
     Example: python -m scripts score result.h5:labels truth.zarr --box 80:100,:,: --out scores.json
 
     Volumes are read block by block; memory depends on how many objects overlap, not on the size of the volume.
-    Ground truth 0 is never scored by adapted Rand and variation of information; --zero says what it is to the others.
+    Ground truth 0 is never scored by adapted Rand and variation of information; --zero: what it means to the others.
 
     Args:
         pred: the segmentation: file.h5:dataset, x.zarr, a folder of sections, TIFF, NIfTI or .npy; integers.
@@ -61,19 +63,16 @@ def score(
         worst: how many of the worst split objects and merging segments to list by id.
         skeletons: for the expected run length, a folder of SWC files, or "labels" to draw them through the ground truth
             (reads the box into memory).
-        merge_threshold: nodes of a skeleton that a segment may hold without being said to follow it; by default 0 for
+        merge_threshold: nodes of a skeleton that a segment may hold without counting as following it; by default 0 for
             SWC files, 50 for drawn skeletons, which have a node a voxel and end at the surface.
         swc_unit_nm: nm in a unit of the SWC files: 1000 for micrometres.
-        voxel_size_nm: z,y,x, for run lengths where the files do not say it.
+        voxel_size_nm: z,y,x, for run lengths where the files do not state it.
         threads: blocks counted at the same time.
         out: a .json file; a .md file of the same name is written beside it.
         overwrite: replace files that are there.
     """
-    definitions = (definition,) if isinstance(definition, str) else tuple(definition)
-    definitions = tuple(word for text in definitions for word in str(text).replace(",", " ").split())
-    thresholds = tuple(map(float, (iou,) if isinstance(iou, (int, float)) else iou))
     path = None if out is None else _free_path(out, overwrite)
-    all_scores(ContingencyTable.empty(), definitions=definitions, iou=thresholds, zero=zero)  # options are sound
+    all_scores(ContingencyTable.empty(), definitions=definition, iou=iou, zero=zero)  # checks the options
     begin = time.perf_counter()
     with (
         open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32) as truth,
@@ -81,7 +80,7 @@ def score(
     ):
         whole = Box.parse(box, truth.shape)
         table = _table(truth, segments, whole, mask, border, threads)
-        scores = all_scores(table, definitions=definitions, iou=thresholds, zero=zero)
+        scores = all_scores(table, definitions=definition, iou=iou, zero=zero)
         if skeletons is not None:
             scores += _run_length(truth, segments, whole, skeletons, swc_unit_nm, merge_threshold)
     errors = object_errors(table, worst=worst)
@@ -174,8 +173,6 @@ def _worst(errors: ObjectErrors) -> list[str]:
 
 def _free_path(out: str, overwrite: bool) -> Path:
     path = Path(out)
-    if path.suffix != ".json":
-        raise ValueError(f"--out {out} does not end in .json; the Markdown table is written beside it by itself")
     for file in (path, path.with_suffix(".md")):
         check_free(file, overwrite)
     return path

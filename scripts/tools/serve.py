@@ -1,4 +1,4 @@
-"""`python -m scripts serve DIR`: give the files of a folder to a viewer in a browser."""
+"""`python -m scripts serve DIR`: serve the files of a folder to a viewer in a browser."""
 
 import os
 import re
@@ -6,7 +6,9 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+from scripts.ops.limits import Limits
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 PIECE = 2**18
@@ -16,7 +18,7 @@ class FileServer(ThreadingHTTPServer):
     """A server of one folder, for reading. Its address is `url`.
 
     Args:
-        folder: whose files are given out.
+        folder: whose files are served.
         port: 0 for any that is free.
         bind: address of this machine to listen at; 127.0.0.1 is reached from this machine only.
         quiet: print no line for each request.
@@ -115,8 +117,10 @@ def byte_range(asked: str, size: int) -> tuple[int, int] | None:
     return (int(first), end) if int(first) < end else None
 
 
-def serve(folder: str, port: int = 9000, bind: str = "127.0.0.1", quiet: bool = False) -> None:
-    """Give the files of a folder to a viewer in a browser, until Ctrl-C: with byte ranges, for pages of any origin.
+def serve(
+    folder: str, port: Annotated[int, Limits(0, 65535)] = 9000, bind: str = "127.0.0.1", quiet: bool = False
+) -> None:
+    """Serve the files of a folder to a viewer in a browser, until Ctrl-C: with byte ranges, for pages of any origin.
 
     Neuroglancer opens what is in it by its address, such as zarr3://http://127.0.0.1:9000/image.zarr or
     precomputed://http://127.0.0.1:9000/instances. Files are only read, but every page that is open in a browser of this
@@ -124,11 +128,11 @@ def serve(folder: str, port: int = 9000, bind: str = "127.0.0.1", quiet: bool = 
     Example: python -m scripts serve runs/volumes --port 9000
 
     Args:
-        folder: its files are given out, with those of its folders.
+        folder: its files are served, with those of its folders.
         port: 0 takes any that is free.
         bind: 127.0.0.1 is reached from this machine only, 0.0.0.0 from the network.
         quiet: print no line for each request.
     """
-    with FileServer(str(folder), int(port), str(bind), quiet) as server:
+    with FileServer(folder, port, bind, quiet) as server:
         print(f"serving '{server.folder}' at {server.url} until Ctrl-C", flush=True)
         server.serve_forever()

@@ -1,9 +1,8 @@
 """`python -m scripts tune`: find the best setting of a decoder on a validation box, with the whole table and a plot."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from scripts.data import open_volume
 from scripts.data.files.predictions import read_prediction
@@ -13,6 +12,8 @@ from scripts.ops.decoding.decoders import decoder as made_decoder
 from scripts.ops.labels.label_checks import same_shape
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
+from scripts.tools.argument_types import BoxText, OneOf, Workers
+from scripts.tools.decoder_options import DecoderName, DecoderOptions
 
 BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empty()) if score.better}
 """Metric -> 'lower' or 'higher'."""
@@ -21,15 +22,15 @@ BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empt
 def tune(
     pred: str,
     gt: str,
-    decoder: str,
+    decoder: DecoderName,
     out: str,
     *,
-    box: str,
-    test_box: str | None = None,
-    metric: str = "adapted_rand_snemi3d",
-    processes: int = 1,
+    box: BoxText,
+    test_box: BoxText | None = None,
+    metric: Annotated[str, OneOf(BETTER)] = "adapted_rand_snemi3d",
+    processes: Workers = 1,
     overwrite: bool = False,
-    **choices: Any,
+    **choices: Annotated[Any, DecoderOptions()],
 ) -> str:
     """Decode the validation box with every combination of settings, and score each against ground truth.
 
@@ -57,15 +58,13 @@ def tune(
     Raises:
         ValueError: overlapping boxes, an unknown metric, decoder or setting, shapes that differ.
     """
-    if metric not in BETTER:
-        raise ValueError(f"unknown metric '{metric}'; there are: {', '.join(BETTER)}")
+    settings = grid(choices)
+    for setting in settings:
+        made_decoder(decoder, setting)
     with open_volume(gt, cache_mib=8) as volume:
         part = Box.parse(box, volume.shape)
         check_boxes(part, None if test_box is None else Box.parse(test_box, volume.shape))
-    settings = grid({name: _listed(name, values) for name, values in choices.items()})
-    for setting in settings:
-        made_decoder(decoder, setting)
-    folder = Path(str(out))
+    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "search.jsonl"
     if overwrite:
@@ -101,11 +100,3 @@ class DecodeAndScore:
         same_shape(prediction, truth, ("prediction", "ground truth"))
         found = made_decoder(self.decoder, setting)(prediction)
         return {s.name: float(s.value) for s in all_scores(ContingencyTable.from_arrays(truth, found)) if s.better}
-
-
-def _listed(name: str, values: Any) -> Sequence[Any]:
-    if isinstance(values, tuple | list):
-        return values
-    if isinstance(values, str) and name != "offsets":
-        raise ValueError(f"--{name} '{values}' is not a number, nor several with commas")
-    return [values]

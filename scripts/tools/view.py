@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -14,7 +14,9 @@ from scripts.data.files.writing import replacing
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
+from scripts.ops.limits import Limits
 from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
+from scripts.tools.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
 from scripts.tools.viewer_sources import offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
@@ -30,10 +32,10 @@ def view(
     instances: str | None = None,
     truth: str | None = None,
     scores: str | None = None,
-    worst: int = 20,
-    voxel_size_nm: Sequence[float] | None = None,
+    worst: Annotated[int, Limits(0, 10_000)] = 20,
+    voxel_size_nm: VoxelSize | None = None,
     bind: str = "127.0.0.1",
-    port: int = 0,
+    port: Annotated[int, Limits(0, 65535)] = 0,
     state: str | None = None,
     url: str = "http://127.0.0.1:9000",
     root: str = ".",
@@ -43,19 +45,19 @@ def view(
     """Show a volume, a prediction, instances, truth and the worst errors in the browser, in sections, until Ctrl-C.
 
     The errors are annotations, the worst first, each with a sentence, such as "id 9 merges truth 176 and 66: 0.22
-    bits"; a click goes there. Volumes of every format are shown as they are (extra `view`). With --state the state is
+    bits"; a click shows it. Volumes of every format are shown as they are (extra `view`). With --state the state is
     written instead, for a viewer elsewhere, without the extra: its volumes are OME-Zarr, N5 or precomputed, which
-    `python -m scripts serve ROOT` gives out.
+    `python -m scripts serve ROOT` serves.
     Example: python -m scripts view image.h5:raw --instances seg.h5:labels --truth image.h5:labels
 
     Args:
         image: grey values.
         prediction: affinities or probabilities (channels, z, y, x), as inference writes them.
-        instances: labels; those of a box are shown at its place.
+        instances: labels; those of a box are shown at its position.
         truth: labels.
         scores: a file of `score --out` with the worst errors; without it they are counted, where both labels are given.
         worst: how many errors to mark.
-        voxel_size_nm: z,y,x, where the image does not say it.
+        voxel_size_nm: z,y,x, where the image does not state it.
         bind: address of this machine to listen at; 0.0.0.0 is reached from the network.
         port: 0 takes any that is free.
         state: write the state to this JSON file and do not open the viewer.
@@ -66,17 +68,17 @@ def view(
         overwrite: replace files that are there.
     """
     paths = {"image": image, "prediction": prediction, "instances": instances, "truth": truth}
-    named = {name: str(path) for name, path in paths.items() if path is not None}
-    if edits is not None and Path(str(edits)).exists() and not overwrite:
+    named = {name: path for name, path in paths.items() if path is not None}
+    if edits is not None and Path(edits).exists() and not overwrite:
         raise FileExistsError(f"'{edits}' exists; give another --edits, or --overwrite")
     with ExitStack() as opened:
-        shown = prepare_view(opened, named, scores, int(worst), voxel_size_nm)
+        shown = prepare_view(opened, named, scores, worst, voxel_size_nm)
         if state is not None:
             for layer in shown.state["layers"]:
                 if layer["name"] in named:
-                    layer["source"] = viewer_url(named[layer["name"]], str(root), str(url))
-            return _write(Path(str(state)), shown.state, str(root), str(url), bool(overwrite))
-        viewer = open_viewer(shown.state, shown.data, str(bind), int(port))
+                    layer["source"] = viewer_url(named[layer["name"]], root, url)
+            return _write(Path(state), shown.state, root, url, overwrite)
+        viewer = open_viewer(shown.state, shown.data, bind, port)
         print(f"{shown.errors} errors marked\nopen {viewer} in a browser; Ctrl-C ends", flush=True)
         try:
             while True:
@@ -85,7 +87,7 @@ def view(
             if edits is None:
                 raise
             made = edits_of_state(viewer.state.to_json(), _decode_of(named.get("instances")))
-            with replacing(str(edits), bool(overwrite)) as partial:
+            with replacing(edits, overwrite) as partial:
                 partial.write_text(json.dumps(made, indent=1))
             return f"{edits}: {len(made['edits'])} edits"
 

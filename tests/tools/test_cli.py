@@ -4,13 +4,14 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scripts.tools import cli
-from scripts.tools.argument_errors import argument_error, help_text
+from scripts.tools.arguments import help_text, parse_arguments
 
 ROOT = Path(__file__).parents[2]
 OTHER_WORDS = {
@@ -45,7 +46,7 @@ def test_the_same_thing_has_the_same_name_in_every_verb(verb):
     for switch in ("overwrite", "resume"):
         if switch in names:
             assert names[switch].default is False
-    if "out" in names and verb != "doctor":  # which only looks whether it could write there
+    if "out" in names and verb != "doctor":  # which only tests whether it could write there
         assert "overwrite" in names
     for box in (name for name in names if name.endswith("box")):
         text = inspect.getdoc(loaded(verb)) or ""
@@ -62,7 +63,7 @@ def test_the_help_of_a_verb_has_every_option_and_an_example_that_runs_it(verb):
     after = text.split(f"Example: python -m scripts {verb}", 1)
     assert len(after) == 2, "no example"
     example = after[1].split("\n\n")[0].split()
-    assert argument_error(verb, loaded(verb), example) is None
+    parse_arguments(verb, loaded(verb), example)
 
 
 def test_a_debug_word_is_no_option_of_a_verb(capsys):
@@ -90,15 +91,50 @@ def test_a_wrong_command_is_one_line_with_the_remedy(words, said, capsys):
     assert error.count("\n") == 1
 
 
-def test_options_are_read_as_fire_reads_them():
-    def verb(first: str, *, low: float, flag: bool = False, **settings: float) -> None: ...
-
-    assert argument_error("verb", verb, ["a", "--low", "-1", "--flag"]) is None
-    assert argument_error("verb", verb, ["--first=a", "--low=-1", "--other", "3"]) is None
-    assert argument_error("verb", verb, ["--noflag", "a", "-l", "2"]) == "'verb' needs --first; " + EXAMPLE
+def verb(first: str, *, low: float, flag: bool = False, other_size: Sequence[int] | None = None) -> None: ...
 
 
-EXAMPLE = "`python -m scripts verb --help` has an example"
+def test_options_come_in_every_usual_form():
+    assert parse_arguments("verb", verb, ["a", "--low", "-1", "--flag"]) == (
+        [],
+        {"first": "a", "low": -1.0, "flag": True},
+    )
+    assert parse_arguments("verb", verb, ["--first=a", "--low=-1", "--other-size", "[3, 4]"])[1]["other_size"] == (3, 4)
+    assert parse_arguments("verb", verb, ["--noflag", "a", "-l", "2"])[1] == {"first": "a", "low": 2.0, "flag": False}
+    assert parse_arguments("verb", verb, ["--flag", "a", "--low=2"])[1]["first"] == "a"
+
+
+def test_true_false_and_null_mean_what_they_mean_in_json():
+    words = ["a", "--low=0", "--flag", "false", "--other_size", "null"]
+    assert parse_arguments("verb", verb, words)[1] == {"first": "a", "low": 0.0, "flag": False, "other_size": None}
+
+
+@pytest.mark.parametrize("path", ["20260101_120000", "1e5", "null", "true", "[1]", "0x10", "volume.h5:raw"])
+def test_a_path_stays_the_text_that_was_typed(path):
+    assert parse_arguments("verb", verb, [path, "--low=0"])[1]["first"] == path
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["a", "--low", "x"], "--low 'x' is not a number"),
+        (["a", "--low", "nan"], "--low 'nan' is not a number"),
+        (["a", "--low", "[1]"], "--low '[1]' is not a number"),
+        (["a", "--low"], "--low needs a value: a number"),
+        (["a", "--low=1", "--low=2"], "--low is given twice; give it once"),
+        (["a", "--low=1", "--flag=yes"], "--flag 'yes' is not true or false"),
+        (
+            ["a", "--low=1", "--other_size=1.5"],
+            "--other_size '1.5' is not whole numbers 0 or more, with commas or null",
+        ),
+        (["", "--low=1"], "--first '' is not a text"),
+        (["--low=1"], "'verb' needs --first; `python -m scripts verb --help` has an example"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(words, error):
+    with pytest.raises(ValueError, match="--") as raised:
+        parse_arguments("verb", verb, words)
+    assert str(raised.value) == error
 
 
 def test_every_verb_of_the_table_can_be_loaded():
@@ -128,7 +164,7 @@ def test_a_wrong_input_is_one_line_and_exit_code_two_in_a_real_process():
     assert "nowhere/volume.h5" in ended.stderr
 
 
-def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
+def test_a_verb_ends_quietly_when_nobody_reads_its_output(tmp_path):
     np.save(tmp_path / "volume.npy", np.zeros((2, 8, 8), np.uint8))
     command = [sys.executable, "-m", "scripts", "inspect", str(tmp_path / "volume.npy")]
     command += ["--out", str(tmp_path / "sheet.png")]

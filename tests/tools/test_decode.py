@@ -184,14 +184,23 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
         (("pred.h5", "zwatershed", "s.h5"), "holds several arrays, affinity, bc, logits, long, noised; name one"),
         (("pred.h5:none", "zwatershed", "s.h5"), "has no array 'none'; it has: affinity"),
         (("nothing.h5", "zwatershed", "s.h5"), "does not exist"),
-        (("pred.h5:affinity", "water", "s.h5"), "unknown decoder 'water'; there are: zwatershed"),
-        (("pred.h5:affinity", "zwatershed", "s.tif"), "does not end in .h5"),
-        (("pred.h5:affinity", "zwatershed", "s.h5", "--lo", "0.1"), "has no setting 'lo'"),
+        (("pred.h5:affinity", "water", "s.h5"), "--decoder 'water' is not one of zwatershed, "),
+        (("pred.h5:affinity", "zwatershed", "s.tif"), "' is not a name that ends in .h5 or .hdf5"),
+        (
+            ("pred.h5:affinity", "zwatershed", "s.h5", "--lo", "0.1"),
+            "--lo of 'decode'; did you mean --low?",
+        ),
         (("pred.h5:affinity", "zwatershed", "s.h5", "--low", "abc"), "--low 'abc' is not a number"),
         (("pred.h5:affinity", "zwatershed", "s.h5", "--low", "0.9", "--high", "0.1"), "low 0.9 is above high 0.1"),
-        (("pred.h5:affinity", "zwatershed", "s.h5", "--high", "80"), "for ranks use PercentileThresholds"),
+        (
+            ("pred.h5:affinity", "zwatershed", "s.h5", "--high", "80"),
+            "not a number from 0 to 1; write 80 % as 0.8",
+        ),
         (("pred.h5:affinity", "zwatershed", "s.h5", "--box", "0:7,:,:"), "ends at z=7, outside"),
-        (("pred.h5:affinity", "zwatershed", "s.h5", "--threshold", "0.1,0.2"), "does not take several"),
+        (
+            ("pred.h5:affinity", "zwatershed", "s.h5", "--threshold", "0.1,0.2"),
+            "unknown option --threshold",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(files, capsys, words, says):
@@ -215,5 +224,7 @@ def test_tune_finds_the_best_setting_and_keeps_table_plot_and_record(files, caps
 def test_tune_never_sees_the_test_box(files, capsys):
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search", "--low=0.1"]
     assert "shares voxels with the test box" in error_of(capsys, *command, "--box=0:4,:,:", "--test_box=3:6,:,:")
-    assert "unknown metric 'rand'; there are: " in error_of(capsys, *command, "--box=0:4,:,:", "--metric=rand")
+    assert "--metric 'rand' is not one of adapted_rand_snemi3d, " in error_of(
+        capsys, *command, "--box=0:4,:,:", "--metric=rand"
+    )
     assert not (files / "search").exists()

@@ -191,7 +191,7 @@ def test_wrong_input_is_one_line_with_the_way_out(runs, written, tmp_path, capsy
     assert "there is no folder 'nowhere'; give the --output_dir" in error_of(capsys, "nowhere", "--out", out)
     assert "is no run: it has neither log.jsonl nor" in error_of(capsys, tmp_path, "--out", out)
     assert "--overwrite to replace it" in error_of(capsys, runs.pretrain, "--out", written)
-    assert "does not end in .html" in error_of(capsys, runs.pretrain, "--out", tmp_path / "page.pdf")
+    assert "is not a name that ends in .html" in error_of(capsys, runs.pretrain, "--out", tmp_path / "page.pdf")
     assert "no run is named" in error_of(capsys, "--out", out)
     assert not out.exists()
 

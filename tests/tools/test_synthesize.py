@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.data.synthetic import synthesize_volume
+from scripts.tools.cli import main
 from scripts.tools.synthesize import synthesize
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "--overwrite" in done.stderr
     assert path.read_text() == "mine"
-    assert "64" in synthesize(str(path), "6,64,64", overwrite=True)
+    assert "64" in synthesize(str(path), (6, 64, 64), overwrite=True)
     with h5py.File(path) as file:
         assert file["raw"].shape == (6, 64, 64)
 
@@ -50,15 +51,16 @@ def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"shape": "64"}, "--shape 64 is not three whole numbers z,y,x"),
-        ({"shape": (6, 64.5, 64)}, r"--shape \(6, 64.5, 64\)"),
-        ({"shape": "6,0,64"}, r"\(6, 0, 64\) is too small"),
-        ({"shape": "6,64,64", "seed": 1.5}, "--seed 1.5"),
-        ({"out": "block.tif"}, "block.tif.*h5"),
+        (["--shape", "64"], "--shape '64' is not 3 whole numbers"),
+        (["--shape", "6,64.5,64"], "--shape '6,64.5,64' is not 3 whole numbers"),
+        (["--shape", "6,8,64"], "(6, 8, 64) is too small"),
+        (["--shape", "6,64,64", "--seed", "1.5"], "--seed '1.5' is not a whole number"),
+        (["--out", "block.tif"], "--out 'block.tif' is not a name that ends in .h5 or .hdf5"),
     ],
 )
-def test_wrong_input_is_an_error_and_writes_nothing(tmp_path, arguments, message):
-    arguments["out"] = str(tmp_path / arguments.get("out", "block.h5"))
-    with pytest.raises(ValueError, match=message):
-        synthesize(**arguments)
+def test_wrong_input_is_an_error_and_writes_nothing(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["synthesize", *arguments, *([] if "--out" in arguments else ["--out", "block.h5"])])
+    assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 """The decoders by name: plain settings, then prediction in and instances out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from scripts.ops.decoding.probability_watershed import (
     bcd_watershed_by_distance,
     binary_watershed,
 )
+from scripts.ops.decoding.settings import Offsets, check_settings, setting_types
 from scripts.ops.decoding.zwatershed import AffinityThresholds, PercentileThresholds, zwatershed
 from scripts.ops.labels.connected_components import drop_small
+from scripts.ops.limits import Count, Fraction, Limits, Size
 from scripts.ops.targets.affinity_convention import convention
 
 
@@ -30,65 +32,63 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True)
-class ZWatershed:
+class ZWatershed(AffinityThresholds):
     """zwatershed at affinities `low`, `high`, `weak`; see `scripts.ops.decoding.zwatershed.zwatershed`."""
 
-    low: float = 0.1
-    high: float = 0.9
-    weak: float = 0.2
-    size: int = 800
-    dust: int = 600
-    join: float | None = None
-    offsets: str = "nearest"
+    size: Count = 800
+    dust: Count = 600
+    join: Fraction | None = None
+    offsets: Offsets = "nearest"
 
     def __post_init__(self) -> None:
-        AffinityThresholds(self.low, self.high, self.weak)
+        check_settings(self)
+        super().__post_init__()
+        convention(self.offsets).check_nearest()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
-        at = AffinityThresholds(self.low, self.high, self.weak)
-        return zwatershed(
-            prediction, at, size=self.size, dust=self.dust, join=self.join, convention=convention(self.offsets)
-        )
+        return _zwatershed(self, prediction)
 
 
 @dataclass(frozen=True)
-class PercentileZWatershed:
+class PercentileZWatershed(PercentileThresholds):
     """zwatershed at ranks `low`, `high`, `weak` of all affinities, fractions in [0, 1]; `join` stays an affinity."""
 
-    low: float = 0.01
-    high: float = 0.8
-    weak: float = 0.2
-    size: int = 800
-    dust: int = 600
-    join: float | None = None
-    offsets: str = "nearest"
+    size: Count = 800
+    dust: Count = 600
+    join: Fraction | None = None
+    offsets: Offsets = "nearest"
 
     def __post_init__(self) -> None:
-        PercentileThresholds(self.low, self.high, self.weak)
+        check_settings(self)
+        super().__post_init__()
+        convention(self.offsets).check_nearest()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
-        at = PercentileThresholds(self.low, self.high, self.weak)
-        return zwatershed(
-            prediction, at, size=self.size, dust=self.dust, join=self.join, convention=convention(self.offsets)
-        )
+        return _zwatershed(self, prediction)
 
 
 @dataclass(frozen=True)
-class MeanAgglomeration:
+class MeanAgglomeration(AffinityThresholds):
     """zwatershed fragments (low, high, weak, size), merged while 1 - mean affinity < threshold; no dust."""
 
-    threshold: float = 0.3
-    low: float = 0.1
-    high: float = 0.99
-    weak: float = 0.5
-    size: int = 100
-    dust: int = 600
-    offsets: str = "nearest"
+    high: Fraction = 0.99
+    weak: Fraction = 0.5
+    threshold: Fraction = 0.3
+    size: Count = 100
+    dust: Count = 600
+    offsets: Offsets = "nearest"
 
     def __post_init__(self) -> None:
-        AffinityThresholds(self.low, self.high, self.weak)
+        check_settings(self)
+        super().__post_init__()
+        convention(self.offsets).check_nearest()
+
+    @property
+    def score(self) -> MeanAffinity | QuantileAffinity:
+        """What decides whether a border is merged."""
+        return MeanAffinity()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
@@ -96,43 +96,38 @@ class MeanAgglomeration:
 
     def at_each(self, prediction: np.ndarray, thresholds: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
         """(threshold, instances) of every threshold (ascending) from one run; `threshold` is not used."""
-        return _agglomerated(self, MeanAffinity(), prediction, thresholds)
+        channels = convention(self.offsets)
+        fragments = zwatershed(prediction, self, size=self.size, dust=0, convention=channels)
+        for threshold, instances in agglomerate(fragments, prediction, thresholds, self.score, convention=channels):
+            drop_small(instances, int(instances.max()), self.dust)
+            yield threshold, instances
 
 
 @dataclass(frozen=True)
-class QuantileAgglomeration:
+class QuantileAgglomeration(MeanAgglomeration):
     """As `MeanAgglomeration`, with 1 - the `percent` quantile of a border's affinities as its score."""
 
-    threshold: float = 0.3
-    percent: float = 75.0
-    low: float = 0.1
-    high: float = 0.99
-    weak: float = 0.5
-    size: int = 100
-    dust: int = 600
-    offsets: str = "nearest"
+    percent: Annotated[float, Limits(0, 100, without_low=True, hint="the median is 50")] = 75.0
 
-    def __post_init__(self) -> None:
-        AffinityThresholds(self.low, self.high, self.weak)
-        QuantileAffinity(self.percent)
-
-    def __call__(self, prediction: np.ndarray) -> np.ndarray:
-        """(channels, z, y, x) affinities to instances."""
-        return next(self.at_each(prediction, (self.threshold,)))[1]
-
-    def at_each(self, prediction: np.ndarray, thresholds: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
-        """(threshold, instances) of every threshold (ascending) from one run; `threshold` is not used."""
-        return _agglomerated(self, QuantileAffinity(self.percent), prediction, thresholds)
+    @property
+    def score(self) -> QuantileAffinity:
+        """What decides whether a border is merged."""
+        return QuantileAffinity(self.percent)
 
 
 @dataclass(frozen=True)
 class MutexWatershed:
     """Mutex watershed on long-range affinities; see `scripts.ops.decoding.mutex_watershed.mutex_watershed`."""
 
-    low: float = 0.1
-    strides: tuple[int, int, int] = STRIDES
-    dust: int = 600
-    offsets: str = "long_range"
+    low: Fraction = 0.1
+    strides: tuple[Size, Size, Size] = STRIDES
+    dust: Count = 600
+    offsets: Offsets = "long_range"
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not any(convention(self.offsets).repulsive):
+            raise ValueError(f"offsets {self.offsets}: the mutex watershed also needs steps of more than one voxel")
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(channels, z, y, x) affinities to instances."""
@@ -141,52 +136,51 @@ class MutexWatershed:
 
 
 @dataclass(frozen=True)
-class BinaryWatershed:
+class BinaryWatershed(BinaryThresholds):
     """Binary map to instances; see `scripts.ops.decoding.probability_watershed.binary_watershed`."""
 
-    seed: float = 0.98
-    mask: float = 0.85
-    small_seed: int = 32
-    small: int = 128
+    small_seed: Count = 32
+    small: Count = 128
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        super().__post_init__()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(1, z, y, x) probabilities to instances."""
-        at = BinaryThresholds(self.seed, self.mask)
-        return binary_watershed(prediction, at, small_seed=self.small_seed, small=self.small)
+        return binary_watershed(prediction, self, small_seed=self.small_seed, small=self.small)
 
 
 @dataclass(frozen=True)
-class BCWatershed:
+class BCWatershed(ContourThresholds):
     """Binary and contour maps to instances; see `scripts.ops.decoding.probability_watershed.bc_watershed`."""
 
-    seed: float = 0.9
-    contour: float = 0.8
-    mask: float = 0.85
-    small_seed: int = 32
-    small: int = 128
+    small_seed: Count = 32
+    small: Count = 128
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        super().__post_init__()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(2, z, y, x) probabilities to instances."""
-        at = ContourThresholds(self.seed, self.contour, self.mask)
-        return bc_watershed(prediction, at, small_seed=self.small_seed, small=self.small)
+        return bc_watershed(prediction, self, small_seed=self.small_seed, small=self.small)
 
 
 @dataclass(frozen=True)
-class BCDWatershed:
+class BCDWatershed(DistanceThresholds):
     """B, C and D maps to instances, flooding -B; see `scripts.ops.decoding.probability_watershed.bcd_watershed`."""
 
-    seed: float = 0.9
-    contour: float = 0.8
-    distance: float = 0.5
-    mask: float = 0.85
-    distance_mask: float = 0.0
-    small_seed: int = 32
-    small: int = 128
+    small_seed: Count = 32
+    small: Count = 128
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        super().__post_init__()
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(3, z, y, x) maps, the distance in [-1, 1], to instances."""
-        at = DistanceThresholds(self.seed, self.contour, self.distance, self.mask, self.distance_mask)
-        return bcd_watershed(prediction, at, small_seed=self.small_seed, small=self.small)
+        return bcd_watershed(prediction, self, small_seed=self.small_seed, small=self.small)
 
 
 @dataclass(frozen=True)
@@ -195,11 +189,10 @@ class BCDWatershedByDistance(BCDWatershed):
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(3, z, y, x) maps, the distance in [-1, 1], to instances."""
-        at = DistanceThresholds(self.seed, self.contour, self.distance, self.mask, self.distance_mask)
-        return bcd_watershed_by_distance(prediction, at, small_seed=self.small_seed, small=self.small)
+        return bcd_watershed_by_distance(prediction, self, small_seed=self.small_seed, small=self.small)
 
 
-DECODERS: dict[str, Callable[..., Decoder]] = {
+DECODERS: dict[str, type] = {
     "zwatershed": ZWatershed,
     "zwatershed-percentile": PercentileZWatershed,
     "agglomeration": MeanAgglomeration,
@@ -222,7 +215,7 @@ def decoder(name: str, settings: Mapping[str, Any] | None = None) -> Decoder:
     if name not in DECODERS:
         raise ValueError(f"unknown decoder '{name}'; there are: {', '.join(DECODERS)}")
     made: Any = DECODERS[name]
-    known = [part.name for part in fields(made)]
+    known = setting_types(made)
     unknown = [setting for setting in settings or {} if setting not in known]
     if unknown:
         raise ValueError(f"decoder '{name}' has no setting '{unknown[0]}'; it has: {', '.join(known)}")
@@ -230,15 +223,6 @@ def decoder(name: str, settings: Mapping[str, Any] | None = None) -> Decoder:
     return ready
 
 
-def _agglomerated(
-    of: MeanAgglomeration | QuantileAgglomeration,
-    score: MeanAffinity | QuantileAffinity,
-    prediction: np.ndarray,
-    thresholds: Sequence[float],
-) -> Iterator[tuple[float, np.ndarray]]:
-    channels = convention(of.offsets)
-    at = AffinityThresholds(of.low, of.high, of.weak)
-    fragments = zwatershed(prediction, at, size=of.size, dust=0, convention=channels)
-    for threshold, instances in agglomerate(fragments, prediction, thresholds, score, convention=channels):
-        drop_small(instances, int(instances.max()), of.dust)
-        yield threshold, instances
+def _zwatershed(decoder: ZWatershed | PercentileZWatershed, affinities: np.ndarray) -> np.ndarray:
+    channels = convention(decoder.offsets)
+    return zwatershed(affinities, decoder, size=decoder.size, dust=decoder.dust, join=decoder.join, convention=channels)

@@ -1,12 +1,17 @@
 """Instances from binary (B), contour (C) and distance (D) maps: seeds, mask, flood, filter."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from scripts.ops.decoding.probability_checks import check_range, checked_prediction, levels, threshold_in
 from scripts.ops.decoding.seeded_watershed import flood, quantised_height
 from scripts.ops.labels.connected_components import connected_components, drop_small
+from scripts.ops.limits import Fraction, Limits
+
+Distance = Annotated[float, Limits(-1, 1)]
+"""A value of the distance map."""
 
 
 def _check(thresholds: object, names: tuple[str, ...], low: float = 0.0) -> None:
@@ -22,8 +27,8 @@ class BinaryThresholds:
         ValueError: outside [0, 1], or mask above seed.
     """
 
-    seed: float = 0.98
-    mask: float = 0.85
+    seed: Fraction = 0.98
+    mask: Fraction = 0.85
 
     def __post_init__(self) -> None:
         _check(self, ("seed", "mask"))
@@ -41,9 +46,9 @@ class ContourThresholds:
         ValueError: outside [0, 1].
     """
 
-    seed: float = 0.9
-    contour: float = 0.8
-    mask: float = 0.85
+    seed: Fraction = 0.9
+    contour: Fraction = 0.8
+    mask: Fraction = 0.85
 
     def __post_init__(self) -> None:
         _check(self, ("seed", "contour", "mask"))
@@ -57,11 +62,11 @@ class DistanceThresholds:
         ValueError: outside [0, 1] (B, C) or [-1, 1] (D), or distance_mask above distance.
     """
 
-    seed: float = 0.9
-    contour: float = 0.8
-    distance: float = 0.5
-    mask: float = 0.85
-    distance_mask: float = 0.0
+    seed: Fraction = 0.9
+    contour: Fraction = 0.8
+    distance: Distance = 0.5
+    mask: Fraction = 0.85
+    distance_mask: Distance = 0.0
 
     def __post_init__(self) -> None:
         _check(self, ("seed", "contour", "mask"))

@@ -9,6 +9,7 @@ from scripts.ops.decoding.probability_checks import check_range, checked_predict
 from scripts.ops.decoding.region_graph import RegionGraph, largest_affinities
 from scripts.ops.decoding.steepest_ascent import basins
 from scripts.ops.labels.connected_components import renumber, sizes_of
+from scripts.ops.limits import Fraction
 from scripts.ops.targets.affinity_convention import NEAREST, AffinityConvention
 from scripts.ops.union_find import find_root
 
@@ -26,9 +27,9 @@ class AffinityThresholds:
         ValueError: a value outside [0, 1], or low above high.
     """
 
-    low: float = 0.1
-    high: float = 0.9
-    weak: float = 0.2
+    low: Fraction = 0.1
+    high: Fraction = 0.9
+    weak: Fraction = 0.2
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "weak"):
@@ -58,9 +59,9 @@ class PercentileThresholds:
         ValueError: a value outside [0, 1] (80 % is 0.8), or low above high.
     """
 
-    low: float = 0.01
-    high: float = 0.8
-    weak: float = 0.2
+    low: Fraction = 0.01
+    high: Fraction = 0.8
+    weak: Fraction = 0.2
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "weak"):

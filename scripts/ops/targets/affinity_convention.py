@@ -10,7 +10,7 @@ from scripts.ops.box import Offset3
 
 @dataclass(frozen=True)
 class AffinityConvention:
-    """Channel c at voxel v tells whether v and v + offsets[c] belong to the same object (1) or not (0).
+    """Channel c at voxel v states whether v and v + offsets[c] belong to the same object (1) or not (0).
 
     The value is always stored at v, the start of the step. A network that stores the edge at its far end has
     the negated offset. `repulsive` channels are read by the mutex watershed as reasons to keep two voxels apart, with
@@ -63,6 +63,14 @@ class AffinityConvention:
         if self != other:
             raise ValueError(f"affinity conventions differ: {self} against {other}; decode with the one trained with")
 
+    def check_nearest(self) -> None:
+        """Raise ValueError unless each axis has a channel of one step, forwards or backwards."""
+        for axis, (z, y, x) in enumerate(NEAREST.offsets):
+            if (z, y, x) not in self.offsets and (-z, -y, -x) not in self.offsets:
+                raise ValueError(
+                    f"no channel of {self.offsets} joins nearest neighbours along {'zyx'[axis]}: {(z, y, x)}"
+                )
+
     def nearest(self, affinities: np.ndarray) -> np.ndarray:
         """The three nearest-neighbour channels in the form of `NEAREST`: (3, z, y, x), edge of v and v - e stored at v.
 
@@ -74,22 +82,26 @@ class AffinityConvention:
         self.check(affinities)
         if self.offsets[:3] == NEAREST.offsets:
             return affinities[:3]
+        self.check_nearest()
         picked = np.empty((3, *affinities.shape[1:]), dtype=affinities.dtype)
         for axis, step in enumerate(NEAREST.offsets):
-            ahead = (-step[0], -step[1], -step[2])
             if step in self.offsets:
                 picked[axis] = affinities[self.offsets.index(step)]
-            elif ahead in self.offsets:
-                picked[axis] = np.roll(affinities[self.offsets.index(ahead)], 1, axis=axis)
             else:
-                raise ValueError(f"no channel of {self.offsets} joins nearest neighbours along {'zyx'[axis]}: {step}")
+                ahead = (-step[0], -step[1], -step[2])
+                picked[axis] = np.roll(affinities[self.offsets.index(ahead)], 1, axis=axis)
         return picked
 
 
 def _step(offset: Sequence[int]) -> Offset3:
-    if len(offset) != 3 or any(int(step) != step for step in offset):
-        raise ValueError(f"offset {tuple(offset)} is not three whole numbers (z, y, x)")
-    return int(offset[0]), int(offset[1]), int(offset[2])
+    try:
+        z, y, x = (int(step) for step in offset)
+        whole = (z, y, x) == tuple(offset)
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise ValueError(f"offset {offset!r} is not three whole numbers (z, y, x), such as (-1, 0, 0)")
+    return z, y, x
 
 
 def _along_axes(z: int, y: int, x: int) -> tuple[Offset3, ...]:
@@ -109,14 +121,25 @@ CONVENTIONS = {"nearest": NEAREST, "long_range": LONG_RANGE}
 """Names for configs and the command line."""
 
 
-def convention(name: "str | AffinityConvention") -> AffinityConvention:
-    """The convention of that name; a convention is returned as it is.
+def convention(given: "str | Sequence[Sequence[int]] | AffinityConvention") -> AffinityConvention:
+    """The convention of that name, or of those offsets; a convention is returned as it is.
+
+    Of offsets, steps of one voxel attract and longer ones repel, as the mutex watershed reads them (Wolf et al. 2018).
+
+    Args:
+        given: "nearest", "long_range", or one (z, y, x) step for each channel, in the channels' order.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or offsets that are no steps.
     """
-    if isinstance(name, AffinityConvention):
-        return name
-    if name not in CONVENTIONS:
-        raise ValueError(f"unknown affinity convention '{name}'; there are: {', '.join(CONVENTIONS)}")
-    return CONVENTIONS[name]
+    if isinstance(given, AffinityConvention):
+        return given
+    if not isinstance(given, str):
+        offsets = tuple(map(_step, given))
+        return AffinityConvention(offsets, tuple(sum(map(abs, offset)) > 1 for offset in offsets))
+    if given not in CONVENTIONS:
+        raise ValueError(
+            f"unknown affinity convention '{given}'; there are: {', '.join(CONVENTIONS)}, or a list of offsets such as "
+            "[[-1,0,0],[0,-1,0],[0,0,-1]]"
+        )
+    return CONVENTIONS[given]

@@ -1,0 +1,111 @@
+"""Every wrong value of every option of every verb is one line that names the option, before any file is opened."""
+
+import importlib
+import inspect
+import io
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+
+from scripts.tools import cli
+
+VALUES = {
+    "a word": "blue",
+    "nothing": "",
+    "null": "null",
+    "a list": "[1,2,3,4,5]",
+    "a nested list": "[[1,2],[3]]",
+    "an open bracket": "[1,2",
+    "a mapping": "{'a': 1}",
+    "negative": "-7",
+    "a fraction": "0.37",
+    "far too large": "99999999999999999999",
+    "far too large a float": "1e400",
+    "not a number": "nan",
+    "infinite": "inf",
+    "other digits": "٣",
+    "grouped": "1_000",
+    "code": "__import__('os').getcwd()",
+    "a reversed box": "9:3,:,:",
+    "two ranges": "0:4,:",
+}
+NEEDED = {
+    "inspect": ["nowhere.h5"],
+    "synthesize": ["nowhere.h5"],
+    "augmentations": [],
+    "fetch": ["nowhere"],
+    "decode": ["nowhere.h5", "--out=nowhere_seg.h5"],
+    "tune": ["nowhere.h5", "nowhere.h5", "zwatershed", "nowhere", "--box=0:1,:,:", "--low=0.1"],
+    "score": ["nowhere.h5", "nowhere.h5"],
+    "report": ["nowhere", "--out=nowhere.html"],
+    "convert": ["nowhere.h5", "nowhere.zarr"],
+    "view": ["nowhere.h5"],
+    "export_labels": ["nowhere.h5", "nowhere.h5", "--out=nowhere_labels.h5"],
+    "serve": ["nowhere"],
+    "package": ["nowhere", "nowhere_out"],
+    "doctor": [],
+}
+"""The words that a verb needs; none of these files exists, so a verb that opens one first names it instead."""
+SETTINGS = {
+    "decode": dict.fromkeys(("low", "size", "join", "threshold", "percent", "strides", "offsets"), "--decoder={}"),
+    "tune": dict.fromkeys(("low", "dust", "join", "offsets"), ""),
+}
+DECODER_OF = {"threshold": "agglomeration", "percent": "agglomeration-quantile", "strides": "mutex"}
+FREE_TEXT = {"path", "out", "name", "pred", "gt", "mask", "skeletons", "runs", "title", "folder", "bind", "bundle"}
+FREE_TEXT |= {"weights", "weights_url", "source", "target", "prediction", "decoder", "scheduler", "scheduler_file"}
+FREE_TEXT |= {"image", "edits", "instances", "truth", "scores", "state", "url", "root"}
+"""Options that take any text; a wrong path is found when it is opened."""
+
+
+def function_of(verb):
+    module, function = cli.VERBS[verb][0].split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def options(verb):
+    parameters = inspect.signature(function_of(verb)).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [name for name in [*named, *SETTINGS.get(verb, ())] if name not in FREE_TEXT]
+
+
+def outcome(verb, words):
+    """Exit code and last line of a call of the command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            cli.main([verb, *words])
+    except SystemExit as ended:
+        return ended.code, err.getvalue()
+    return 0, err.getvalue()
+
+
+@pytest.mark.parametrize("verb", sorted(set(cli.VERBS) - {"serve", "doctor", "augmentations"}))
+def test_a_wrong_value_is_one_line_that_names_the_option(verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    accepted = []
+    for name in options(verb):
+        decoder = [f"--decoder={DECODER_OF.get(name, 'zwatershed')}"] if verb == "decode" else []
+        others = [word for word in NEEDED[verb] if not word.startswith(f"--{name}=")]
+        for kind, value in VALUES.items():
+            code, error = outcome(verb, [*others, *decoder, f"--{name}={value}"])
+            assert code == 2, (name, kind)
+            assert error.startswith("error: "), (name, kind, error)
+            assert error.count("\n") == 1, (name, kind, error)
+            if "nowhere" in error:  # the value was accepted, and the missing file is what is wrong
+                accepted.append((name, kind))
+            else:
+                assert name in error, (name, kind, error)
+                assert value[:50] in error or kind == "nothing", (name, kind, error)
+    numeric = {"a fraction", "null", "a list", "negative"}
+    assert {kind for _, kind in accepted} <= numeric, accepted
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_count_that_no_machine_has_is_refused_at_once():
+    code, error = outcome("score", ["a.h5", "b.h5", "--threads", "99999999999999999999"])
+    assert (code, error) == (2, "error: --threads '99999999999999999999' is not a whole number from 1 to 1024\n")
+
+
+def test_a_size_that_is_no_number_is_refused_before_the_prediction_is_opened():
+    code, error = outcome("decode", ["absent.h5", "zwatershed", "--out=seg.h5", "--smallest", "x"])
+    assert (code, error) == (2, "error: --smallest 'x' is not a whole number of 0 or more\n")
