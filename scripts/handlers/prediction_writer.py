@@ -1,4 +1,4 @@
-"""Put what an inference gives on disk, step by step: in the background, resumable, in its place when it is whole."""
+"""Write the maps of an inference to disk, row by row: in the background, resumable, named when complete."""
 
 import contextlib
 import hashlib
@@ -21,27 +21,28 @@ from scripts.networks.activated_network import ActivatedNetwork
 from scripts.ops.quantize import RANGES, quantize, stored_type
 
 CHUNK = 256
-"""Voxels of a Zarr chunk along y and x; along z it is what a step ends, so that sections are safe as they are done."""
+"""Voxels of a Zarr chunk along y and x; along z a chunk has the sections that a row of windows completes."""
 
 
 class PredictionWriter:
     """Write the maps of an evaluator over `VolumeSteps` to OME-Zarr or HDF5.
 
-    Construct it before the evaluator: it looks at what an earlier run left, and tells `steps` where to go on.
+    Construct it before the evaluator: it reads what an earlier run left, and sets the first row of `steps`. From then
+    on it holds the lock of the output, so that no other process writes it.
 
     Args:
         steps: what the evaluator reads.
         inferer: the one that is used, for its settings.
         out: `.zarr`, `.h5` or `.hdf5`.
         dtype: `float16`, `float32`, or `uint8`, which is a channel's range in 256 levels.
-        overwrite: replace an earlier prediction once the new one is whole.
-        resume: go on where an earlier run ended.
-        channels: names of the channels, to be noted.
+        overwrite: replace an earlier prediction once the new one is complete.
+        resume: continue an earlier run.
+        channels: names of the channels, stored with the prediction.
         further: more settings that decide the result, such as the grey range; another run resumes only with the same.
-        about: what else to note, each as text, a mapping as JSON.
+        about: further metadata to store, each as text, a mapping as JSON.
 
     Raises:
-        FileExistsError, ValueError: see `PartialPrediction`.
+        FileExistsError, BlockingIOError, ValueError: see `PartialPrediction`.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class PredictionWriter:
 
     @property
     def folder(self) -> Path:
-        """Where the unfinished prediction is; also a place for the scratch file of `StepInferer`."""
+        """The folder of the unfinished prediction; also for the scratch file of `StepInferer`."""
         return self.partial.folder
 
     def attach(self, engine: Engine) -> None:
@@ -102,7 +103,7 @@ class PredictionWriter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def run(self, evaluator: Engine) -> None:
-        """Run the evaluator; where an error or Ctrl-C stops it, keep what is done and say how to go on."""
+        """Run the evaluator; where an error or Ctrl-C stops it, keep what is done and print how to resume."""
         try:
             evaluator.run()
         except BaseException:
@@ -115,7 +116,8 @@ class PredictionWriter:
         Raises:
             ValueError: the unfinished prediction is another network's.
         """
-        self.partial.settle({"network": fingerprint(network)})
+        self.partial.lock()
+        self.partial.add_settings({"network": fingerprint(network)})
         if isinstance(network, ActivatedNetwork):
             self._ranges = [RANGES[name] for name in network.activations]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +129,7 @@ class PredictionWriter:
         print(f"predicting {self.steps.region.title}, box {self.steps.region.box}, to {self.out}{begin}", flush=True)
 
     def write(self, index: int, maps: torch.Tensor) -> None:
-        """Put what step `index` ended: maps (C, z, y, x) float32, of no voxels where it ended none.
+        """Write what row `index` completed: maps (C, z, y, x) float32, empty where it completed none.
 
         Raises:
             ValueError: values that cannot be stored.
@@ -147,9 +149,9 @@ class PredictionWriter:
             self._background(self.partial.done, z1)
 
     def finish(self) -> None:
-        """After the last step: wait for the disk, put the prediction in its place, and say what was found.
+        """Wait for the disk, give the prediction its name, and print which sections are blank.
 
-        Where steps are lacking, as after a stop that was asked for, keep what is done and say how to go on.
+        Where rows are missing, as after a requested stop, keep what is done and print how to resume.
         """
         assert self._background is not None
         self._background.close()
@@ -157,21 +159,21 @@ class PredictionWriter:
         for line in self.steps.watch.findings():
             print(line, flush=True)
         if self.partial.sections < self.partial.shape[0]:
-            self.partial.leave()
-            print(self.partial.how_to_go_on(), flush=True)
+            self.partial.suspend()
+            print(self.partial.resume_hint(), flush=True)
             return
         self.partial.finish()
         print(f"prediction  {self.out}: {self.partial.channels} channels, {self.dtype}", flush=True)
 
     def stop(self) -> None:
-        """Half way: let the disk have what was handed to it, and say how to go on. Raises nothing."""
+        """Write what is queued, keep what is done, and print how to resume. Raises nothing."""
         if self._background is None:
             return
-        with contextlib.suppress(Exception):  # the error that stopped us is on its way
+        with contextlib.suppress(Exception):  # the error that stopped the run is raised after this
             self._background.close()
         self.progress.close()
-        self.partial.leave()
-        print(self.partial.how_to_go_on(), flush=True)
+        self.partial.suspend()
+        print(self.partial.resume_hint(), flush=True)
 
     def _write_output(self, engine: Engine) -> None:
         state: Any = engine.state
@@ -179,7 +181,7 @@ class PredictionWriter:
 
 
 def fingerprint(network: Any) -> str:
-    """A short text that another network, or other weights, would not have."""
+    """Return a hash of the network's weights."""
     if not isinstance(network, torch.nn.Module):
         return f"{type(network).__name__} {getattr(network, '__name__', '')}".strip()
     total = hashlib.blake2b(digest_size=8)

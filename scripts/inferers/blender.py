@@ -1,4 +1,4 @@
-"""Weighted sums of overlapping windows, held for the planes that a window spans and no more."""
+"""Weighted sums of overlapping windows, kept for the planes that one window spans."""
 
 import mmap
 import os
@@ -12,17 +12,21 @@ from scripts.ops.windows import WindowGrid, WindowRow
 
 
 class Blender:
-    """Adds up the windows of a box, plane by plane, and hands out the blended maps of what has ended.
+    """Add up the windows of a box, plane by plane, and return the blended maps of completed planes.
 
     The sums are a ring of as many sections of the box as a window has: channels x these x lines x columns float32,
-    however many sections the box has. What windows say of voxels outside the box is left out.
+    however many sections the box has. Values of windows outside the box are left out.
+
+    A weighted mean lies between its values, but its rounding may not: sum and divisor are rounded differently, so a
+    network of ones would give up to 1.0000005. Blended values are clamped to the lowest and highest value of the
+    windows over their line, which leaves all others as they are.
 
     Args:
         grid: the windows.
         totals: the sums of the weights of its windows.
         device: where the sums are kept.
-        scratch: a folder for a file that holds the sums in place of memory, where they take more than `limit` bytes.
-            The file has no name and goes with the program.
+        scratch: a folder for a file that keeps the sums in place of memory, where they take more than `limit` bytes.
+            The file has no name and is deleted with the process.
         limit: bytes.
     """
 
@@ -37,6 +41,7 @@ class Blender:
         self.grid, self.device, self.scratch, self.limit = grid, device, scratch, limit
         self.totals = totals
         self._sums: torch.Tensor | None = None
+        self._low = self._high = torch.empty(0)
         self._pages: mmap.mmap | None = None
 
     def plane_bytes(self, channels: int) -> int:
@@ -44,17 +49,29 @@ class Blender:
         return 4 * channels * self.grid.window[0] * self.grid.shape[1] * self.grid.shape[2]
 
     def open(self, channels: int) -> None:
-        """Make room for the sums of that many channels, at the first call; `device` is where they are.
+        """Allocate the sums of that many channels, at the first call; `device` is then theirs.
 
         Raises:
-            OSError: no room for the scratch file.
+            OSError: no space for the scratch file.
         """
         if self._sums is None:
-            self._sums = self._room(channels)
+            self._sums = self._allocated(channels)
             self.device = self._sums.device
+            lines = (channels, self.grid.window[0], self.grid.shape[1], 1)
+            self._low = torch.full(lines, torch.inf, device=self.device)
+            self._high = torch.full(lines, -torch.inf, device=self.device)
 
-    def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor) -> None:
-        """Add a window at (z, y, x) of the padded box: votes (C, z, y, x) times weights (C, z, y, x)."""
+    def add(
+        self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> None:
+        """Add a window at (z, y, x) of the padded box.
+
+        Args:
+            z, y, x: first voxel of the window.
+            votes: (C, z, y, x), summed over flips.
+            weights: (C, z, y, x), for a sum over flips.
+            low, high: (C,) lowest and highest value of the network in this window.
+        """
         assert self._sums is not None
         (z0, z1), (y0, y1), (x0, x1) = (
             self.grid.in_box((start, start + size), axis)
@@ -64,13 +81,16 @@ class Blender:
         lines, columns = slice(first_y, first_y + y1 - y0), slice(first_x, first_x + x1 - x0)
         below = z0 + self.grid.before[0] - z
         for here, there in self._ring(z0, z1, below):
-            room = self._sums[:, here, y0:y1, x0:x1]
-            room.addcmul_(votes[:, there, lines, columns], weights[:, there, lines, columns])
+            sums = self._sums[:, here, y0:y1, x0:x1]
+            sums.addcmul_(votes[:, there, lines, columns], weights[:, there, lines, columns])
+            lowest, highest = self._low[:, here, y0:y1], self._high[:, here, y0:y1]
+            torch.minimum(lowest, low.view(-1, 1, 1, 1), out=lowest)
+            torch.maximum(highest, high.view(-1, 1, 1, 1), out=highest)
 
-    def ended(self, step: WindowRow) -> torch.Tensor | None:
-        """The blended maps of what `step` has ended, cut to the box: (C, z, y, x) float32; None outside the box.
+    def completed(self, step: WindowRow) -> torch.Tensor | None:
+        """Return the blended maps that `step` completes, cut to the box: (C, z, y, x) float32; None outside the box.
 
-        To be called once a step, in order: the sums of these voxels start anew.
+        Call it once a step, in order: the sums of these voxels are set to zero.
         """
         assert self._sums is not None
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
@@ -83,14 +103,18 @@ class Blender:
         for here, there in self._ring(z0, z1):
             sums = self._sums[:, here, y0:y1]
             torch.div(sums, totals[there], out=blended[:, there])
+            low, high = self._low[:, here, y0:y1], self._high[:, here, y0:y1]
+            blended[:, there].clamp_(low, high)
             sums.zero_()
+            low.fill_(torch.inf)
+            high.fill_(-torch.inf)
         if self._pages is not None:
-            self._pages.madvise(mmap.MADV_DONTNEED)  # what was written stays in the file
+            self._pages.madvise(mmap.MADV_DONTNEED)  # written pages stay in the file
         return blended
 
     def _ring(self, first: int, stop: int, begin: int = 0) -> list[tuple[slice, slice]]:
-        """Where sections first to stop of the box, no more than a window has, are in the ring; and the same counted
-        from `begin`."""
+        """Return the slices of the ring that hold sections first to stop of the box, at most a window's, each with the
+        same sections counted from `begin`."""
         depth = self.grid.window[0]
         low, count = first % depth, stop - first
         till = min(count, depth - low)
@@ -99,13 +123,13 @@ class Blender:
             whole.append((slice(0, count - till), slice(begin + till, begin + count)))
         return whole
 
-    def _room(self, channels: int) -> torch.Tensor:
+    def _allocated(self, channels: int) -> torch.Tensor:
         shape = (channels, self.grid.window[0], *self.grid.shape[1:])
         if self.scratch is None or self.plane_bytes(channels) <= self.limit:
             return torch.zeros(shape, device=self.device)
         path = self.scratch / f"sums.{os.getpid()}"
         with path.open("w+b") as file:
-            os.posix_fallocate(file.fileno(), 0, self.plane_bytes(channels))  # a full disk is found here
+            os.posix_fallocate(file.fileno(), 0, self.plane_bytes(channels))  # reports a full disk
             self._pages = mmap.mmap(file.fileno(), self.plane_bytes(channels))
         path.unlink()
         return torch.from_numpy(np.frombuffer(self._pages, np.float32).reshape(shape))

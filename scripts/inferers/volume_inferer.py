@@ -26,7 +26,8 @@ class VolumeInferer(Inferer):
     """Apply a network of maps to a volume of any size, window by window.
 
     The volume is continued beyond its ends by mirroring. A window's flips are averaged first; windows are then blended.
-    Sums are float32.
+    Sums are float32, and blended values are clamped to
+    the range of the values they were blended from.
 
     Args:
         window: voxels (z, y, x) that the network sees at once.
@@ -107,17 +108,17 @@ class VolumeInferer(Inferer):
         maps: torch.Tensor | None = None
         for sample, image in enumerate(inputs):
             blender = Blender(grid, self.totals(grid), inputs.device)
-            planes, held = torch.empty(0), -1
+            planes, plane = torch.empty(0), -1
             for step in grid.steps:
-                if step.z != held:
-                    planes, held = _planes(image, grid, step.z), step.z
-                ended = self.step(planes[:, :, slice(*step.lines)], step, blender, network, *args, **kwargs)
-                if ended is None:
+                if step.z != plane:
+                    planes, plane = _planes(image, grid, step.z), step.z
+                completed = self.step(planes[:, :, slice(*step.lines)], step, blender, network, *args, **kwargs)
+                if completed is None:
                     continue
                 if maps is None:
-                    maps = ended.new_empty((len(inputs), len(ended), *grid.shape))
+                    maps = completed.new_empty((len(inputs), len(completed), *grid.shape))
                 (z0, z1), (y0, y1) = grid.in_box(step.ended_z, 0), grid.in_box(step.ended_y, 1)
-                maps[sample, :, z0:z1, y0:y1] = ended
+                maps[sample, :, z0:z1, y0:y1] = completed
         assert maps is not None
         return maps
 
@@ -125,12 +126,12 @@ class VolumeInferer(Inferer):
     def step(
         self, image: torch.Tensor, step: WindowRow, blender: Blender, network: Network, *args: Any, **kwargs: Any
     ) -> torch.Tensor | None:
-        """Add the windows of a step to the sums, and return the maps (C, z, y, x) that it ends, if any.
+        """Add the windows of a row to the sums, and return the maps (C, z, y, x) that it completes, if any.
 
         Args:
             image: (1, z, y, x), the voxels of the padded box that the step's windows span.
             step: of `blender.grid`.
-            blender: holds the sums.
+            blender: keeps the sums.
             network: (n, 1, z, y, x) to maps (n, C, z, y, x).
         """
         depth, height, width = self.window
@@ -138,17 +139,22 @@ class VolumeInferer(Inferer):
         together = max(1, self.batch // len(self.codes))
         for chosen in _batches(places, together):
             cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
-            votes = self._votes(torch.stack(cuts), network, *args, **kwargs)
+            votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
             votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
-            for (y, x), vote in zip(chosen, votes, strict=True):
-                blender.add(step.z, y, x, vote, weights)
-        return blender.ended(step)
+            low, high = low.to(blender.device), high.to(blender.device)
+            for number, (y, x) in enumerate(chosen):
+                blender.add(step.z, y, x, votes[number], weights, low[number], high[number])
+        return blender.completed(step)
 
-    def _votes(self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Sum over the flips of what the network says of windows (n, 1, z, y, x): (n, C, z, y, x) float32."""
+    def _votes(
+        self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the network's output for windows (n, 1, z, y, x), summed over flips: (n, C, z, y, x) float32; and
+        the lowest and highest value of each window and channel, (n, C)."""
         at_once = max(1, self.batch // len(windows))
         votes: torch.Tensor | None = None
+        bounds: list[tuple[torch.Tensor, torch.Tensor]] = []
         for codes in _alike(self.codes, at_once, self.window[1] == self.window[2]):
             turned = [apply_symmetry(windows, code) for code in codes]
             seen = turned[0] if len(turned) == 1 else torch.cat(turned)
@@ -158,14 +164,16 @@ class VolumeInferer(Inferer):
                     f"the network makes {tuple(maps.shape)} of windows {tuple(seen.shape)}; its maps must have the "
                     "size of its windows"
                 )
+            bounds.append(_bounds(maps, len(windows)))
             if votes is None:  # the window as it is comes first
                 if len(self.codes) == 1:
-                    return maps
+                    return maps, *bounds[0]
                 votes = torch.zeros((len(windows), *maps.shape[1:2], *self.window), device=maps.device)
             for code, part in zip(codes, maps.split(len(windows)), strict=True):
                 self.votes.add(votes, part, code)
         assert votes is not None
-        return votes
+        low, high = (torch.stack(each) for each in zip(*bounds, strict=True))
+        return votes, low.amin(0), high.amax(0)
 
     def _weights(self, device: torch.device, channels: int) -> torch.Tensor:
         """Weight of a vote, (C, z, y, x): a window's weights, divided by the number of votes on each voxel."""
@@ -174,6 +182,14 @@ class VolumeInferer(Inferer):
             weights = torch.from_numpy(self.weights)[None] / self.votes.counts(self.window)
             self._weights_of_votes[key] = weights.expand(channels, -1, -1, -1).contiguous().to(device)
         return self._weights_of_votes[key]
+
+
+def _bounds(maps: torch.Tensor, windows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the lowest and highest value of each window and channel, (windows, C), of all its flips (k * windows, C,
+    z, y, x). A window with NaN has no bounds."""
+    low, high = (each.unflatten(0, (-1, windows)) for each in (maps.amin((2, 3, 4)), maps.amax((2, 3, 4))))
+    low, high = low.amin(0), high.amax(0)
+    return (low.nan_to_num(-torch.inf, torch.inf, -torch.inf), high.nan_to_num(torch.inf, torch.inf, -torch.inf))
 
 
 def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:

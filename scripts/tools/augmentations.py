@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.data.files.writing import replacing
+from scripts.data.files.replacing import replacing
 from scripts.ops.box import Size3
 from scripts.ops.limits import Limits
 

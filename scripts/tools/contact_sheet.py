@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.data.files.writing import replacing
+from scripts.data.files.replacing import replacing
 from scripts.data.volumes import Volume
 from scripts.ops.box import Box
 

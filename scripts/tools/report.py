@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-from scripts.data.files.writing import replacing
+from scripts.data.files.replacing import replacing
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.metrics.score_report import check_free
 from scripts.tools.argument_types import ending

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import h5py
 import numpy as np
 
-from scripts.data.files.writing import replacing
+from scripts.data.files.replacing import replacing
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box

@@ -182,7 +182,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, whole, ending
     said = capsys.readouterr().out
     assert f"{kept} of 17 sections" in said if kept else "no section" in said
     if kept:
-        with pytest.raises(FileExistsError, match="sections of an unfinished prediction; go on with --resume true"):
+        with pytest.raises(FileExistsError, match="sections of an unfinished prediction; resume with --resume true"):
             predict_volume(volume, Stops(convolution(), 9999, None), inferer(), out, dtype="float32")
     resumed = Stops(convolution(), 9999, None)
     predict_volume(volume, resumed, inferer(), out, dtype="float32", resume=True)
@@ -290,15 +290,15 @@ for name in sys.argv[1:]:
 """
 
 
-def test_where_there_is_no_room_what_is_done_is_kept_and_the_way_on_is_said(tmp_path):
+def test_on_a_full_disk_what_is_done_is_kept_and_the_message_has_path_and_remedy(tmp_path):
     out, plain = tmp_path / "p.zarr", tmp_path / "p.h5"
     command = [sys.executable, "-c", FULL, str(out), str(plain)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name, kept in (
-        (out, r"\d+ of 17 sections of .* go on with --resume true"),
-        (plain, "no section of .* begin again"),
+        (out, r"\d+ of 17 sections of .* resume with --resume true"),
+        (plain, "no section of .* start again"),
     ):
-        assert re.search(rf"refused: .*no room in .* bytes free\); make space. {kept}", said), name
+        assert re.search(rf"refused: .*no space left for '{name}': [\d,]+ bytes are free; make space in .* or write elsewhere. {kept}", said), name
     assert not (tmp_path / "p.h5.partial").exists()
     grey = np.where(np.arange(17)[:, None, None] < 9, 128, GREY).astype(np.uint8)
     predict_volume(ArrayVolume(grey), convolution(), inferer(), out, dtype="float32", resume=True)

@@ -177,3 +177,23 @@ def test_batches_are_full_and_none_but_a_lone_window_is_of_one(places, sizes):
         image, lambda windows: seen.append(len(windows)) or windows
     )
     assert seen == sizes
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+@pytest.mark.parametrize("flips", [1, 4])
+def test_a_network_of_ones_gives_ones_and_not_a_rounding_more(value, flips):
+    maps = VolumeInferer((6, 16, 16), (3, 5, 7), flips, pad=(3, 8, 8))(
+        noise(1, 1, 13, 31, 37), lambda image: torch.full_like(image, value).expand(-1, 2, -1, -1, -1)
+    )
+    assert (maps.min().item(), maps.max().item()) == (value, value)
+
+
+def test_blended_values_stay_within_those_of_the_windows_and_nan_stays_where_it_is():
+    image = noise(1, 1, 9, 24, 24).sigmoid()
+    maps = VolumeInferer((6, 16, 16), (3, 8, 8), 1, pad=(3, 8, 8))(image, lambda seen: seen)
+    assert image.min() <= maps.min()
+    assert maps.max() <= image.max()
+    image[0, 0, 4, 5, 6] = torch.nan
+    broken = VolumeInferer((6, 16, 16), (3, 8, 8), 1, pad=(3, 8, 8))(image, lambda seen: seen)
+    assert broken.isnan().nonzero().tolist() == [[0, 0, 4, 5, 6]]
+    np.testing.assert_allclose(broken.nan_to_num(0.5), image.nan_to_num(0.5), atol=1e-6)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from scripts.data.files.writing import replacing
+from scripts.data.files.replacing import replacing
 from scripts.data.volumes.volume import Volume
 
 CLASSIC_LIMIT = 2**32 - 2**25

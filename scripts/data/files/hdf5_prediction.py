@@ -13,17 +13,17 @@ from scripts.data.volumes.voxel_size import checked_voxel_size
 
 
 class Hdf5Store(PredictionStore):
-    """A contiguous dataset, whose voxels are written past the library to their place in the file.
+    """A contiguous dataset, whose voxels are written directly to their positions in the file, without the library.
 
-    All that HDF5 keeps about the array is on disk before the first voxel, and the room for the voxels is taken; so a
-    program killed at any moment leaves a file that opens. The price is that nothing is compressed.
+    All metadata are on disk before the first voxel, and the space for the voxels is allocated; so a program killed at
+    any moment leaves a file that opens. In return nothing is compressed. The same maps give the same bytes.
 
     Args:
-        file: to write, or to go on with.
+        file: to write, or to continue.
         shape, dtype, voxel_size_nm, corner, attributes: as `open_store`.
 
     Raises:
-        OSError: no room for the whole array.
+        OSError: no space for the whole array.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Hdf5Store(PredictionStore):
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         if not file.exists():
-            _take_room(file, int(np.prod(shape)) * self.dtype.itemsize)  # HDF5 says less clearly that there is none
+            _allocate(file, int(np.prod(shape)) * self.dtype.itemsize)  # HDF5 reports a full disk less clearly
             _new_hdf5(file, shape, self.dtype, voxel_size_nm, corner, attributes)
         with h5py.File(file, "r") as opened:
             self.offset = int(opened[DATASET].id.get_offset())
@@ -60,7 +60,7 @@ class Hdf5Store(PredictionStore):
         return sections
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -78,6 +78,7 @@ def _new_hdf5(
     layout.set_layout(h5py.h5d.CONTIGUOUS)
     layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    layout.set_obj_track_times(False)
     with h5py.File(path, "w") as file:
         if voxel_size_nm is not None:
             file.attrs["resolution"] = checked_voxel_size(voxel_size_nm, f"'{path}'")
@@ -87,12 +88,12 @@ def _new_hdf5(
             file.attrs[name] = value
 
 
-def _take_room(path: Path, size: int) -> None:
+def _allocate(path: Path, size: int) -> None:
     with path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
 
 
-def _write_all(descriptor: int, voxels: memoryview, place: int) -> None:
+def _write_all(descriptor: int, voxels: memoryview, position: int) -> None:
     while voxels:
-        written = os.pwrite(descriptor, voxels, place)
-        voxels, place = voxels[written:], place + written
+        written = os.pwrite(descriptor, voxels, position)
+        voxels, position = voxels[written:], position + written

@@ -1,4 +1,4 @@
-"""Open a store of a prediction in the format that its name asks for."""
+"""Open a store of a prediction in the format of its ending."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ FORMATS = {".zarr": "OME-Zarr", ".h5": "HDF5", ".hdf5": "HDF5"}
 
 
 def prediction_format(path: str | os.PathLike[str]) -> str:
-    """`OME-Zarr` or `HDF5`, by the ending.
+    """Return `OME-Zarr` or `HDF5`, by the ending.
 
     Raises:
         ValueError: another ending.
@@ -34,7 +34,7 @@ def open_store(
     corner: Sequence[int] = (0, 0, 0),
     attributes: Mapping[str, Any] | None = None,
 ) -> PredictionStore:
-    """A store to fill, made anew or, where there is one at `path`, as it was left.
+    """Return a store to fill: a new one or, where there is one at `path`, that one as it was left.
 
     Args:
         path: folder or file.
@@ -44,7 +44,7 @@ def open_store(
         chunks: voxels (z, y, x) of a Zarr chunk.
         voxel_size_nm: (z, y, x) in nm, if known.
         corner: first voxel of the prediction in the volume, (z, y, x).
-        attributes: what to note beside the array.
+        attributes: metadata to store with the array.
     """
     notes = {"offset": [int(n) for n in corner], **(attributes or {})}
     if kind == "HDF5":

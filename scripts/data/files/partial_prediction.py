@@ -1,6 +1,5 @@
-"""A prediction on its way to disk: beside its target until it is whole, with a note of what is done and how."""
+"""Keep an unfinished prediction beside its target, with a record of what is done, until it is complete."""
 
-import errno
 import json
 import os
 import shutil
@@ -11,29 +10,33 @@ from typing import Any
 import numpy as np
 
 from scripts.data.files.open_store import open_store, prediction_format
+from scripts.data.files.output_lock import OutputLock
 from scripts.data.files.prediction_store import PredictionStore
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from scripts.data.files.replacing import full_disk_error, is_full, replacing
 
 
 class PartialPrediction:
-    """`NAME.partial`, a folder beside `NAME`, with the store and `progress.json`; when whole, the store becomes `NAME`.
+    """`NAME.partial`, a folder beside `NAME` with the store and `progress.json`; when complete, the store becomes NAME.
+
+    One process at a time writes a prediction: from the first look at an earlier run until `finish`, `suspend` or
+    `close` it holds the lock `.NAME.lock`. A program killed at any moment, also while it finishes, leaves a state from
+    which a later run with `resume` ends with the complete prediction.
 
     Args:
-        out: the prediction to be, `.zarr`, `.h5` or `.hdf5`.
+        out: the prediction, `.zarr`, `.h5` or `.hdf5`.
         shape: voxels (z, y, x).
         dtype: numpy's name of the stored type.
-        settings: what the result depends on, in JSON's types; another run may go on only with the same.
-        overwrite: begin anew, and replace an earlier prediction when the new one is whole.
-        resume: go on where an earlier run ended; from the start if there was none.
+        settings: what the result depends on, in JSON's types; another run resumes only with the same.
+        overwrite: start again, and replace an earlier prediction when the new one is complete.
+        resume: continue an earlier run; start from the first section if there was none.
         chunks: voxels (z, y, x) of a Zarr chunk.
         voxel_size_nm: (z, y, x) in nm, if known.
         corner: first voxel in the volume.
-        attributes: what to note in the prediction.
+        attributes: metadata to store with the prediction.
 
     Raises:
-        FileExistsError: there is a prediction, or an unfinished one, and neither `overwrite` nor `resume` says what
-            to do.
+        FileExistsError: a prediction or an unfinished one exists, and neither `overwrite` nor `resume` is given.
+        BlockingIOError: another process writes this prediction.
         ValueError: an unknown ending, or settings other than those of the unfinished prediction.
     """
 
@@ -59,137 +62,199 @@ class PartialPrediction:
         self.overwrite = overwrite
         self.sections, self.channels = 0, 0
         self._store: PredictionStore | None = None
-        self._look(resume)
+        self._lock: OutputLock | None = None
+        self._locks_late = not self.out.parent.is_dir()
+        if not self._locks_late:  # else nothing can be there, and a refusal leaves no folder behind
+            self.lock()
+        try:
+            self._read_earlier_run(resume)
+        except BaseException:
+            self._unlock()
+            raise
 
     @property
     def folder(self) -> Path:
-        """Where the unfinished prediction is."""
+        """The folder of the unfinished prediction."""
         return self.out.with_name(self.out.name + ".partial")
 
-    def settle(self, further: Mapping[str, Any]) -> None:
+    def lock(self) -> None:
+        """Lock the prediction for this process; does nothing where it is locked.
+
+        Raises:
+            BlockingIOError: another process writes it.
+            FileExistsError: another process wrote it since this object was made.
+        """
+        if self._lock is not None:
+            return
+        self._lock = OutputLock(self.out.with_name(f".{self.out.name}.lock"), self.out)
+        if self._locks_late and not self.sections and self.folder.exists():
+            self._unlock()
+            raise FileExistsError(f"'{self.folder}' appeared meanwhile: another process began the same prediction")
+
+    def add_settings(self, settings: Mapping[str, Any]) -> None:
         """Add settings that are known only now, such as the network's fingerprint.
 
         Raises:
             ValueError: the unfinished prediction has others.
         """
-        self.settings.update(json.loads(json.dumps(further)))
+        self.settings.update(json.loads(json.dumps(settings)))
         if self.sections:
             self._compare(self._noted())
 
     def write(self, z: int, y: int, block: np.ndarray) -> None:
-        """Put a block (C, z, y, x) at (z, y, 0) of the prediction.
+        """Write a block (C, z, y, x) at (z, y, 0) of the prediction.
 
         Raises:
-            OSError: there is no room; says what is kept and how to go on.
+            OSError: no space is left; reports what is kept and how to resume.
         """
         try:
             if self._store is None:
                 self._store = self._open(block.shape[0])
             self._store.write(z, y, block)
         except OSError as error:
-            self._say_no_room(error)
-            raise
+            if not is_full(error):
+                raise
+            raise full_disk_error(self.out, remedy=self.resume_hint()) from error
 
     def done(self, sections: int) -> None:
-        """Note that all blocks of the first `sections` were put."""
+        """Record that all blocks of the first `sections` were written."""
         kept = 0 if self._store is None else self._store.kept(sections)
         if kept > self.sections:
             self.sections = kept
             self._note()
 
     def finish(self) -> Path:
-        """Put the whole prediction in its place and remove the rest.
+        """Give the complete prediction its name and remove the folder.
+
+        Each step leaves a state from which `finish` can be called again by a later run.
 
         Raises:
-            RuntimeError: sections are lacking.
+            RuntimeError: sections are missing.
+            FileExistsError: a prediction of this name appeared meanwhile and is not to be replaced; ours is kept.
         """
         if self.sections < self.shape[0]:
             raise RuntimeError(f"{self.sections} of {self.shape[0]} sections of '{self.out}' are written")
-        self.close()
-        if self.out.is_dir():
-            os.replace(self.out, self.folder / "replaced")
-        os.replace(self.folder / "store", self.out)
-        shutil.rmtree(self.folder)
+        self.lock()
+        self._close_store()
+        store, replaced = self.folder / "store", self.folder / "replaced"
+        if store.exists():
+            if self.out.exists() and not self.overwrite:
+                self._unlock()
+                raise FileExistsError(
+                    f"'{self.out}' appeared while this prediction was made, and is left as it is. The new one is "
+                    f"complete in '{self.folder}': move the other away, then --resume true"
+                )
+            if self.out.exists() and (self.out.is_dir() or store.is_dir()):  # a file is replaced in one step
+                _remove(replaced)
+                os.replace(self.out, replaced)
+            os.replace(store, self.out)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._unlock()
         return self.out
 
     def close(self) -> None:
-        """Let go of the store; what is done stays."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        """Close the store and drop the lock; what is done stays."""
+        self._close_store()
+        self._unlock()
 
-    def leave(self) -> None:
-        """Let go of the store half way: what is done stays; where no section is, nothing does."""
-        self.close()
-        if not self.sections:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def suspend(self) -> None:
+        """Close the store before the prediction is complete: finished sections stay; without any, nothing stays."""
+        self._close_store()
+        if not self.sections and self._lock is not None:
+            self._discard()
+        self._unlock()
 
-    def how_to_go_on(self) -> str:
-        """What is kept, and what to type."""
+    def resume_hint(self) -> str:
+        """What is kept, and which option resumes."""
         if not self.sections:
-            return f"no section of '{self.out}' was finished; begin again"
+            return f"no section of '{self.out}' was finished; start again"
         return (
             f"{self.sections} of {self.shape[0]} sections of '{self.out}' are finished and kept in '{self.folder}'; "
-            "go on with --resume true"
+            "resume with --resume true"
         )
 
-    def _look(self, resume: bool) -> None:
-        """What an earlier run left, and whether it is in the way."""
+    def _read_earlier_run(self, resume: bool) -> None:
+        """Read what an earlier run left, and refuse or remove what cannot be continued."""
+        noted = self._noted() if self.folder.exists() and (resume or not self.overwrite) else {"sections": 0}
         if self.out.exists() and not self.overwrite:
-            remedy = "it is whole, there is nothing to resume" if resume else "choose another name"
+            finished = noted["sections"] and not (self.folder / "store").exists()
+            if finished:  # killed between renaming the store and removing the folder
+                self._discard()
+            remedy = "it is complete, there is nothing to resume" if resume or finished else "choose another name"
             raise FileExistsError(
                 f"'{self.out}' exists and is left as it is; {remedy}, or replace it: --overwrite true"
             )
         if not self.folder.exists():
             return
-        noted = {"sections": 0} if self.overwrite and not resume else self._noted()
         if noted["sections"] and not resume:
             raise FileExistsError(
-                f"'{self.folder}' has {noted['sections']} sections of an unfinished prediction; go on with --resume "
-                "true, or begin anew with --overwrite true"
+                f"'{self.folder}' has {noted['sections']} sections of an unfinished prediction; resume with --resume "
+                "true, or start again with --overwrite true"
             )
-        if noted["sections"]:
+        if noted["sections"] and ((self.folder / "store").exists() or self.out.exists()):
             self._compare(noted)
             self.sections, self.channels = noted["sections"], noted["channels"]
         else:
-            shutil.rmtree(self.folder)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Remove the folder; an earlier prediction that was moved aside is put back first."""
+        replaced = self.folder / "replaced"
+        if replaced.exists() and not self.out.exists():
+            os.replace(replaced, self.out)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self, channels: int) -> PredictionStore:
         if self.sections and channels != self.channels:
             raise ValueError(
-                f"the network gives {channels} channels, '{self.folder}' has {self.channels}; begin anew with "
+                f"the network has {channels} output channels, '{self.folder}' has {self.channels}; start again with "
                 "--overwrite true"
             )
         self.channels = channels
+        self.lock()
         self.folder.mkdir(parents=True, exist_ok=True)
         z, y, x = self.shape
-        place = self.folder / "store"
-        if not self.sections and place.exists():
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
-        notes = {**self.attributes, "settings": json.dumps(self.settings)}
+        location = self.folder / "store"
+        if not self.sections:
+            _remove(location)
+        attributes = {**self.attributes, "settings": json.dumps(self.settings)}
         store = open_store(
-            place, self.kind, (channels, z, y, x), self.dtype, self.chunks, self.voxel_size_nm, self.corner, notes
+            location,
+            self.kind,
+            (channels, z, y, x),
+            self.dtype,
+            self.chunks,
+            self.voxel_size_nm,
+            self.corner,
+            attributes,
         )
         self._note()
         return store
 
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
     def _noted(self) -> dict[str, Any]:
+        file = self.folder / "progress.json"
         try:
-            noted: dict[str, Any] = json.loads((self.folder / "progress.json").read_text())
-            return noted
+            noted: dict[str, Any] = json.loads(file.read_text())
+            return {"sections": int(noted["sections"]), "channels": int(noted["channels"]), **_settings(noted)}
         except FileNotFoundError:
             return {"sections": 0, "channels": 0, "settings": {}}
-        except ValueError as error:
-            raise ValueError(
-                f"'{self.folder / 'progress.json'}' cannot be read ({error}); begin anew with --overwrite true"
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"'{file}' cannot be read ({error}); start again with --overwrite true") from error
 
     def _note(self) -> None:
         noted = {"sections": self.sections, "channels": self.channels, "settings": self.settings}
-        place = self.folder / "progress.json"
-        fresh = place.with_suffix(".new")
-        fresh.write_text(json.dumps(noted))
-        os.replace(fresh, place)
+        with replacing(self.folder / "progress.json", overwrite=True) as partial:
+            partial.write_text(json.dumps(noted))
 
     def _compare(self, noted: Mapping[str, Any]) -> None:
         before = noted["settings"]
@@ -200,14 +265,18 @@ class PartialPrediction:
         ]
         if differing:
             raise ValueError(
-                f"'{self.folder}' was begun with other settings: {'; '.join(differing)}. Give the same, or begin anew "
+                f"'{self.folder}' was begun with other settings: {'; '.join(differing)}. Use the same, or start again "
                 "with --overwrite true"
             )
 
-    def _say_no_room(self, error: OSError) -> None:
-        if error.errno in NO_ROOM or "No space left" in str(error):
-            parent = self.out.parent.resolve()
-            free = shutil.disk_usage(parent).free
-            raise OSError(
-                errno.ENOSPC, f"no room in '{parent}' ({free:,} bytes free); make space. {self.how_to_go_on()}"
-            ) from error
+
+def _settings(noted: Mapping[str, Any]) -> dict[str, Any]:
+    return {"settings": dict(noted["settings"].items())}
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder that may be missing."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The face that every store of a prediction shows."""
+"""The interface of every store of a prediction."""
 
 from abc import ABC, abstractmethod
 
@@ -14,7 +14,7 @@ class PredictionStore(ABC):
 
     @abstractmethod
     def write(self, z: int, y: int, block: np.ndarray) -> None:
-        """Put a block (C, z, y, x) with its first voxel at (z, y, 0).
+        """Write a block (C, z, y, x) with its first voxel at (z, y, 0).
 
         Raises:
             OSError: it cannot be written.
@@ -22,7 +22,7 @@ class PredictionStore(ABC):
 
     @abstractmethod
     def kept(self, sections: int) -> int:
-        """How many sections are safe on disk when all blocks of the first `sections` were put."""
+        """Return how many sections are on disk when all blocks of the first `sections` were written."""
 
     def close(self) -> None:  # noqa: B027 - Zarr has nothing to close
-        """Let go of the file."""
+        """Close the file."""

@@ -1,8 +1,6 @@
 """Write volumes so that a file is either whole or not there, slab by slab so that nothing must fit in memory."""
 
-import errno
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ import h5py
 import imagecodecs
 import numpy as np
 
+from scripts.data.files.replacing import replacing
 from scripts.data.volumes.voxel_size import checked_voxel_size
 from scripts.ops.box import Size3, three_sizes
 
@@ -20,38 +19,6 @@ CHUNKS = (8, 128, 128)
 SLAB_BYTES = 2**25
 FASTEST = 1
 """Deflate level: EM grey values compress to 80 % at any level, but at level 6 it takes half as long again."""
-
-
-@contextmanager
-def replacing(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the block ends well and is removed otherwise.
-
-    Raises:
-        FileExistsError: `path` exists and `overwrite` is False.
-        OSError: no space is left; an earlier file at `path` is as it was.
-    """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"'{path}' exists and is left as it is; choose another name, or overwrite it (--overwrite)"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-            free = shutil.disk_usage(path.parent).free
-            written = partial.stat().st_size if partial.exists() else 0
-            raise OSError(
-                errno.ENOSPC,
-                f"no space left for '{path}': {written:,} bytes were written and {free:,} are free; make space in "
-                f"'{path.parent}' or write elsewhere",
-            ) from error
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ SCALE = "0"
 
 
 class ZarrStore(PredictionStore):
-    """Chunks of a Zarr 3 array, each written once, when all of its voxels are there.
+    """Chunks of a Zarr 3 array, each written once, when all of its voxels are known.
 
     Args:
         folder: of the group.
@@ -62,7 +62,7 @@ class ZarrStore(PredictionStore):
         return sections if sections >= self.shape[1] else sections - sections % self.chunks[0]
 
     def _put(self, row: int, line: int, z: int, y: int, block: np.ndarray) -> None:
-        """Put what a block has of one row of chunks along x; write the row when it is full."""
+        """Add a block's share of one row of chunks along x; write the row when it is complete."""
         (low_z, high_z), (low_y, high_y) = (
             (place * size, min(place * size + size, whole))
             for place, size, whole in zip((row, line), self.chunks[:2], self.shape[1:3], strict=True)
@@ -71,18 +71,18 @@ class ZarrStore(PredictionStore):
         y0, y1 = max(y, low_y), min(y + block.shape[2], high_y)
         part = block[:, z0 - z : z1 - z, y0 - y : y1 - y]
         if (row, line) not in self._waiting:
-            room = np.empty((self.shape[0], high_z - low_z, high_y - low_y, self.shape[3]), block.dtype)
-            self._waiting[row, line] = room, [room[0, :, :, 0].size]
-        room, lacking = self._waiting[row, line]
-        room[:, z0 - low_z : z1 - low_z, y0 - low_y : y1 - low_y] = part
-        lacking[0] -= part[0, :, :, 0].size
-        if lacking[0] == 0:
-            self.array[:, low_z:high_z, low_y:high_y] = room
+            row_of_chunks = np.empty((self.shape[0], high_z - low_z, high_y - low_y, self.shape[3]), block.dtype)
+            self._waiting[row, line] = row_of_chunks, [row_of_chunks[0, :, :, 0].size]
+        row_of_chunks, missing = self._waiting[row, line]
+        row_of_chunks[:, z0 - low_z : z1 - low_z, y0 - low_y : y1 - low_y] = part
+        missing[0] -= part[0, :, :, 0].size
+        if missing[0] == 0:
+            self.array[:, low_z:high_z, low_y:high_y] = row_of_chunks
             del self._waiting[row, line]
 
 
 def _multiscale(voxel_size_nm: Sequence[float] | None, corner: Sequence[int]) -> dict[str, Any]:
-    """OME-Zarr 0.5: names and units of the axes, size of a voxel and place of the first one."""
+    """OME-Zarr 0.5: names and units of the axes, size of a voxel and position of the first one."""
     size = [1.0, 1.0, 1.0] if voxel_size_nm is None else list(checked_voxel_size(voxel_size_nm, "the prediction"))
     unit = {} if voxel_size_nm is None else {"unit": "nanometer"}
     place = [0.0, *(float(step * edge) for step, edge in zip(corner, size, strict=True))]

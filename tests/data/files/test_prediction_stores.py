@@ -1,6 +1,8 @@
 """Blocks of any size become whole chunks; what is half done is never taken for whole."""
 
 import json
+import os
+import shutil
 import threading
 
 import numpy as np
@@ -72,15 +74,88 @@ def test_a_prediction_is_in_its_place_when_it_is_whole_and_not_before(tmp_path):
     assert [path.name for path in out.parent.iterdir()] == ["p.zarr"]
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL: no code of the product handles it, and nothing runs after it."""
+
+
+def complete(out, resume=False, overwrite=False):
+    """A prediction of which only `finish` is missing."""
+    partial = PartialPrediction(out, SHAPE[1:], "float32", {"a": 1}, overwrite, resume, chunks=(4, 8, 8))
+    if not partial.sections:
+        partial.write(0, 0, MAPS)
+        partial.done(11)
+    return partial
+
+
+def files(folder):
+    """Paths and bytes of every file below a folder."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("ending", ["zarr", "h5"])
+@pytest.mark.parametrize("options", [{"resume": True}, {"resume": True, "overwrite": True}, {"overwrite": True}])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_kill_at_any_step_of_finishing_loses_neither_the_new_prediction_nor_the_old(
+    tmp_path, monkeypatch, ending, options, step
+):
+    out = tmp_path / f"p.{ending}"
+    complete(out).finish()
+    partial = complete(out, overwrite=True)
+    steps = iter(range(1, 9))
+
+    def counted(function):
+        def call(*arguments, **keywords):
+            if next(steps) == step:
+                raise Killed
+            return function(*arguments, **keywords)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", counted(os.replace))
+        patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
+        try:
+            partial.finish()
+        except Killed:
+            partial._unlock()  # the kernel drops the lock of a killed process
+    assert out.exists() or (partial.folder / "replaced").exists()
+    finished = out.exists() and not (partial.folder / "store").exists()
+    if finished and options == {"resume": True}:
+        with pytest.raises(FileExistsError, match="nothing to resume"):
+            complete(out, **options)
+    elif not out.exists() or "overwrite" in options:
+        again = complete(out, **options)
+        assert out.exists() or "resume" in options  # the new one is complete in the folder
+        assert again.finish() == out
+    assert np.array_equal(read_prediction(out)[0], MAPS)
+    assert [path.name for path in tmp_path.iterdir()] in ([out.name], [out.name, f"{out.name}.partial"])
+
+
+def test_a_prediction_that_appeared_meanwhile_is_not_replaced_and_ours_is_kept(tmp_path):
+    out = tmp_path / "p.h5"
+    partial = complete(out)
+    out.write_bytes(b"of another program")
+    with pytest.raises(FileExistsError, match=r"appeared while .* complete in .*p\.h5\.partial"):
+        partial.finish()
+    assert out.read_bytes() == b"of another program"
+    out.unlink()
+    assert np.array_equal(read_prediction(complete(out, resume=True).finish())[0], MAPS)
+
+
+def test_the_same_maps_are_the_same_bytes_in_hdf5(tmp_path):
+    written = [files(complete(tmp_path / name / "p.h5").finish().parent) for name in ("a", "b")]
+    assert written[0] == written[1]
+
+
 def test_a_damaged_note_and_another_number_of_channels_are_said(tmp_path):
     out = tmp_path / "p.zarr"
     partial = PartialPrediction(out, SHAPE[1:], "float32", {"box": 1}, chunks=(4, 8, 8))
     partial.write(0, 0, MAPS[:, :4])
     partial.done(4)
     resumed = PartialPrediction(out, SHAPE[1:], "float32", {}, resume=True)
-    with pytest.raises(ValueError, match=r"gives 1 channels, .* has 2; begin anew"):
+    with pytest.raises(ValueError, match=r"has 1 output channels, .* has 2; start again"):
         resumed.write(4, 0, MAPS[:1, 4:])
-    with pytest.raises(ValueError, match=r"box was 1, is 2\. Give the same, or begin anew with --overwrite true"):
+    with pytest.raises(ValueError, match=r"box was 1, is 2\. Use the same, or start again with --overwrite true"):
         PartialPrediction(out, SHAPE[1:], "float32", {"box": 2}, resume=True)
     (partial.folder / "progress.json").write_text("{")
     with pytest.raises(ValueError, match=r"progress\.json' cannot be read"):
@@ -91,7 +166,7 @@ def test_without_a_section_done_there_is_nothing_to_be_in_the_way(tmp_path):
     out = tmp_path / "p.h5"
     partial = PartialPrediction(out, SHAPE[1:], "float32", {"a": 1})
     partial.write(0, 0, MAPS[:, :1, :3])
-    partial.leave()
+    partial.suspend()
     assert list(tmp_path.iterdir()) == []
     partial.folder.mkdir()
     (partial.folder / "progress.json").write_text(json.dumps({"sections": 0, "channels": 2, "settings": {"a": 2}}))

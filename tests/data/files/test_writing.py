@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from scripts.data.files.writing import replacing, write_hdf5
+from scripts.data.files.replacing import replacing
+from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import ArrayVolume, open_volume
 
 VOXELS = np.random.default_rng(0).integers(0, 60000, (21, 30, 45)).astype(np.uint16)
