@@ -1,7 +1,9 @@
-"""Checkpoint files: written whole or not at all, read without running code, and clear about what does not fit."""
+"""Checkpoint files: written atomically, read without running code, loaded strictly."""
 
 import json
 import os
+import pickle
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ import torch
 
 import scripts
 from scripts.checkpoints.environment import made_with
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS
+from scripts.data.files.replacing import is_full, replacing
 
 FORMAT = 1
-"""Raised when a reader of older files must know."""
+"""Version of the content; increased when a reader of older files must know."""
+CODE_SIGNS = ("unsupported global", "unsupported class", "unrecognized function")
+"""In the messages of torch's safe unpickler: the file names a function or class to call."""
 
 
 def network_content(network: torch.nn.Module, recipe: Mapping[str, Any], iteration: int) -> dict[str, Any]:
-    """What every checkpoint has: weights, the recipe that rebuilds their network, iteration, and what made it.
+    """Return what every checkpoint has: weights, the recipe that rebuilds their network, iteration and versions.
 
     Args:
         network: the plain network, neither compiled nor wrapped for several processes.
@@ -34,46 +40,59 @@ def network_content(network: torch.nn.Module, recipe: Mapping[str, Any], iterati
 
 
 def save_atomically(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a checkpoint beside its place, put it on the disk, then move it there: the old file stays until then.
+    """Write a checkpoint under a temporary name, force it to disk and rename it: the old file stays until then.
 
     Raises:
-        OSError: no space, no permission; says which file is still good.
+        OSError: no space or no permission; names the file that is still good.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
+        with replacing(path, overwrite=True, durable=True) as partial, partial.open("wb") as file:
+            torch.save(dict(content), file)  # to an open file: torch's own writer hides the system's message
     except (OSError, RuntimeError) as error:  # torch's writer turns a failed write into a RuntimeError
-        partial.unlink(missing_ok=True)
-        still = f"the last good checkpoint is {path}" if path.exists() else "no earlier checkpoint is there"
+        still = f"the last good checkpoint is {path}" if path.exists() else "there is no earlier checkpoint"
+        reason = error.strerror if isinstance(error, OSError) and is_full(error) else _reason(error)
         raise OSError(
-            f"checkpoint {path} cannot be written ({_reason(error)}); {still}: free space or choose another "
-            "folder, then "
-            "go on with --resume true"
+            f"checkpoint {path} cannot be written ({reason}); {still}: free space or choose another folder, then "
+            "resume with --resume true"
         ) from error
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a written checkpoint a second name; costs no space where the file system has hard links."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    partial.unlink(missing_ok=True)
+    """Give a written checkpoint a second name; takes no space where the file system has hard links."""
+    with replacing(target, overwrite=True) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)
+
+
+def read_torch_file(path: Path, name: str, remedy: str, map_location: str | torch.device = "cpu") -> Any:
+    """Read tensors and plain values from a file of `torch.save`, without running code of the file.
+
+    Args:
+        path: of the file.
+        name: of the file in messages, such as "checkpoint runs/a/last.pt".
+        remedy: what the user can do where it cannot be read.
+        map_location: where tensors are loaded.
+
+    Raises:
+        ValueError: the file is damaged, cut off, of another program, or holds code, which is not run.
+    """
     try:
-        os.link(source, partial)
-    except OSError:
-        partial.write_bytes(source.read_bytes())
-    os.replace(partial, target)
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        size = f"{path.stat().st_size} bytes" if path.is_file() else "no file"
+        cause = f"it is cut off, damaged or of another program ({_reason(error)})"
+        if isinstance(error, pickle.UnpicklingError) and any(sign in str(error).lower() for sign in CODE_SIGNS):
+            cause = "it holds code, or objects other than tensors and plain values; nothing of it was run"
+        raise ValueError(f"{name} ({size}) cannot be read: {cause}; {remedy}") from error
 
 
 def load_checkpoint(
     path: str | os.PathLike[str], map_location: str | torch.device = "cpu", plain: bool = False
 ) -> dict[str, Any]:
-    """Read a checkpoint of ours; tensors and plain values only, no code of the file is run.
+    """Read a checkpoint of this project; tensors and plain values only, no code of the file is run.
 
     A package has the weights alone in `model.pt`, a plain state dict, and what else a checkpoint holds in `model.json`
     beside it; the two read as one.
@@ -89,15 +108,8 @@ def load_checkpoint(
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
-    try:
-        content = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"checkpoint {path} ({path.stat().st_size} bytes) cannot be read: it is cut off, damaged or of another "
-            "program "
-            f"({_reason(error)}); use another checkpoint of the run, such as checkpoints/best.pt or "
-            "checkpoints/iteration_*.pt"
-        ) from error
+    remedy = f"use another checkpoint of the run, such as {CHECKPOINTS}/{BEST} or {CHECKPOINTS}/iteration_*.pt"
+    content = read_torch_file(path, f"checkpoint {path}", remedy, map_location)
     beside = about_weights(path)
     if isinstance(content, dict) and "network" not in content and beside.is_file():
         content = {**json.loads(beside.read_text(encoding="utf-8")), "network": content}
@@ -112,47 +124,38 @@ def load_checkpoint(
 
 
 def is_state_dict(content: Any) -> bool:
-    """Whether what a file holds is weights by name and nothing else."""
+    """Return whether the content of a file is weights by name and nothing else."""
     return isinstance(content, dict) and bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
 
 
 def about_weights(path: str | os.PathLike[str]) -> Path:
-    """The JSON file beside a plain state dict, with what a checkpoint holds besides the weights."""
+    """Return the JSON file beside a plain state dict, with what else a checkpoint has."""
     return Path(path).with_suffix(".json")
 
 
 def load_weights(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> None:
-    """Load all weights, or none: a network of another shape is an error that names what differs.
+    """Load all weights strictly; for a network of another shape the error names what differs.
 
     Raises:
         ValueError: parameters missing, unknown or of another shape.
     """
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    there = {name: tuple(value.shape) for name, value in weights.items()}
-    differing = [f"{n}: {there[n]} there, {wanted[n]} wanted" for n in wanted if n in there and there[n] != wanted[n]]
-    missing = [f"{n}: not there, {wanted[n]} wanted" for n in wanted if n not in there]
-    unknown = [f"{n}: {there[n]} there, not wanted" for n in there if n not in wanted]
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    differing = [f"{n}: {found[n]} there, {wanted[n]} wanted" for n in wanted if n in found and found[n] != wanted[n]]
+    missing = [f"{n}: not there, {wanted[n]} wanted" for n in wanted if n not in found]
+    unknown = [f"{n}: {found[n]} there, not wanted" for n in found if n not in wanted]
     problems = differing + missing + unknown
     if problems:
         more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise ValueError(
             f"{source} is of another network: {'; '.join(problems[:6])}{more}. Choose the --network it was trained "
-            "with, or "
-            "another checkpoint"
+            "with, or another checkpoint"
         )
     network.load_state_dict(dict(weights))
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _reason(error: BaseException) -> str:
-    """The system's own words where there are any, else the first line."""
+    """Return the message of the operating system where there is one, else the first line."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
@@ -162,7 +165,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings, lists, numbers and text only, so that the file loads without code; anything else becomes its text."""
+    """Keep mappings, lists, numbers and text, so that the file loads without code; turn anything else into its text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items() if not str(key).startswith("_")}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The encoder's weights in a file of `--pretrained`: a checkpoint, or a bare state dict, by whatever names it has."""
+"""Find the encoder's weights in a file of `--pretrained`: a checkpoint, or a bare state dict of any prefix."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,33 +6,31 @@ from typing import Any
 
 import torch
 
+from scripts.checkpoints.file import read_torch_file
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS
+
 PARTS = ("patch_embedding", "blocks", "norm")
-"""First words of an encoder's weights."""
+"""First parts of the names of an encoder's weights."""
 WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before every name."""
+"""Prefixes of DistributedDataParallel and torch.compile."""
 SHOWN = 6
-"""Names told one by one; more are counted."""
+"""Names listed one by one; more are counted."""
 
 
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The weights of a file by name, and the recipe they came with (empty of a bare state dict); runs no code of it.
+    """Return the weights of a file by name, and their recipe, empty for a bare state dict; runs no code of the file.
 
     Raises:
         ValueError: no file, damaged, or no state dict.
     """
     if not path.is_file():
-        within = path / "checkpoints" / "best.pt"
+        within = path / CHECKPOINTS / BEST
         hint = f": name the checkpoint in it, {within}" if within.is_file() else ""
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(f"--pretrained '{path}' {what}{hint}; leave it out (null) to train from scratch")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else "no message"
-        raise ValueError(
-            f"--pretrained '{path}' ({path.stat().st_size} bytes) cannot be read: it is cut off, damaged, or no file "
-            f"of weights ({type(error).__name__}: {reason})"
-        ) from error
+    content = read_torch_file(
+        path, f"--pretrained '{path}'", "choose another checkpoint, or null to train from scratch"
+    )
     origin: dict[str, Any] = {}
     if isinstance(content, Mapping) and {"format", "network"} <= content.keys():
         origin = {"iteration": content.get("iteration"), **(content.get("recipe") or {})}
@@ -51,7 +49,7 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 def encoder_weights(
     weights: Mapping[str, torch.Tensor], path: Path
 ) -> tuple[dict[str, torch.Tensor], tuple[str, ...], bool]:
-    """The encoder's weights without prefix, the names of all others, and whether the encoder came bare.
+    """Return the encoder's weights without prefix, the names of all others, and whether the file is a bare encoder.
 
     Raises:
         ValueError: no encoder among them.
@@ -71,12 +69,12 @@ def encoder_weights(
 
 
 def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same weights, named as those of the plain network."""
+    """Return the same weights, named as those of the plain network."""
     return {_unwrapped(name): value for name, value in weights.items()}
 
 
 def in_words(names: Iterable[str]) -> str:
-    """All names where they are few; else how many begin with which part, or the first ones."""
+    """List all names where they are few; else count them by their first part, or list the first ones."""
     listed = list(names)
     if len(listed) <= SHOWN:
         return "; ".join(listed)

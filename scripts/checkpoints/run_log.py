@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scripts.data.files.replacing import replacing
+
 
 def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """All whole lines of a log, in order; a last line cut off by a kill is left out.
+    """Return all complete lines of a log, in order; a last line cut off by a kill is left out.
 
     Raises:
         ValueError: a line inside the file that is not JSON.
@@ -31,9 +33,5 @@ def keep_until(path: Path, iteration: int) -> None:
     kept = [entry for entry in read_log(path) if entry["iteration"] <= iteration]
     if iteration == 0:  # scores before the first step are measured anew
         kept = []
-    shorter = path.with_suffix(".tmp")
-    with shorter.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(entry) + "\n" for entry in kept)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(shorter, path)
+    with replacing(path, overwrite=True, durable=True) as partial:
+        partial.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")

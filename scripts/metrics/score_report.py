@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.data.files.replacing import replacing
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import Score, all_scores
 
@@ -64,9 +65,8 @@ def write_reports(path: Path, markdown: str, json_text: str) -> None:
     """Write `path` (.json) and its .md neighbour, each replaced whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for file, text in ((path, json_text), (path.with_suffix(".md"), markdown)):
-        part = file.with_name(file.name + ".part")
-        part.write_text(text)
-        part.replace(file)
+        with replacing(file, overwrite=True) as partial:
+            partial.write_text(text)
 
 
 def _written(value: float) -> str:

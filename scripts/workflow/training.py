@@ -17,16 +17,22 @@ Row = tuple[str, str]
 """Of a table: label and value."""
 
 
-def train(trainer: Trainer, recorder: MetricLogger) -> None:
-    """Train, unless all iterations were done before; close the listeners whatever happens."""
+def train(trainer: Trainer, recorder: MetricLogger, folder: RunFolder) -> None:
+    """Train with the folder locked, unless all iterations were done before; always close the sinks.
+
+    Raises:
+        BlockingIOError: another process trains in the folder.
+    """
     try:
+        folder.lock()
         if trainer.state.iteration >= trainer.state.epoch_length:
-            print(f"complete: all {trainer.state.epoch_length:,} iterations are done; --iterations N with more goes on")
+            print(f"complete: all {trainer.state.epoch_length:,} iterations are done; a larger --iterations N resumes")
         else:
             trainer.run()
             recorder.flush()
     finally:
         recorder.close()
+        folder.unlock()
 
 
 def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0) -> None:

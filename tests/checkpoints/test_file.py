@@ -57,6 +57,21 @@ def test_without_space_the_last_good_checkpoint_survives_and_is_named(tmp_path):
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
+class Command:
+    """Pickles as a call of `os.system`."""
+
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def test_a_file_that_holds_code_is_named_so_and_nothing_of_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"network": Command()}, tmp_path / "hostile.pt")
+    with pytest.raises(ValueError, match=r"hostile\.pt .*holds code.*nothing of it was run"):
+        load_checkpoint(tmp_path / "hostile.pt")
+    assert os.listdir(tmp_path) == ["hostile.pt"]
+
+
 def test_what_is_no_checkpoint_is_said(tmp_path):
     with pytest.raises(ValueError, match="there is no checkpoint"):
         load_checkpoint(tmp_path / "none.pt")

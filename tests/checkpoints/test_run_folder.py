@@ -1,5 +1,9 @@
 """A run's folder is never written over."""
 
+import os
+import signal
+import time
+
 import pytest
 import torch
 
@@ -33,3 +37,38 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
         RunFolder(tmp_path / "file")
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path):
+    first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    holder = os.fork()
+    if holder == 0:
+        first.lock()
+        time.sleep(60)
+    while not (tmp_path / "run" / ".lock").exists() or not (tmp_path / "run" / ".lock").read_text():
+        time.sleep(0.01)
+    with pytest.raises(BlockingIOError, match=rf"run' is being written by process {holder} on host"):
+        second.lock()
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    second.lock()
+    second.unlock()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_folder_that_another_process_trained_in_meanwhile_is_refused(tmp_path):
+    folder = RunFolder(tmp_path)
+    save_atomically({"format": 1, "network": {}, "iteration": 3}, folder.last)
+    with pytest.raises(ValueError, match=r"changed since this program started.*--resume true"):
+        folder.lock()
+
+
+def test_unfinished_checkpoints_of_a_killed_run_are_removed_when_the_next_one_starts(tmp_path):
+    folder = RunFolder(tmp_path)
+    left = [folder.last.with_name(name) for name in (".last.pt.4242.tmp", ".best.pt.4242.partial")]
+    kept = folder.last.with_name("iteration_0000100.pt")
+    kept.parent.mkdir()
+    for path in (*left, kept):
+        path.write_bytes(b"0" * 1000)
+    folder.lock()
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]

@@ -298,7 +298,10 @@ def test_on_a_full_disk_what_is_done_is_kept_and_the_message_has_path_and_remedy
         (out, r"\d+ of 17 sections of .* resume with --resume true"),
         (plain, "no section of .* start again"),
     ):
-        assert re.search(rf"refused: .*no space left for '{name}': [\d,]+ bytes are free; make space in .* or write elsewhere. {kept}", said), name
+        assert re.search(
+            rf"refused: .*no space left for '{name}': [\d,]+ bytes are free; make space in .* elsewhere. {kept}",
+            said,
+        ), name
     assert not (tmp_path / "p.h5.partial").exists()
     grey = np.where(np.arange(17)[:, None, None] < 9, 128, GREY).astype(np.uint8)
     predict_volume(ArrayVolume(grey), convolution(), inferer(), out, dtype="float32", resume=True)

@@ -1,24 +1,29 @@
-"""The log that plots read: one JSON object a line, each iteration once, whatever happened to the run."""
+"""Write the log that plots read: one JSON object a line, each iteration once, also after kills and resumes."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.checkpoints.run_log import keep_until
+from scripts.data.files.replacing import full_disk_error, is_full
 from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 
 class JsonlLog(LogSink):
-    """Append a line for each iteration and each validation; a resumed run first drops what lies beyond its checkpoint.
+    """Append a line for each iteration and each validation; a resumed run first drops the lines after its checkpoint.
 
-    A training line has iteration, loss, loss_NAME for each term of a sum, lr, samples_per_s, seconds, waiting (of
-    them, for data) and elapsed; a validation line has iteration and the scores by name, such as val_loss. A value that
-    is not finite is written as null.
+    A training line has iteration, loss, loss_NAME for each term of a sum, lr, samples_per_s, seconds, waiting (the
+    share of them spent waiting for data) and elapsed; a validation line has iteration and the scores by name, such as
+    val_loss. A value that is not finite is written as null.
 
     Args:
         path: the file; its folder is made when training begins.
+
+    Raises:
+        OSError: of a write, no space is left; with path, free bytes and remedy.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -51,10 +56,11 @@ class JsonlLog(LogSink):
         self._write({"iteration": iteration, **scores})
 
     def flush(self) -> None:
-        """Put the lines on the disk, so that no checkpoint is ahead of the log."""
+        """Force the lines to disk, so that no checkpoint is ahead of the log."""
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with self._full_disk_reported():
+                self._file.flush()
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
@@ -66,4 +72,15 @@ class JsonlLog(LogSink):
         if self._file is None:
             return
         finite = {key: value if value - value == 0 else None for key, value in line.items()}
-        self._file.write(json.dumps(finite) + "\n")
+        with self._full_disk_reported():
+            self._file.write(json.dumps(finite) + "\n")
+
+    @contextmanager
+    def _full_disk_reported(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not is_full(error):
+                raise
+            remedy = "Checkpoints are kept: resume with --resume true"
+            raise full_disk_error(self.path, remedy=remedy) from error
