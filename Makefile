@@ -14,7 +14,7 @@ DEMO := runs/demo
 # One thread a process while tests run side by side: two torch processes that both want every core starve each other.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test lint format configs docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -88,6 +88,9 @@ lint: $(READY)  ## style, formatting, types
 format: $(READY)  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+configs: $(READY)  ## write the configs of all bundles and docs/knobs.md from bundles/source
+	$(BIN)/python -m scripts.tools.bundle_configs
 
 docs: $(READY)  ## build the site of the documents into site/; any warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

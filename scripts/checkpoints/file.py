@@ -12,6 +12,7 @@ import torch
 
 import scripts
 from scripts.checkpoints.environment import made_with
+from scripts.checkpoints.recipe import upgraded_recipe
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 from scripts.data.files.replacing import is_full, replacing
 
@@ -120,7 +121,7 @@ def load_checkpoint(
         raise ValueError(
             f"checkpoint {path} is not one of this project: it needs format, network and iteration, found {found}"
         )
-    return content
+    return {**content, "recipe": upgraded_recipe(content.get("recipe") or {})}
 
 
 def is_state_dict(content: Any) -> bool:

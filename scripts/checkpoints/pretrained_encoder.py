@@ -58,7 +58,8 @@ def load_pretrained_encoder(
         network: with an attribute `encoder`; the plain one, neither compiled nor wrapped for several processes.
         pretrained: path of the file; None leaves the network as it is and says so.
         rank: of this process; only 0 prints.
-        recipe: this run's settings by name: what differs in grey_low, grey_high and reduce is printed; seed is told.
+        recipe: this run's settings by name: what differs in grey_low, grey_high and downsample is printed, with the
+            seed.
 
     Returns:
         What became of each weight; None from scratch.
@@ -166,9 +167,9 @@ def _grey_differences(origin: Mapping[str, Any], recipe: Mapping[str, Any] | Non
 
 def _other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
     """A line where the voxels of pre-training were averaged from another number of stored ones."""
-    if not origin or recipe is None or "reduce" not in recipe:
+    if not origin or recipe is None or "downsample" not in recipe:
         return []
-    here, there = list(recipe["reduce"]), list(origin.get("reduce", AS_STORED))
+    here, there = list(recipe["downsample"]), list(origin.get("downsample", AS_STORED))
     if here == there:
         return []
-    return [f"  reduce is {here} here, {there} in pre-training: right only where the volumes' voxels differ as much"]
+    return [f"  downsample is {here} here, {there} in pre-training: right only where voxels differ as much"]

@@ -3,6 +3,7 @@
 Where a `MetricLogger` sends its records is in `scripts.handlers.sinks`.
 """
 
+from scripts.handlers.attach import Attach
 from scripts.handlers.baselines import Baselines
 from scripts.handlers.checkpoint_saver import CheckpointSaver
 from scripts.handlers.evaluation_file import EvaluationFile
@@ -19,6 +20,7 @@ from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictu
 from scripts.handlers.validation import Validation, ValidationLoss
 
 __all__ = [
+    "Attach",
     "Baselines",
     "BoxPicture",
     "CheckpointSaver",

@@ -1,7 +1,7 @@
 """`python -m scripts package BUNDLE`: a bundle as a folder and a zip that run anywhere, as the model zoo has it."""
 
 import os
-import shutil
+import re
 import tempfile
 from pathlib import Path
 
@@ -96,9 +96,10 @@ def _bundle(name: str) -> Path:
 
 def _copy_unit_test(name: str, target: Path) -> None:
     """The zoo keeps the tests of a bundle beside it, in `ci/unit_tests`."""
-    source = ROOT / "tests" / "zoo" / f"test_{name}.py"
+    source = ROOT / "tests" / "zoo" / "test_bundles.py"
     if source.is_file():
-        shutil.copyfile(source, target)
+        text = source.read_text(encoding="utf-8")
+        target.write_text(re.sub(r"^BUNDLES = .*$", f'BUNDLES = ("{name}",)', text, flags=re.M), encoding="utf-8")
         in_zoo_style(target)
 
 

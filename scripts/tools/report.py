@@ -89,5 +89,5 @@ def _of_each_volume(runs: Sequence[Run]) -> list[Run]:
     for run in runs:
         if "volumes" in run.recipe:
             place = [run.recipe.get(key) for key in ("volumes", "train_box", "validation_box")]
-            firsts.setdefault(repr([*place, run.recipe.get("reduce", list(AS_STORED))]), run)
+            firsts.setdefault(repr([*place, run.recipe.get("downsample", list(AS_STORED))]), run)
     return list(firsts.values())

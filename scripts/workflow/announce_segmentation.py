@@ -43,8 +43,8 @@ def announce_segmentation(
         network: with an `encoder`, to be trained.
         sample: one crop with its target.
         device: where.
-        settings: the knobs by name, as in the checkpoint's recipe: network, decoder, crop, patch, pretrained, freeze,
-            seed, batch, iterations, warm_up, lr, precision; layer_decay where there is one.
+        settings: the knobs by name, as in the checkpoint's recipe: network, unetr_decoder, crop, patch, pretrained,
+            freeze, seed, batch, iterations, warm_up, lr, precision; layer_decay where there is one.
         validation: how the network is validated, such as `every 5,000 iterations, by adapted_rand_snemi3d`.
         groups: the optimizer's groups of parameters, as a table.
         elsewhere: options that point the run to other data.
@@ -81,7 +81,7 @@ def network_in_words(settings: Mapping[str, Any]) -> str:
     """`vit_base encoder, published decoder`, `residual U-Net, small`, or the latter `, with vit_base encoder`."""
     architecture = settings.get("architecture", "unetr")
     if architecture == "unetr":
-        return f"{settings['network']} encoder, {settings['decoder']} decoder"
+        return f"{settings['network']} encoder, {settings['unetr_decoder']} decoder"
     encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""
     return f"residual U-Net, {settings['trunk']}{encoder}"
 

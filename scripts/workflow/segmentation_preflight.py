@@ -63,7 +63,7 @@ def check_segmentation_settings(
     one_of("architecture", architecture, tuple(ARCHITECTURES))
     if architecture == "unetr":
         even_taps(presets[network]["depth"], patch)
-        one_of("decoder", decoder, tuple(name for name in decoders if not name.startswith("_")))
+        one_of("unetr_decoder", decoder, tuple(name for name in decoders if not name.startswith("_")))
     else:
         one_of("trunk", trunk, tuple(name for name in trunks if not name.startswith("_")))
         check_trunk_patch(patch, trunks[trunk])

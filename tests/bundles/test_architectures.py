@@ -12,7 +12,7 @@ from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import AFFINITY, SEGMENTATIONS, config, losses, run_workflow
 
 LONGER = [[-2, 0, 0], [0, -3, 0]]
-TINY_TRUNK = {"trunk": "tiny", "trunks": {"tiny": {"widths": [4, 8], "forms": ["23", "23"], "fold": 2}}}
+TINY_TRUNK = {"trunk": "tiny", "trunk_presets": {"tiny": {"widths": [4, 8], "forms": ["23", "23"], "fold": 2}}}
 AFFINITY_ONLY = {"auxiliary_offsets": LONGER}
 ARCHITECTURES = ("residual_unet", "hybrid")
 

@@ -77,7 +77,7 @@ def test_scratch_and_pre_trained_runs_differ_in_the_encoders_initial_weights_alo
         )
         workflow.initialize()
         parser = workflow.parser
-        parser.get_parsed_content("transfer")
+        parser.get_parsed_content("pretrained_encoder")
         weights = {k: v.clone() for k, v in parser.get_parsed_content("network_on_device").state_dict().items()}
         batch = next(iter(parser.get_parsed_content("train#dataloader")))
         rates = [(group["name"], group["lr"]) for group in parser.get_parsed_content("optimizer").param_groups]
@@ -142,14 +142,14 @@ def test_an_encoder_that_is_held_still_stays_to_the_bit(fine_tune, pretrained):
         ({"pretrained": "nowhere.pt"}, ["nowhere.pt", "--pretrained"]),
         ({"crop": [4, 18, 16]}, ["[4, 18, 16]", "18 along y"]),
         ({"network": "vit_huge"}, ["vit_huge", "tiny"]),
-        ({"decoder": "heavy"}, ["heavy", "tiny"]),
+        ({"unetr_decoder": "heavy"}, ["heavy", "tiny"]),
         ({"window": [4, 30, 32]}, ["window [4, 30, 32]", "30 along y"]),
         ({"precision": "fp16"}, ["fp16", "bf16"]),
         ({"batch": 5, "accumulation": 2}, ["batch 5", "accumulation 2"]),
         ({"lr": 0}, ["lr 0"]),
         ({"layer_decay": 1.5}, ["layer_decay 1.5"]),
         ({"presets": {"tiny": {"width": 24, "depth": 2, "heads": 2}}}, ["'tiny' lacks", "drop_path"]),
-        ({"decode": "guess"}, ["guess", "agglomeration"]),
+        ({"instance_decoder": "guess"}, ["guess", "agglomeration"]),
         ({"key_score": "beauty"}, ["beauty", "adapted_rand_snemi3d"]),
         ({"activations": ["sigmoid"]}, ["3 channels", "1 activations"]),
         ({"labelled_box": "0:99,:,:"}, ["labelled_box", "0:99"]),

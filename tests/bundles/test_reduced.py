@@ -18,7 +18,7 @@ from tests.bundles.conftest import BUNDLE, ROOT, TINY, TINY_SEGMENTATION, config
 
 MITO = ROOT / "bundles" / "sem_mito_bc"
 BOX = "14:20,0:16,0:20"
-HALF = {"reduce": [1, 2, 2], "window": [4, 16, 16], "validation_box": BOX}
+HALF = {"downsample": [1, 2, 2], "window": [4, 16, 16], "validation_box": BOX}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_authors_setting_halves_the_plane(labelled, tmp_path):
 
 
 def test_the_checkpoint_carries_what_the_first_lines_say(labelled, best, tmp_path, capsys):
-    assert torch.load(best, weights_only=True)["recipe"]["reduce"] == [1, 2, 2]
+    assert torch.load(best, weights_only=True)["recipe"]["downsample"] == [1, 2, 2]
     options = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "iterations": 1, **HALF}
     run_workflow([config("train", MITO), str(TINY_SEGMENTATION)], output_dir=str(tmp_path / "run"), **options)
     said = capsys.readouterr().out
@@ -90,7 +90,7 @@ def test_a_volume_that_has_the_larger_voxels_already_is_read_as_it_is(labelled, 
     made = []
     for volume, factors in ((labelled, [1, 2, 2]), (halved, [1, 1, 1])):
         folder = tmp_path / volume.parent.name
-        given = {"volume": f"{volume}:raw", "labels": f"{volume}:labels", "box": BOX, "reduce": factors}
+        given = {"volume": f"{volume}:raw", "labels": f"{volume}:labels", "box": BOX, "downsample": factors}
         run("evaluate", checkpoint=str(best), output_dir=str(folder), **given)
         with h5py.File(folder / "evaluation.h5") as file:
             made.append([file[name][...] for name in ("image", "labels", "prediction", "instances")])
@@ -100,13 +100,13 @@ def test_a_volume_that_has_the_larger_voxels_already_is_read_as_it_is(labelled, 
 
 def test_the_runs_box_is_not_read_at_another_scale(best, tmp_path):
     with pytest.raises((RuntimeError, ValueError)) as caught:
-        run("evaluate", checkpoint=str(best), output_dir=str(tmp_path / "out"), reduce=[1, 1, 1])
-    assert "counts voxels of reduce [1, 2, 2]" in own_words(root_cause(caught.value))
+        run("evaluate", checkpoint=str(best), output_dir=str(tmp_path / "out"), downsample=[1, 1, 1])
+    assert "counts voxels of downsample [1, 2, 2]" in own_words(root_cause(caught.value))
 
 
 def test_a_checkpoint_from_before_the_setting_reads_the_voxels_as_they_are_stored(labelled, best, tmp_path):
     content = torch.load(best, weights_only=True)
-    del content["recipe"]["reduce"]
+    del content["recipe"]["downsample"]
     torch.save(content, tmp_path / "best.pt")
     options = {"checkpoint": str(tmp_path / "best.pt"), "volume": f"{labelled}:raw", "box": "0:6,:,:"}
     run("inference", out=str(tmp_path / "maps.h5"), **options)
@@ -115,7 +115,7 @@ def test_a_checkpoint_from_before_the_setting_reads_the_voxels_as_they_are_store
 
 
 def test_pre_training_sees_the_same_scale_and_so_does_its_reconstruction(volume, voxels, tmp_path, capsys):
-    options = {"volumes": str(volume), "reduce": [2, 1, 2], "crop": [2, 24, 24], "iterations": 2, "threads": 1}
+    options = {"volumes": str(volume), "downsample": [2, 1, 2], "crop": [2, 24, 24], "iterations": 2, "threads": 1}
     run_workflow([config("train", BUNDLE), str(TINY)], output_dir=str(tmp_path / "run"), **options)
     assert "(reduced 2 x 1 x 2), box 0:8,0:40,0:24" in capsys.readouterr().out
     checkpoint = str(tmp_path / "run" / "checkpoints" / "best.pt")

@@ -131,18 +131,18 @@ def test_other_grey_values_are_told(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("there", "here", "words"),
     [
-        ({"reduce": [1, 1, 1]}, [1, 2, 2], "reduce is [1, 2, 2] here, [1, 1, 1] in pre-training"),
-        ({}, [1, 2, 2], "reduce is [1, 2, 2] here, [1, 1, 1] in pre-training"),
-        ({"reduce": [1, 2, 2]}, (1, 2, 2), ""),
+        ({"downsample": [1, 1, 1]}, [1, 2, 2], "downsample is [1, 2, 2] here, [1, 1, 1] in pre-training"),
+        ({}, [1, 2, 2], "downsample is [1, 2, 2] here, [1, 1, 1] in pre-training"),
+        ({"downsample": [1, 2, 2]}, (1, 2, 2), ""),
         ({}, [1, 1, 1], ""),
     ],
 )
 def test_voxels_of_another_size_are_told(tmp_path, capsys, there, here, words):
     path = checkpoint(tmp_path / "best.pt", autoencoder(), RECIPE | there)
-    load_pretrained_encoder(unetr(), path, recipe={"reduce": here})
+    load_pretrained_encoder(unetr(), path, recipe={"downsample": here})
     text = capsys.readouterr().out
     assert words in text
-    assert ("reduce" in text) == bool(words)
+    assert ("downsample" in text) == bool(words)
 
 
 def test_an_encoder_of_another_shape_stops_the_run_and_names_the_knobs(tmp_path, capsys):

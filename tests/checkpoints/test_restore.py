@@ -1,5 +1,7 @@
 """A checkpoint says what it is, and is refused by name where it is something else."""
 
+import json
+
 import pytest
 import torch
 
@@ -10,6 +12,18 @@ PRETRAINED = {"network": "vit_base", "mask": "random", "mask_ratio": 0.9, "crop"
 AFFINITY = {"task": "affinity", "network": "vit_base", "activations": ["sigmoid"] * 3}
 
 
+@pytest.fixture
+def model(tmp_path):
+    """Write a bundle's model file; returns its path."""
+
+    def write(recipe, decoder=None):
+        path = tmp_path / "model.json"
+        path.write_text(json.dumps({"recipe": recipe, "decoder": decoder}))
+        return path
+
+    return write
+
+
 def saved(folder, recipe, channels=3, **more):
     network = torch.nn.Conv3d(1, channels, 1)
     path = folder / "best.pt"
@@ -17,19 +31,19 @@ def saved(folder, recipe, channels=3, **more):
     return path
 
 
-def test_a_checkpoint_of_pre_training_says_what_it_is(tmp_path):
+def test_a_checkpoint_of_pre_training_says_what_it_is(tmp_path, model):
     path = saved(tmp_path, PRETRAINED)
     with pytest.raises(ValueError, match=r"the checkpoint of a pre-training, vit_base, but 'affinity'.*--pretrained"):
-        recipe_of(path, {}, task="affinity")
+        recipe_of(path, model({}), task="affinity")
     with pytest.raises(ValueError, match=r"pre-training, vit_base, iteration 7\) names no decoder"):
-        decoder_of(path, {"name": "zwatershed", "settings": {}})
-    assert recipe_of(path, {"patch": [1, 16, 16]})["patch"] == [1, 16, 16]
+        decoder_of(path, model({}))
+    assert recipe_of(path, model({"patch": [1, 16, 16]}))["patch"] == [1, 16, 16]
 
 
-def test_a_checkpoint_of_another_task_or_channel_count_is_named_with_what_is_wanted(tmp_path):
+def test_a_checkpoint_of_another_task_or_channel_count_is_named_with_what_is_wanted(tmp_path, model):
     path = saved(tmp_path, AFFINITY)
     with pytest.raises(ValueError, match=r"'affinity', vit_base, 3 channels, but 'bcd' is wanted"):
-        recipe_of(path, {}, task="bcd")
+        recipe_of(path, model({}), task="bcd")
     with pytest.raises(
         ValueError, match=r"'affinity', vit_base, 3 channels\) is of another network: .*weight: \(3, 1.* there, \(2, 1"
     ):
@@ -38,13 +52,14 @@ def test_a_checkpoint_of_another_task_or_channel_count_is_named_with_what_is_wan
         restore(torch.nn.Conv3d(1, 2, 1), tmp_path / "none.pt")
 
 
-def test_the_decoder_is_read_from_best_and_last_and_given_only_where_there_is_no_file(tmp_path):
-    otherwise = {"name": "zwatershed", "settings": {"low": 0.2}}
-    assert decoder_of(tmp_path / "best.pt", otherwise) == otherwise
+def test_the_decoder_is_read_from_best_and_last_and_given_only_where_there_is_no_file(tmp_path, model):
+    published = {"name": "zwatershed", "settings": {"low": 0.2}}
+    otherwise = model({}, published)
+    assert decoder_of(tmp_path / "best.pt", otherwise) == published
     chosen = {"name": "agglomeration", "settings": {"threshold": 0.4}}
     path = saved(tmp_path, AFFINITY, decoder=chosen)
     assert decoder_of(path, otherwise) == chosen
-    assert recipe_of(path, {}, task="affinity")["network"] == "vit_base"
+    assert recipe_of(path, otherwise, task="affinity")["network"] == "vit_base"
     path = saved(tmp_path, AFFINITY, parts={"validation": {"best": 0.1, "decoder": chosen}})
     assert decoder_of(path, otherwise) == chosen
     path = saved(tmp_path, AFFINITY, parts={"validation": {"best": None, "decoder": None}})
@@ -52,11 +67,12 @@ def test_the_decoder_is_read_from_best_and_last_and_given_only_where_there_is_no
         decoder_of(path, otherwise)
 
 
-def test_a_plain_state_dict_gives_its_weights_and_leaves_the_rest_as_configured(tmp_path):
+def test_a_plain_state_dict_gives_its_weights_and_leaves_the_rest_as_configured(tmp_path, model):
     made = torch.nn.Conv3d(1, 2, 1)
-    torch.save(made.state_dict(), tmp_path / "model.pt")
+    torch.save(made.state_dict(), tmp_path / "weights.pt")
     decoder = {"name": "zwatershed", "settings": {"low": 0.2}}
-    assert recipe_of(tmp_path / "model.pt", {"task": "affinity", "flips": 4}, task="affinity")["flips"] == 4
-    assert decoder_of(tmp_path / "model.pt", decoder) == decoder
-    network = restore(torch.nn.Conv3d(1, 2, 1), tmp_path / "model.pt")
+    file = model({"task": "affinity", "flips": 4}, decoder)
+    assert recipe_of(tmp_path / "weights.pt", file, task="affinity")["flips"] == 4
+    assert decoder_of(tmp_path / "weights.pt", file) == decoder
+    network = restore(torch.nn.Conv3d(1, 2, 1), tmp_path / "weights.pt")
     assert torch.equal(network.weight, made.weight)

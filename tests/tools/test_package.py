@@ -20,7 +20,7 @@ from monai.bundle import ConfigParser
 from scripts.checkpoints.file import load_checkpoint, network_content, save_atomically
 from scripts.tools.package import package
 from scripts.tools.packaging.code import metadata_packages, needed_code
-from scripts.tools.packaging.configs import packaged
+from scripts.tools.packaging.configs import packaged, packaged_model
 from scripts.tools.packaging.weights import sha256, without_folders
 from scripts.tools.packaging.zoo_rules import problems
 
@@ -69,7 +69,7 @@ SCHEMA = {
 SIZES = {"width": 24, "depth": 2, "heads": 2, "decoder_width": 24, "decoder_depth": 1, "decoder_heads": 2}
 RECIPE = {
     **{"network": "tiny", "sizes": SIZES, "crop": [6, 32, 32], "patch": [1, 16, 16], "mask": "random"},
-    **{"mask_ratio": 0.5, "reduce": [1, 1, 1], "grey_low": None, "grey_high": None},
+    **{"mask_ratio": 0.5, "downsample": [1, 1, 1], "grey_low": None, "grey_high": None},
     "volumes": "/home/someone/em/mine.h5:raw",
 }
 
@@ -316,20 +316,18 @@ def test_a_config_finds_its_weights_and_stands_without_them():
     config = {
         "checkpoint": "$@bundle_root + '/runs/best.pt'",
         "bundle_root": "$next(p for p in ('.', 'bundles/mine'))",
-        "recipe": {
-            "_target_": "scripts.checkpoints.recipe_of",
-            "otherwise": {"_desc_": "x", "width": 768, "mask": "a"},
-        },
-        "decoder": {"_target_": "scripts.checkpoints.decoder_of", "otherwise": {"name": "mutex", "settings": {}}},
     }
     about = {"recipe": {"width": 24, "batch": 8}, "decoder": {"name": "bc", "settings": {"seed": 0.9}}}
-    made = packaged(config, "mine", about)
+    made = packaged(config, "mine")
     assert made["checkpoint"] == "$@bundle_root + '/models/model.pt'"
     assert made["bundle_root"] == "$next(p for p in ('.', 'models/mine'))"
-    assert made["recipe"]["otherwise"] == {"_desc_": "As models/model.pt was made.", "width": 24, "mask": "a"}
-    assert made["decoder"]["otherwise"]["settings"] == {"seed": 0.9}
-    assert config["recipe"]["otherwise"]["width"] == 768
-    assert packaged(config, "mine", {})["recipe"] == config["recipe"]
+    assert config["bundle_root"] == "$next(p for p in ('.', 'bundles/mine'))"
+    model = {"_desc_": "x", "recipe": {"width": 768, "mask": "a"}, "decoder": {"name": "mutex", "settings": {}}}
+    assert packaged_model(model, about) == {
+        **{"_desc_": "As models/model.pt was made.", "recipe": {"width": 24, "mask": "a"}},
+        "decoder": {"name": "bc", "settings": {"seed": 0.9}},
+    }
+    assert packaged_model(model, {}) == model
 
 
 def test_paths_in_a_recipe_lose_their_folders():

@@ -82,7 +82,7 @@ def test_what_instances_are_scored_against_is_written_as_it_was_scored():
 
 SETTINGS = {
     "network": "tiny",
-    "decoder": "light",
+    "unetr_decoder": "light",
     "crop": [2, 16, 16],
     "patch": [1, 8, 8],
     "pretrained": None,
@@ -170,7 +170,7 @@ def test_good_settings_pass():
 
 
 def test_each_architecture_is_named_by_its_parts():
-    settings = {"network": "vit_base", "decoder": "light", "trunk": "small"}
+    settings = {"network": "vit_base", "unetr_decoder": "light", "trunk": "small"}
     assert network_in_words(settings) == "vit_base encoder, light decoder"
     assert network_in_words({**settings, "architecture": "residual_unet"}) == "residual U-Net, small"
     assert network_in_words({**settings, "architecture": "hybrid"}) == "residual U-Net, small, with vit_base encoder"
@@ -187,7 +187,7 @@ def test_each_architecture_is_named_by_its_parts():
         ({"presets": {"tiny": {"width": 24, "depth": 4, "heads": 2}}}, r"lacks \['drop_path', 'layer_decay'\]"),
         ({"presets": {"tiny": {**TINY, "width": 25}}}, "width 25 is not divisible by 2 heads"),
         ({"presets": {"tiny": {**TINY, "depth": 3}}}, "3 blocks cannot be tapped 4 times"),
-        ({"decoder": "heavy"}, "decoder 'heavy' is not one of light"),
+        ({"decoder": "heavy"}, "unetr_decoder 'heavy' is not one of light"),
         ({"activations": ["sigmoid"] * 2}, "targets have 3 channels, but 2 activations"),
         ({"activations": ["sigmoid"] * 2, "channels": 2}, "decoder 'agglomeration' cannot decode .*2 channels"),
         ({"precision": "fp16"}, "precision 'fp16'"),

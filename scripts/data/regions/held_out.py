@@ -14,7 +14,7 @@ def held_out_box(
     another one.
 
     Args:
-        recipe: of the checkpoint: volumes, validation_box and reduce.
+        recipe: of the checkpoint: volumes, validation_box and downsample.
         volume: what is evaluated.
         reduce: stored voxels (z, y, x) that the evaluation averages into one.
 
@@ -22,11 +22,11 @@ def held_out_box(
         ValueError: the same volume at other factors, at which the run's box would be of other voxels.
     """
     box: str | None = recipe["validation_box"] if volume == recipe["volumes"] else None
-    trained = list(recipe.get("reduce", AS_STORED))
+    trained = list(recipe.get("downsample", AS_STORED))
     if box is not None and list(reduce) != trained:
         raise ValueError(
-            f"the run's validation box {box} counts voxels of reduce {trained}, and reduce is {list(reduce)} here; "
-            "say with --box which voxels to evaluate"
+            f"the run's validation box {box} counts voxels of downsample {trained}, and downsample is {list(reduce)} "
+            "here; say with --box which voxels to evaluate"
         )
     return box
 

@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 
 from scripts.checkpoints.file import load_weights
 from scripts.tools.packaging.code import ROOT, copy_code, needed_code
-from scripts.tools.packaging.configs import fallbacks, packaged, read_json, write_json
+from scripts.tools.packaging.configs import packaged, packaged_model, read_json, write_json
 from scripts.tools.packaging.weights import (
     Weights,
     sha256,
@@ -22,6 +22,7 @@ from scripts.tools.packaging.weights import (
 )
 
 NOT_DATA_SETS = ("template.json",)
+MODEL = "model.json"
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,20 @@ def write_package(contents: Contents, folder: Path) -> None:
         ValueError: a bundle that is not complete, weights of another network, a network that cannot be exported.
     """
     bundle, weights = contents.bundle, contents.weights
-    for needed in ("LICENSE", "configs/metadata.json", "configs/inference.json", "docs/README.md"):
+    for needed in ("LICENSE", "configs/metadata.json", "configs/inference.json", f"configs/{MODEL}", "docs/README.md"):
         if not (bundle / needed).is_file():
             raise ValueError(f"{bundle} has no {needed}, which every bundle of the model zoo has; write it first")
+    model = read_json(bundle / "configs" / MODEL)
     if weights is not None:
-        known = fallbacks(read_json(bundle / "configs" / "inference.json"))
-        weights = replace(weights, about={**weights.about, **_merged(known, weights.about)})
+        weights = replace(weights, about={**weights.about, **_merged(model, weights.about)})
     about = weights.about if weights is not None else {}
     shutil.copyfile(bundle / "LICENSE", folder / "LICENSE")
     for path in sorted((bundle / "configs").iterdir()):
         if path.suffix == ".json":
-            write_json(packaged(read_json(path), contents.name, about), folder / "configs" / path.name)
+            write_json(packaged(read_json(path), contents.name), folder / "configs" / path.name)
         elif path.is_file():
             shutil.copyfile(path, folder / "configs" / path.name)
+    write_json(packaged_model(model, about), folder / "configs" / MODEL)
     shutil.copytree(bundle / "docs", folder / "docs")
     copy_code(needed_code(sorted((folder / "configs").glob("*.json"))), folder)
     for path in sorted((ROOT / "data_manifests").glob("*.json")):
@@ -91,6 +93,7 @@ def check_weights(weights: Weights, folder: Path) -> None:
     """
     parser = ConfigParser()
     parser.read_config(str(folder / "configs" / "inference.json"))
+    parser["bundle_root"] = str(folder)
     with torch.device("cpu"):
         network = parser.get_parsed_content("network_def")
     load_weights(network, weights.state, "the weights")
@@ -137,11 +140,8 @@ def _weights_in_words(contents: Contents, weights: Weights | None, folder: Path)
     )
 
 
-def _merged(known: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """What a config says where a checkpoint does not, below what the checkpoint says."""
-    merged: dict[str, Any] = {}
-    if "recipe" in known:
-        merged["recipe"] = {**known["recipe"], **about.get("recipe", {})}
-    if "decoder" in known:
-        merged["decoder"] = about.get("decoder") or known["decoder"]
-    return merged
+def _merged(model: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """What the bundle's model file says where a checkpoint does not, below what the checkpoint says."""
+    merged: dict[str, Any] = {"recipe": {**model["recipe"], **about.get("recipe", {})}}
+    decoder = about.get("decoder") or model.get("decoder")
+    return {**merged, **({"decoder": decoder} if decoder else {})}

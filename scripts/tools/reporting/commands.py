@@ -11,7 +11,7 @@ from scripts.tools.reporting.runs import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 """The repository, or a packaged bundle."""
-NO_OVERLAY = ("train", "multi_gpu_train", "inference", "evaluate", "metadata")
+NO_OVERLAY = ("train", "multi_gpu_train", "inference", "evaluate", "model", "metadata")
 """Configs that are no recipe of a training run."""
 
 

@@ -122,12 +122,12 @@ def test_what_cannot_be_reduced_is_named(file, tmp_path):
 
 
 def test_a_runs_own_box_is_evaluated_in_the_voxels_it_was_trained_on():
-    recipe = {"volumes": "a.h5:raw", "validation_box": "0:6,:,:", "reduce": [1, 2, 2]}
+    recipe = {"volumes": "a.h5:raw", "validation_box": "0:6,:,:", "downsample": [1, 2, 2]}
     assert held_out_box(recipe, "a.h5:raw", (1, 2, 2)) == "0:6,:,:"
     assert held_out_box(recipe, "b.h5:raw", [1, 1, 1]) is None
     assert held_out_box(recipe | {"validation_box": None}, "a.h5:raw", [1, 1, 1]) is None
     with pytest.raises(
-        ValueError, match=r"0:6,:,: counts voxels of reduce \[1, 2, 2\], and reduce is \[1, 1, 1\] here"
+        ValueError, match=r"0:6,:,: counts voxels of downsample \[1, 2, 2\], and downsample is \[1, 1, 1\] here"
     ):
         held_out_box(recipe, "a.h5:raw", [1, 1, 1])
     before = {"volumes": "a.h5:raw", "validation_box": "0:6,:,:"}

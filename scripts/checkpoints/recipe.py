@@ -1,0 +1,29 @@
+"""The recipe of a checkpoint: the plain values that rebuild a network and its use, and what they were called before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+RENAMED = {"decoder": "unetr_decoder", "reduce": "downsample"}
+"""Name in earlier recipes -> name now."""
+AS_STORED = [1, 1, 1]
+"""`downsample` of a recipe from before that setting."""
+UNETR = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
+"""Settings of a segmentation network from before there was another architecture."""
+NEAREST = "nearest"
+"""`offsets` of a recipe of affinities from before that setting."""
+
+
+def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe by the names of today, with the settings that were added since; one of today stays as it is.
+
+    Args:
+        recipe: of a checkpoint, a package or a run's log, of any version.
+    """
+    upgraded = {RENAMED.get(name, name): value for name, value in recipe.items()}
+    if "crop" in upgraded or "patch" in upgraded:
+        upgraded.setdefault("downsample", list(AS_STORED))
+    if "widths" in upgraded:
+        upgraded = {**UNETR, **upgraded}
+    if upgraded.get("task") == "affinity":
+        upgraded.setdefault("offsets", NEAREST)
+    return upgraded

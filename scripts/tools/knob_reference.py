@@ -1,0 +1,71 @@
+"""docs/knobs.md: everything that is meant to be set in the configs of all bundles, from the configs themselves."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+HEAD = """# Knobs
+
+Everything that is meant to be set in the configs of the bundles, on the command line (`--iterations 5000`) or in an
+overlay (`"iterations": 5000`). `make configs` writes this page from the configs. [P], [M], [A], [L] and [H] are the
+sources of numbers that each `train.json` names in its first line. A default that begins with `$` or `@` is computed.
+"""
+WITH_KNOBS = ("train.json", "evaluate.json", "inference.json")
+LAST = "imports"
+"""The first key of a config that is no knob."""
+
+
+def knob_reference(files: Mapping[str, Mapping[str, str]]) -> str:
+    """The page.
+
+    Args:
+        files: bundle -> name of a config -> its text.
+    """
+    text = HEAD
+    for name in WITH_KNOBS:
+        groups: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+        for bundle, texts in files.items():
+            if name in texts:
+                config = json.loads(texts[name])
+                names = tuple(knob for knobs, _ in knob_groups(config) for knob in knobs)
+                groups.setdefault(names, {})[bundle] = config
+        for configs in groups.values():
+            text += f"\n## {name} of {', '.join(configs)}\n\n| knob | default | meaning |\n|---|---|---|\n"
+            text += "".join(f"| {' | '.join(row)} |\n" for row in _rows(configs))
+    return text
+
+
+def knob_groups(config: Mapping[str, Any]) -> Iterator[tuple[list[str], str]]:
+    """Names of knobs that stand together, and the comment on them; "" where there is none."""
+    waiting: list[str] = []
+    for key, value in config.items():
+        if key == LAST:
+            break
+        if not key.startswith("_"):
+            waiting.append(key)
+        elif waiting:
+            yield waiting, value
+            waiting = []
+    if waiting:
+        yield waiting, ""
+
+
+def _rows(configs: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    first = next(iter(configs.values()))
+    comments: dict[str, dict[str, str]] = {}
+    for bundle, config in configs.items():
+        for names, comment in knob_groups(config):
+            comments.setdefault(names[0], {})[bundle] = comment
+    for names, _ in knob_groups(first):
+        for number, name in enumerate(names):
+            defaults = {bundle: f"`{json.dumps(config[name])}`" for bundle, config in configs.items()}
+            meaning = _once(comments[names[0]]) if number == 0 else f"see `{names[0]}`"
+            yield f"`{name}`", _once(defaults), meaning
+
+
+def _once(values: Mapping[str, str]) -> str:
+    """One value where all bundles have the same, else each with its bundle; safe in a table."""
+    texts = {bundle: value.replace("|", "\\|") for bundle, value in values.items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "<br>".join(f"{bundle}: {text}" for bundle, text in texts.items())
