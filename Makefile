@@ -21,18 +21,14 @@ help:  ## this list
 
 demo: $(DEMO)/report.html  ## pre-train, fine-tune from it and from scratch, evaluate, predict, decode, score, report: 5 minutes
 	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
-	@awk -F ' *[|] *' 'FNR == 1 {file++} $$2 !~ /^($(TOLD))$$/ {next} file == 1 {first[$$2] = $$3; next} \
-	  BEGIN {printf "%-34s %12s %12s   %s\n", "score", "pre-trained", "scratch", "better"} \
-	  $$2 in first {printf "%-34s %12s %12s   %s\n", $$2, first[$$2], $$3, $$4}' \
-	  $(DEMO)/pretrained/evaluation/scores.md $(DEMO)/scratch/evaluation/scores.md
+	@$(BIN)/python -m scripts compare $(DEMO)/pretrained/evaluation/scores.json $(DEMO)/scratch/evaluation/scores.json \
+	  --titles pre-trained,scratch
 	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
 	  $(DEMO)/pretrained/evaluation/segmentation.png $(DEMO)/report.html
 
 # The demo, step by step: what a step makes is its target, so a demo that was interrupted goes on where it stopped.
 # Each line that make prints is a command that you can give yourself.
 VOLUME := $(DEMO)/volume.h5
-# Scores of the last table; all of them are in scores.md of each evaluation.
-TOLD := gt_objects|segments|adapted_rand_snemi3d|voi_split|voi_merge|ap50_accuracy|ap75_accuracy|split_objects|merged_segments
 HELD_OUT := 58:64,256:512,256:512
 bundle = $(BIN)/python -m monai.bundle run --config_file
 with_demo = "['$(BUNDLES)/$(1)/configs/train.json','$(BUNDLES)/$(1)/configs/demo.json']"

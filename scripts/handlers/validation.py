@@ -12,11 +12,10 @@ from monai.handlers import from_engine
 
 from scripts.checkpoints.best_checkpoint import BestCheckpoint
 from scripts.handlers.metric_logger import MetricLogger
-from scripts.metrics.decoder_search import BETTER, DecoderSearch
+from scripts.metrics.decoder_search import DecoderSearch
+from scripts.ops.scoring.scores import directed_scores, headlines
 
 VAL_LOSS = "val_loss"
-TOLD_FIRST = ("voi_split", "voi_merge"), ("ap50_accuracy", "ap75_accuracy", "pq_50")
-"""Beside the deciding score: of neurons, and of other instances."""
 
 
 class ValidationLoss(Loss):
@@ -70,7 +69,7 @@ class Validation:
         self.validator, self.interval, self.recorder, self.save_best = validator, interval, recorder, save_best
         self.choice, self.loss_validator, self.untrained = choice, loss_validator, untrained
         self.key = VAL_LOSS if choice is None else f"val_{choice.metric}"
-        self.lower_is_better = choice is None or BETTER[choice.metric] == "lower"
+        self.lower_is_better = choice is None or directed_scores()[choice.metric]
         self.best: float | None = None
         self.best_iteration: int | None = None
 
@@ -120,7 +119,11 @@ class Validation:
             self.loss_validator.run()
             scores[VAL_LOSS] = float(self.loss_validator.state.metrics[VAL_LOSS])
         scores |= {f"chosen_{name}": value for name, value in choice.varied.items()}
-        first = [name for name in TOLD_FIRST[choice.metric.startswith("ap")] if name in found]
+        first = [
+            s.name
+            for s in headlines()
+            if s.name in found and s.better == ("lower" if self.lower_is_better else "higher")
+        ]
         return scores | {f"val_{name}": found[name] for name in (*first, *found) if f"val_{name}" != self.key}
 
     def _is_best(self, key: float) -> bool:

@@ -15,12 +15,10 @@ from scripts.metrics.table_score import TableScore
 from scripts.ops.decoding.decoders import decoder as made_decoder
 from scripts.ops.labels.label_checks import same_shape
 from scripts.ops.scoring.contingency import ContingencyTable
-from scripts.ops.scoring.scores import DEFINITIONS, Score, all_scores
+from scripts.ops.scoring.scores import DEFINITIONS, Score, all_scores, directed_scores
 
 CUT = "threshold"
 """The setting of which an agglomeration gives all values from one run."""
-BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empty()) if score.better}
-"""Score -> "lower" or "higher"."""
 
 
 class DecoderSearch(Metric):
@@ -74,7 +72,7 @@ class DecoderSearch(Metric):
         there = [s.name for s in self._scores(ContingencyTable.empty()) if s.better]
         if metric not in there:
             raise ValueError(f"unknown score '{metric}'; of these one can decide: {', '.join(there)}")
-        self.lower_is_better = BETTER[metric] == "lower"
+        self.lower_is_better = directed_scores()[metric]
         self.scores = tuple(score.name for score in self._scores(ContingencyTable.empty()))
         self.chosen: dict[str, Any] | None = None
         self.table: SearchTable | None = None

@@ -11,12 +11,9 @@ from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder as made_decoder
 from scripts.ops.labels.label_checks import same_shape
 from scripts.ops.scoring.contingency import ContingencyTable
-from scripts.ops.scoring.scores import all_scores
+from scripts.ops.scoring.scores import all_scores, directed_scores
 from scripts.tools.argument_types import BoxText, OneOf, Workers
 from scripts.tools.decoder_options import DecoderName, DecoderOptions
-
-BETTER = {score.name: score.better for score in all_scores(ContingencyTable.empty()) if score.better}
-"""Metric -> 'lower' or 'higher'."""
 
 
 def tune(
@@ -27,7 +24,7 @@ def tune(
     *,
     box: BoxText,
     test_box: BoxText | None = None,
-    metric: Annotated[str, OneOf(BETTER)] = "adapted_rand_snemi3d",
+    metric: Annotated[str, OneOf(directed_scores())] = "adapted_rand_snemi3d",
     processes: Workers = 1,
     overwrite: bool = False,
     **choices: Annotated[Any, DecoderOptions()],
@@ -73,7 +70,7 @@ def tune(
         settings,
         DecodeAndScore(pred, gt, decoder, str(part)),
         metric,
-        lower_is_better=BETTER[metric] == "lower",
+        lower_is_better=directed_scores()[metric],
         record=record,
         subject=f"{pred} {gt} {decoder} {part}",
         processes=processes,

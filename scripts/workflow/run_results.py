@@ -12,13 +12,11 @@ from scripts.handlers.evaluation_file import EvaluationFile
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.segmentation_pictures import BoxPicture
 from scripts.handlers.validation import Validation
-from scripts.metrics.decoder_search import BETTER, DecoderSearch
+from scripts.metrics.decoder_search import DecoderSearch
 from scripts.metrics.score_report import as_json, markdown_table, write_reports
+from scripts.ops.scoring.scores import declared_scores, headlines
 from scripts.visualize.segmentation_figures import draw_learning
 from scripts.workflow.training import Row, first_and_last, in_columns, speed
-
-SHOWN = ("voi_split", "voi_merge", "ap50_accuracy", "ap75_accuracy", "segments", "gt_objects")
-"""Scores told beside the deciding one; the files have all."""
 
 
 def finish_segmentation(
@@ -104,11 +102,12 @@ def best_scores(best: Mapping[str, Any] | None, validation: Validation) -> list[
     if best is None:
         return [("best", "none yet: no validation after the first iteration")]
     key, scores = validation.key.removeprefix("val_"), best["scores"]
-    rows = [(f"best {key}, iteration {best['iteration']:,}", f"{scores[validation.key]:.4f} ({BETTER[key]} is better)")]
-    for name in SHOWN:
-        value = scores.get(f"val_{name}")
-        if value is not None and name != key:
-            rows.append((f"  {name}", f"{value:.4f}" if name in BETTER else f"{value:.0f}"))
+    better = declared_scores()[key].better
+    rows = [(f"best {key}, iteration {best['iteration']:,}", f"{scores[validation.key]:.4f} ({better} is better)")]
+    for score in headlines():
+        value = scores.get(f"val_{score.name}")
+        if value is not None and score.name != key:
+            rows.append((f"  {score.name}", f"{value:.0f}" if isinstance(score.value, int) else f"{value:.4f}"))
     return [*rows, ("  decoder", decoder_in_words(best["decoder"]))]
 
 

@@ -37,6 +37,7 @@ NEEDED = {
     "decode": ["nowhere.h5", "--out=nowhere_seg.h5"],
     "tune": ["nowhere.h5", "nowhere.h5", "zwatershed", "nowhere", "--box=0:1,:,:", "--low=0.1"],
     "score": ["nowhere.h5", "nowhere.h5"],
+    "compare": ["nowhere.json"],
     "report": ["nowhere", "--out=nowhere.html"],
     "convert": ["nowhere.h5", "nowhere.zarr"],
     "view": ["nowhere.h5"],
@@ -52,8 +53,18 @@ SETTINGS = {
 }
 DECODER_OF = {"threshold": "agglomeration", "percent": "agglomeration-quantile", "strides": "mutex"}
 FREE_TEXT = {"path", "out", "name", "pred", "gt", "mask", "skeletons", "runs", "title", "folder", "bind", "bundle"}
-FREE_TEXT |= {"weights", "weights_url", "source", "target", "prediction", "decoder", "scheduler", "scheduler_file"}
-FREE_TEXT |= {"image", "edits", "instances", "truth", "scores", "state", "url", "root"}
+FREE_TEXT |= {
+    "titles",
+    "weights",
+    "weights_url",
+    "source",
+    "target",
+    "prediction",
+    "decoder",
+    "scheduler",
+    "scheduler_file",
+}
+FREE_TEXT |= {"titles", "image", "edits", "instances", "truth", "scores", "state", "url", "root"}
 """Options that take any text; a wrong path is found when it is opened."""
 
 

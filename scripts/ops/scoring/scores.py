@@ -1,7 +1,8 @@
-"""All scores of a table in one list, each with its definition: a number without one cannot be compared."""
+"""All scores of a table in one list, each with its definition, label and direction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scripts.ops.scoring.adapted_rand import ADAPTED_RAND
 from scripts.ops.scoring.average_precision import SIZE_RANGES, average_precision
@@ -13,24 +14,38 @@ from scripts.ops.scoring.variation_of_information import VARIATION_OF_INFORMATIO
 
 @dataclass(frozen=True)
 class Score:
-    """One number.
+    """One number. What it is called, which direction is better and whether it is a headline is declared here only.
 
     Attributes:
         name: short and unique, as in files and engines: `adapted_rand_snemi3d`.
-        value: the number; nan where it is not defined (no ground truth).
+        value: the number, an int for a count; nan where it is not defined (no ground truth).
         better: "lower", "higher", or "" for a plain count.
         definition: what exactly was computed.
+        label: name in tables for people; the name itself if not given.
+        headline: whether it is in the first table of a report, of a run and of the demo.
     """
 
     name: str
     value: float
     better: str
     definition: str
+    label: str = ""
+    headline: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.name)
 
 
+FIRST = "snemi3d"
+"""The adapted Rand error among the headlines."""
 DEFINITIONS = (*ADAPTED_RAND, "voi", "ranked", "matching", "errors")
-"""Groups of scores that can be asked for."""
+"""Groups of scores to choose from."""
 
+OBJECT_ERRORS = {
+    "split_objects": "split objects",
+    "merged_segments": "merging segments",
+    "missed_objects": "missed objects",
+}
 ZERO = {
     "background": "predicted voxels on gt 0 count against a segment",
     "unlabelled": "voxels on gt 0 left out",
@@ -51,7 +66,7 @@ def all_scores(
         table: ground truth against prediction, voxels without ground truth included.
         definitions: which groups, of `DEFINITIONS`.
         iou: thresholds of the scores of instances.
-        zero: whether ground truth 0 is "background" (mitochondria) or "unlabelled" (parts nobody traced) to scores
+        zero: whether ground truth 0 is "background" (mitochondria) or "unlabelled" (untraced parts) to scores
             of instances; adapted Rand and variation of information always leave it out.
 
     Raises:
@@ -71,7 +86,10 @@ def all_scores(
     if "voi" in definitions:
         found = variation_of_information(table)
         for part in ("split", "merge", "total"):
-            scores.append(Score(f"voi_{part}", getattr(found, part), "lower", VARIATION_OF_INFORMATION))
+            label, headline = f"VOI {part} (bits)".replace(" total", ""), part != "total"
+            scores.append(
+                Score(f"voi_{part}", getattr(found, part), "lower", VARIATION_OF_INFORMATION, label, headline)
+            )
     if "ranked" in definitions or "matching" in definitions:
         pairs = overlaps(table if zero == "background" else table.labelled)
         for threshold in iou:
@@ -81,9 +99,26 @@ def all_scores(
                 scores += _matching(pairs, threshold, ZERO[zero])
     if "errors" in definitions:
         errors = object_errors(table, worst=0)
-        for name in ("split_objects", "merged_segments", "missed_objects"):
-            scores.append(Score(name, getattr(errors, name), "lower", errors.definition))
+        for name, label in OBJECT_ERRORS.items():
+            headline = name != "missed_objects"
+            scores.append(Score(name, getattr(errors, name), "lower", errors.definition, label, headline))
     return scores
+
+
+@cache
+def declared_scores() -> dict[str, Score]:
+    """Every score by name, without a value: its label, direction, definition, and whether it is a headline."""
+    return {score.name: score for score in all_scores(ContingencyTable.empty())}
+
+
+def directed_scores() -> dict[str, bool]:
+    """Name of every score that can be better or worse -> whether lower is better."""
+    return {score.name: score.better == "lower" for score in declared_scores().values() if score.better}
+
+
+def headlines() -> list[Score]:
+    """The scores that tables show first, in their order."""
+    return [score for score in declared_scores().values() if score.headline]
 
 
 def score_values(table: ContingencyTable) -> dict[str, float]:
@@ -95,8 +130,8 @@ def _counts(table: ContingencyTable) -> list[Score]:
     return [
         Score("voxels", table.voxels, "", "voxels compared, those of gt 0 too, those outside box and mask not"),
         Score("labelled_voxels", table.labelled.voxels, "", "of these, voxels with gt above 0"),
-        Score("gt_objects", int((table.gt.ids > 0).sum()), "", "ids above 0 in the ground truth"),
-        Score("segments", int((table.pred.ids > 0).sum()), "", "ids above 0 in the prediction"),
+        Score("gt_objects", int((table.gt.ids > 0).sum()), "", "ids above 0 in the ground truth", "objects", True),
+        Score("segments", int((table.pred.ids > 0).sum()), "", "ids above 0 in the prediction", headline=True),
     ]
 
 
@@ -104,10 +139,11 @@ def _adapted_rand(table: ContingencyTable, name: str) -> list[Score]:
     function, definition = ADAPTED_RAND[name]
     found = function(table)
     definition += "; precision is low where merged, recall where split"
+    title = name.replace("snemi3d", "SNEMI3D")
     return [
-        Score(f"adapted_rand_{name}", found.error, "lower", definition),
-        Score(f"adapted_rand_{name}_precision", found.precision, "higher", definition),
-        Score(f"adapted_rand_{name}_recall", found.recall, "higher", definition),
+        Score(f"adapted_rand_{name}", found.error, "lower", definition, f"Adapted Rand error ({title})", name == FIRST),
+        Score(f"adapted_rand_{name}_precision", found.precision, "higher", definition, f"precision ({title})"),
+        Score(f"adapted_rand_{name}_recall", found.recall, "higher", definition, f"recall ({title})"),
     ]
 
 
@@ -123,6 +159,7 @@ def _ranked(pairs: Overlaps, threshold: float, zero: str) -> list[Score]:
             average_precision(pairs, threshold, bounds),
             "higher",
             rule,
+            f"AP-{100 * threshold:g} (ranked" + f", {name}" * (name != "all") + ")",
         )
         for name, bounds in SIZE_RANGES.items()
     ]
@@ -136,7 +173,7 @@ def _matching(pairs: Overlaps, threshold: float, zero: str) -> list[Score]:
         f"panoptic quality (pq) the sum of matched IoU / (TP + FP/2 + FN/2); {zero}"
     )
     return [
-        Score(f"ap{tag}_accuracy", match.accuracy, "higher", rule),
+        Score(f"ap{tag}_accuracy", match.accuracy, "higher", rule, f"AP-{100 * threshold:g} (accuracy)", True),
         Score(f"f1_{tag}", match.f1, "higher", rule),
         Score(f"pq_{tag}", match.panoptic_quality, "higher", rule),
     ]

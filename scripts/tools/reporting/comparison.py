@@ -5,32 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.ops.scoring.scores import Score
+from scripts.ops.scoring.scores import Score, declared_scores, headlines
 from scripts.tools.reporting.markup import NOTHING, table, text
 from scripts.tools.reporting.runs import Run
 
-NAMES = {
-    "adapted_rand_snemi3d": "Adapted Rand error (SNEMI3D)",
-    "adapted_rand_snemi3d_precision": "precision (SNEMI3D)",
-    "adapted_rand_snemi3d_recall": "recall (SNEMI3D)",
-    "voi_split": "VOI split (bits)",
-    "voi_merge": "VOI merge (bits)",
-    "voi_total": "VOI (bits)",
-    "ap50_accuracy": "AP-50 (accuracy)",
-    "ap75_accuracy": "AP-75 (accuracy)",
-    "ap50_ranked": "AP-50 (ranked)",
-    "ap75_ranked": "AP-75 (ranked)",
-    "split_objects": "split objects",
-    "merged_segments": "merging segments",
-    "missed_objects": "missed objects",
-    "val_loss": "loss on the validation box",
-}
-"""The scores of the first table -> what a reader calls them; all others are in the table of the rest."""
-COUNTS = ("voxels", "labelled_voxels", "gt_objects", "segments", "split_objects", "merged_segments", "missed_objects")
+COUNTED = {name for name, score in declared_scores().items() if isinstance(score.value, int)}
 """Scores that are whole numbers."""
-TOLD = 3
-"""Settings in the title of a column; where more differ, a run's name stands for them."""
-LOSS = "validation loss: mean over the fixed crops of the validation box"
+TITLE_SETTINGS = 3
+"""Settings in the title of a column; where more differ, it has the run's name instead."""
+VAL_LOSS = Score(
+    "val_loss",
+    math.nan,
+    "lower",
+    "validation loss: mean over the fixed crops of the validation box",
+    "loss on the validation box",
+    True,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ def columns(runs: Sequence[Run]) -> list[Column]:
             if first.recipe.get(key) is not None
         ]
         start = [] if first.pretrains else [first.start]
-        if len(words) > TOLD:
+        if len(words) > TITLE_SETTINGS:
             words = [first.name + ("" if len(alike) == 1 else " and its other seeds")]
         if any(run.test for run in runs) and not first.test:
             words.append("not evaluated: scores on the validation box")
@@ -85,22 +75,21 @@ def score_tables(found: Sequence[Column], task: str) -> str:
     """
     known: dict[str, Score] = {}
     for score in (score for column in found for run in column.runs for score in run.scores):
-        known.setdefault(score.name, score)
-    main = [known[name] for name in NAMES if name in known]
-    rest = [score for score in known.values() if score.name not in NAMES]
-    meanings = {score.name: LOSS if score.name == "val_loss" else score.definition for score in [*main, *rest]}
+        known.setdefault(score.name, VAL_LOSS if score.name == VAL_LOSS.name else score)
+    main = [known[name] for name in _main_names() if name in known]
+    rest = [score for score in known.values() if score not in main]
+    meanings = {score.name: score.definition for score in [*main, *rest]}
     numbers = {definition: k for k, definition in enumerate(dict.fromkeys(meanings.values()), start=1)}
     head = ["score", *(text(column.title) for column in found), "better"]
     shown = len({meanings[score.name] for score in main})  # the rest have theirs beside them
     seeds = ["runs", *(_seeds(column) for column in found), ""]
 
     def row(score: Score) -> list[str]:
-        better = "lower" if score.name == "val_loss" else score.better
         number = numbers[meanings[score.name]]
         note = f'<sup><a href="#{task}-definition-{number}">{number}</a></sup>'
-        name = f"{text(NAMES.get(score.name, score.name))} {note}"
-        best = _best(found, score.name, better)
-        return [name, *(_cell(column, score.name, best) for column in found), text(better)]
+        best = _best(found, score.name, score.better)
+        cells = (_cell(column, score.name, best) for column in found)
+        return [f"{text(_label(score.name))} {note}", *cells, text(score.better)]
 
     parts = [table(head, [seeds, *map(row, main)], "Mean over seeds [lowest to highest]; the best mean is bold")]
     if rest:
@@ -112,12 +101,24 @@ def score_tables(found: Sequence[Column], task: str) -> str:
 
 def summary(found: Sequence[Column]) -> str:
     """One line: the first of the main scores, column by column; empty where there is none."""
-    for name, words in NAMES.items():
+    for name in _main_names():
+        if name in COUNTED:
+            continue
         values = [(column, column.values(name)) for column in found]
         if any(given for _, given in values):
             parts = [f"{column.title} {' '.join(_numbers(given, name)).strip()}" for column, given in values if given]
-            return f"{words}: {'; '.join(parts)}"
+            return f"{_label(name)}: {'; '.join(parts)}"
     return ""
+
+
+def _main_names() -> list[str]:
+    """Names of the scores of the first table."""
+    return [*(score.name for score in headlines()), VAL_LOSS.name]
+
+
+def _label(name: str) -> str:
+    known = {**declared_scores(), VAL_LOSS.name: VAL_LOSS}
+    return known[name].label if name in known else name
 
 
 def _notes(definitions: Sequence[str], first: int, task: str) -> str:
@@ -181,7 +182,7 @@ def _cell(column: Column, name: str, best: float | None) -> str:
 
 def _numbers(values: Sequence[float], name: str) -> tuple[str, str]:
     """`0.1234` and nothing, or `0.1234` and `[0.1200 to 0.1268]` of several."""
-    counted = name in COUNTS
+    counted = name in COUNTED
     mean = f"{_mean(values):,.{0 if _mean(values).is_integer() else 1}f}" if counted else f"{_mean(values):.4f}"
     if len(values) == 1:
         return mean, ""
