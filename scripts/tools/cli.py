@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from scripts.tools.arguments import help_text, parse_arguments
+from scripts.tools.command_line.arguments import help_text, parse_arguments
 
 VERBS = {
     "inspect": (

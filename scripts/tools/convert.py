@@ -10,7 +10,7 @@ from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
 from scripts.ops.limits import Count, Limits, Size
-from scripts.tools.argument_types import BoxText, VoxelSize
+from scripts.tools.command_line.argument_types import BoxText, VoxelSize
 from scripts.tools.inspect import looks_like_labels
 
 

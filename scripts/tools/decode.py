@@ -14,9 +14,9 @@ from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileA
 from scripts.ops.decoding.edits import apply_edits
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
 from scripts.ops.limits import Count
-from scripts.tools.argument_types import BoxText, ending
+from scripts.tools.command_line.argument_types import BoxText, ending
+from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.decoder_metadata import decoder_metadata
-from scripts.tools.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.edits_file import decode_hash, read_edits
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
-from scripts.tools.argument_types import BoxText, ending
+from scripts.tools.command_line.argument_types import BoxText, ending
 from scripts.tools.viewer_sources import offset_of
 
 SECTIONS = 8

@@ -8,7 +8,7 @@ from typing import Annotated
 from scripts.data.files.replacing import replacing
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.metrics.score_report import check_free
-from scripts.tools.argument_types import ending
+from scripts.tools.command_line.argument_types import ending
 from scripts.tools.reporting.commands import known_bundles
 from scripts.tools.reporting.evaluated import Evaluation, viewers
 from scripts.tools.reporting.markup import picture_file

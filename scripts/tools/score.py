@@ -20,7 +20,7 @@ from scripts.ops.scoring.object_errors import ObjectErrors, object_errors
 from scripts.ops.scoring.scores import DEFINITIONS, ZERO, Score, all_scores
 from scripts.ops.scoring.skeletonize import skeletons_from_labels
 from scripts.ops.scoring.skeletons import Skeleton
-from scripts.tools.argument_types import BoxText, Nanometres, OneOf, VoxelSize, Workers, ending
+from scripts.tools.command_line.argument_types import BoxText, Nanometres, OneOf, VoxelSize, Workers, ending
 
 _LARGE = 2**27  # voxels from which a progress bar is shown
 

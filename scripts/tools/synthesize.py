@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from scripts.ops.limits import Limits
-from scripts.tools.argument_types import Shape, ending
+from scripts.tools.command_line.argument_types import Shape, ending
 
 
 def synthesize(

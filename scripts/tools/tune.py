@@ -12,8 +12,8 @@ from scripts.ops.decoding.decoders import decoder as made_decoder
 from scripts.ops.labels.label_checks import same_shape
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores, directed_scores
-from scripts.tools.argument_types import BoxText, OneOf, Workers
-from scripts.tools.decoder_options import DecoderName, DecoderOptions
+from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
+from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
 
 
 def tune(

@@ -16,7 +16,7 @@ from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
 from scripts.ops.limits import Limits
 from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
-from scripts.tools.argument_types import VoxelSize
+from scripts.tools.command_line.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
 from scripts.tools.viewer_sources import offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scripts.tools import cli
-from scripts.tools.arguments import help_text, parse_arguments
+from scripts.tools.command_line.arguments import help_text, parse_arguments
 
 ROOT = Path(__file__).parents[2]
 OTHER_WORDS = {

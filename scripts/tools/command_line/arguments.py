@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from scripts.tools.argument_types import describe, read_value
+from scripts.tools.command_line.argument_types import describe, read_value
 
 OPTION = re.compile(r"--?(?=[A-Za-z_])([\w-]+)(?:=(.*))?$", re.DOTALL)
 CUT = re.compile(r"^(Returns|Raises):$", re.MULTILINE)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from scripts.ops.decoding.decoders import DECODERS
 from scripts.ops.decoding.settings import setting_types
-from scripts.tools.argument_types import OneOf, describe, read_value
-from scripts.tools.arguments import Settings
+from scripts.tools.command_line.argument_types import OneOf, describe, read_value
+from scripts.tools.command_line.arguments import Settings
 
 DecoderName = Annotated[str, OneOf(DECODERS)]
 
