@@ -1,20 +1,23 @@
-"""`python -m scripts decode`: turn a prediction file into instances, written as an HDF5 file."""
+"""`python -m scripts decode`: turn a prediction file into instances, in memory or block by block."""
 
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
-from scripts.data.files.predictions import read_prediction
+from scripts.blockwise.instances import chunk_of, write_instances
+from scripts.blockwise.memory import SHARE, decoding_gib, free_gib
+from scripts.blockwise.run import IN_BLOCKS, Engine, planned, run_in_blocks
+from scripts.data.files.predictions import open_prediction, read_prediction
 from scripts.data.files.writing import write_hdf5
+from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
 from scripts.ops.decoding.edits import apply_edits
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
 from scripts.ops.limits import Count
-from scripts.tools.command_line.argument_types import BoxText, ending
+from scripts.tools.command_line.argument_types import BoxText, Shape, Workers, ending
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.decoder_metadata import decoder_metadata
 from scripts.tools.edits_file import decode_hash, read_edits
@@ -24,17 +27,25 @@ def decode(
     pred: str,
     decoder: DecoderName | None = None,
     *,
-    out: Annotated[str, ending(".h5", ".hdf5")],
+    out: Annotated[str, ending(".zarr", ".h5", ".hdf5")],
     box: BoxText | None = None,
     smallest: Count = 0,
     holes: bool = False,
     edits: str | None = None,
+    blocks: Shape | None = None,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     **settings: Annotated[Any, DecoderOptions(several=("threshold",))],
 ) -> str:
     """Turn affinities or probabilities into instances.
 
-    Example: python -m scripts decode maps.zarr --out instances.h5
+    Example: python -m scripts decode maps.zarr --out instances.zarr --workers 4
+
+    Without --workers the box is decoded in memory, in one process. Where it does not fit, or where blocks, workers or a
+    scheduler are given, it is decoded block by block, with the same result: docs/large_volumes.md.
 
     A prediction of inference.json or evaluate.json names the decoder and the settings that validation chose. Without
     --decoder they are taken from there, and an option changes that setting alone. Maps that name none:
@@ -50,12 +61,18 @@ def decode(
     Args:
         pred: (channels, z, y, x) floats, or uint8 for value / 255: file.h5:dataset, x.zarr or x.npy.
         decoder: its name; by default the one that the prediction names.
-        out: the HDF5 file to write, dataset `labels`; with several thresholds `labels_0.1`, ...
+        out: the Zarr folder (or, in memory only, the HDF5 file) to write, dataset `labels`; with several thresholds
+            `labels_0.1`, ...
         box: the part to decode, z0:z1,y0:y1,x0:x1; its start is kept as the attribute `offset`.
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
         holes: fill holes that one object encloses.
         edits: a JSON file of merges and splits to make in the end, see docs/correcting.md; affinities only.
-        overwrite: replace a file that is there.
+        blocks: voxels of a block, z,y,x: a multiple of the chunk of the prediction.
+        workers: processes on this machine.
+        scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
+        scheduler_file: the file that such a scheduler wrote.
+        resume: continue a block-wise run that was stopped.
+        overwrite: replace what is there.
         settings: of the decoder.
 
     Returns:
@@ -66,47 +83,85 @@ def decode(
             out of range.
         FileExistsError: the file exists and overwrite is not given.
     """
-    path = _checked_out(out, overwrite)
+    path = Path(out)
     if decoder is None:
         decoder, settings = _stated(pred, settings)
     cuts = _thresholds(decoder, settings)
     decode_ = _made(decoder, settings)
-    prediction, part = read_prediction(pred, box)
-    begin = time.perf_counter()
-    found: Iterable[tuple[str, np.ndarray]]
-    if cuts:
-        assert isinstance(decode_, MeanAgglomeration | QuantileAgglomeration)
-        found = [(f"labels_{cut:g}", labels) for cut, labels in decode_.at_each(prediction, cuts)]
-    else:
-        found = [("labels", decode_(prediction))]
-    datasets = {name: _cleaned(labels, smallest, holes) for name, labels in found}
+    with open_prediction(pred) as prediction:
+        part = Box.parse(box, prediction.shape[1:])
+        need = decoding_gib(decoder, part.shape, prediction.shape[0], prediction.dtype.itemsize)
+    engine = Engine(workers, scheduler, scheduler_file)
     chosen = {**settings, "smallest": smallest, "holes": holes}
     made_by = decode_hash(decoder, chosen, str(part))
-    if edits is not None:
-        if len(datasets) > 1 or prediction.shape[0] < 3:
-            raise ValueError("--edits needs one threshold and affinities along z, y and x")
-        listed = read_edits(edits, made_by, part.start)
-        datasets = {name: apply_edits(labels, prediction[:3], listed) for name, labels in datasets.items()}
-        made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
+    begin = time.perf_counter()
+    if engine.chosen or blocks is not None or resume or need > SHARE * free_gib():
+        _check_blocks(decoder, path, {"--holes": holes, "--edits": edits is not None}, need)
+        single = {name: value for name, value in settings.items() if name != "threshold" or not cuts}
+        plan = planned(pred, part, decoder, single, cuts, smallest, blocks, made_by)
+        lines = [
+            f"{path}:{name}: {n} instances" for name, n in run_in_blocks(plan, path, engine, resume, overwrite).items()
+        ]
+    else:
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
+        prediction, _ = read_prediction(pred, part)
+        datasets = _decoded(decode_, prediction, cuts)
+        datasets = {name: _cleaned(labels, smallest, holes) for name, labels in datasets.items()}
+        if edits is not None:
+            if len(datasets) > 1 or prediction.shape[0] < 3:
+                raise ValueError("--edits needs one threshold and affinities along z, y and x")
+            listed = read_edits(edits, made_by, part.start)
+            datasets = {name: apply_edits(labels, prediction[:3], listed) for name, labels in datasets.items()}
+            made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
+        about = {
+            "decode": made_by,
+            "decoder": decoder,
+            "settings": json.dumps(settings, sort_keys=True),
+            "prediction": str(pred),
+            "box": str(part),
+            "offset": part.start,
+        }
+        if path.suffix == ".zarr":
+            with open_prediction(pred) as opened:
+                write_instances(path, datasets, chunk_of(part.shape, opened.chunks), about)
+        else:
+            write_hdf5(path, datasets, overwrite=overwrite, attributes=about)
+        lines = [f"{path}:{name}: {labels.max()} instances, {labels.dtype}" for name, labels in datasets.items()]
     seconds = time.perf_counter() - begin
-    about = {
-        "decode": made_by,
-        "decoder": decoder,
-        "settings": json.dumps(settings, sort_keys=True),
-        "prediction": str(pred),
-        "box": str(part),
-        "offset": part.start,
-    }
-    write_hdf5(path, datasets, overwrite=overwrite, attributes=about)
-    lines = [f"{path}:{name}: {labels.max()} instances, {labels.dtype}" for name, labels in datasets.items()]
-    speed = part.voxels / seconds / 1e6
     size = " x ".join(map(str, part.shape))
+    speed = part.voxels / seconds / 1e6
     return "\n".join(
         [
             *lines,
             f"{size} voxels (z, y, x) in {seconds:.1f} s, {speed:.1f} Mvoxel/s; a first run compiles for some seconds",
         ]
     )
+
+
+def _decoded(decode_: Any, prediction: np.ndarray, cuts: tuple[float, ...]) -> dict[str, np.ndarray]:
+    if not cuts:
+        return {"labels": decode_(prediction)}
+    assert isinstance(decode_, MeanAgglomeration | QuantileAgglomeration)
+    return {f"labels_{cut:g}": labels for cut, labels in decode_.at_each(prediction, cuts)}
+
+
+def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], need: float) -> None:
+    """Refuse what does not go block by block; say so where nobody asked for blocks."""
+    free = free_gib()
+    memory = f"in memory it takes about {need:.2f} GiB, of which {free:.2f} are free"
+    if decoder not in IN_BLOCKS:
+        raise ValueError(
+            f"decoder '{decoder}' does not go block by block (these do: {', '.join(IN_BLOCKS)}); {memory}; "
+            "decode a --box that fits, without --workers and --blocks"
+        )
+    for option, given in in_memory_only.items():
+        if given:
+            raise ValueError(f"{option} does not go block by block, it may change voxels of all of them; {memory}")
+    if path.suffix != ".zarr":
+        raise ValueError(f"--out '{path}': blocks are written side by side, which HDF5 cannot; give a .zarr; {memory}")
+    if need > SHARE * free:
+        print(f"block by block: {memory}", flush=True)
 
 
 def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -116,13 +171,6 @@ def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     settings.update(given)
     print(f"decoder: {name} {settings}, as the prediction says{changed}; --decoder chooses another", flush=True)
     return name, settings
-
-
-def _checked_out(out: str, overwrite: bool) -> Path:
-    path = Path(out)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
-    return path
 
 
 def _thresholds(name: str, settings: dict[str, Any]) -> tuple[float, ...]:

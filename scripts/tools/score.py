@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from scripts import __version__
+from scripts.blockwise.cluster import open_workers
+from scripts.blockwise.contingency import table_on_workers
+from scripts.blockwise.workers import ThisProcess
 from scripts.data import Volume, open_volume
 from scripts.data.files.swc import read_swc
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
@@ -41,6 +44,9 @@ def score(
     swc_unit_nm: Nanometres = 1.0,
     voxel_size_nm: VoxelSize | None = None,
     threads: Workers = 1,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
     out: Annotated[str, ending(".json")] | None = None,
     overwrite: bool = False,
 ) -> str:
@@ -67,7 +73,10 @@ def score(
             SWC files, 50 for drawn skeletons, which have a node a voxel and end at the surface.
         swc_unit_nm: nm in a unit of the SWC files: 1000 for micrometres.
         voxel_size_nm: z,y,x, for run lengths where the files do not state it.
-        threads: blocks counted at the same time.
+        threads: blocks counted at the same time in this process.
+        workers: processes on this machine that count blocks.
+        scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
+        scheduler_file: the file that such a scheduler wrote.
         out: a .json file; a .md file of the same name is written beside it.
         overwrite: replace files that are there.
     """
@@ -79,7 +88,11 @@ def score(
         open_volume(pred, cache_mib=32) as segments,
     ):
         whole = Box.parse(box, truth.shape)
-        table = _table(truth, segments, whole, mask, border, threads)
+        with open_workers(workers, scheduler, scheduler_file) as counting:
+            if isinstance(counting, ThisProcess):
+                table = _table(truth, segments, whole, mask, border, threads)
+            else:
+                table = table_on_workers(gt, pred, str(whole), mask, border, counting)
         scores = all_scores(table, definitions=definition, iou=iou, zero=zero)
         if skeletons is not None:
             scores += _run_length(truth, segments, whole, skeletons, swc_unit_nm, merge_threshold)

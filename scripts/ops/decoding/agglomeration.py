@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from scripts.ops.decoding.agglomeration_queue import merge_order
+from scripts.ops.decoding.agglomeration_queue import merge_by_score
 from scripts.ops.decoding.probability_checks import check_range, checked_prediction
-from scripts.ops.decoding.region_graph import border_values, summed_affinities
+from scripts.ops.decoding.region_graph import border_values, region_graph
 from scripts.ops.labels.connected_components import renumber, sizes_of
 from scripts.ops.labels.label_checks import checked_labels, same_shape
 from scripts.ops.targets.affinity_convention import NEAREST, AffinityConvention
@@ -95,7 +95,10 @@ def agglomerate(
     """Merge touching fragments while their score is below the threshold, lowest first; merged borders are pooled.
 
     Background (0) never merges. All faces of a border count, whatever their affinity. Equal scores: the border whose
-    first face a scan (z, y, x; per voxel z, y, x faces) meets first. All thresholds cost one run and a snapshot each.
+    last face comes first in a scan (z, y, x; per voxel z, y, x faces). All thresholds cost one run and a snapshot each.
+
+    A pooled border is never better than the better of the two it pools, and sums are exact, so two segments that are
+    each other's best neighbour may be merged at any time: the result does not depend on the order of the work.
 
     Args:
         fragments: (z, y, x) ids below 2^32, best without gaps; not changed.
@@ -120,19 +123,31 @@ def agglomerate(
     count = int(fragments.max())
     if count > 8 * fragments.size + 1024:
         raise ValueError(f"fragment id {count} for {fragments.size} voxels; relabel the fragments consecutively first")
-    graph = summed_affinities(fragments, nearest)
+    graph = region_graph(fragments, nearest)
     bins, starts = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
     if score.quantile:
         bins, starts = border_values(fragments, nearest, graph)
-    sums = graph.value / (255 if nearest.dtype == np.uint8 else 1)
-    if graph.pairs == 0:
-        merged = np.tile(np.arange(count + 1), (len(cuts), 1))
-    else:
-        merged = merge_order(
-            graph.first, graph.second, sums, graph.faces, bins, starts, score.quantile, np.array(cuts), count
-        )
+    merges = merge_by_score(graph, bins, starts, score.quantile, cuts[-1], count)
+    merged = np.stack([merges.segments_at(cut, count) for cut in cuts])
     present = sizes_of(fragments, count) > 0
     return Agglomeration(fragments, cuts, _consecutive(merged, present))
+
+
+def numbered_segments(lowest: np.ndarray, voxels: np.ndarray, dust: int) -> np.ndarray:
+    """The segment 1, 2, ... of every fragment, 0 for segments of fewer than `dust` voxels.
+
+    Args:
+        lowest: the lowest fragment of each fragment's segment.
+        voxels: of fragments 0, 1, ...
+        dust: voxels.
+    """
+    numbers = _consecutive(lowest[None], voxels > 0)[0]
+    total = np.zeros(int(numbers.max(initial=0)) + 1, dtype=np.int64)
+    np.add.at(total, numbers, voxels)
+    kept = total >= max(1, dust)
+    kept[0] = False
+    segments: np.ndarray = np.where(kept, np.cumsum(kept), 0)[numbers]
+    return segments
 
 
 def _consecutive(merged: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -1,53 +1,130 @@
 """The priority queue of agglomeration: merge the most similar pair, combine its borders, rescore, repeat."""
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
-from scripts.ops.decoding.boundary_histograms import initial_scores, new_pool, pooled_score, pour
+from scripts.ops.decoding.boundary_histograms import (
+    initial_scores,
+    mean_score,
+    new_pool,
+    pooled_score,
+    pour,
+    quantile_share,
+)
+from scripts.ops.decoding.region_graph import RegionGraph
 from scripts.ops.union_find import find_root
 
 
-def merge_order(
-    first: np.ndarray,
-    second: np.ndarray,
-    sums: np.ndarray,
-    faces: np.ndarray,
+@dataclass(frozen=True)
+class Merges:
+    """What was merged, and what is left.
+
+    Attributes:
+        kept, gone: (merges,) ids of the segments of each merge: any member of either.
+        score: (merges,) at which it happened.
+        left: the borders that a part of a volume could not decide; empty for a volume.
+    """
+
+    kept: np.ndarray
+    gone: np.ndarray
+    score: np.ndarray
+    left: RegionGraph
+
+    def segments_at(self, threshold: float, count: int) -> np.ndarray:
+        """(count + 1,) the lowest fragment of each fragment's segment, after all merges of a score below it."""
+        below = self.score < threshold
+        segments: np.ndarray = _joined(self.kept[below], self.gone[below], count)
+        return segments
+
+
+def merge_by_score(
+    graph: RegionGraph,
     bins: np.ndarray,
     starts: np.ndarray,
     quantile: float,
-    thresholds: np.ndarray,
+    limit: float,
     count: int,
-) -> np.ndarray:
-    """For each threshold the segment of every fragment, after all merges of a score below it.
+    uncertain: np.ndarray | None = None,
+) -> Merges:
+    """Merge while the lowest score is below the limit.
 
     Score = 1 - mean affinity of the border's faces, or 1 - their quantile. The lowest score merges first; equal scores:
-    the border whose first face a scan meets first. Merged borders are pooled face by face and scored anew at once.
+    the border whose last face comes first. Merged borders are pooled face by face and scored anew at once.
+
+    In a part of a volume some segments have borders elsewhere. Two segments merge here if neither is uncertain and each
+    is the other's best neighbour; segments whose best neighbour is uncertain become so. As a pooled border is never
+    better than the better of its two, no border elsewhere can change that. Borders of a segment that stayed certain
+    have reached the limit for good and are not left.
 
     Args:
-        first, second: fragment ids of each border, in scan order.
-        sums, faces: sum of affinities (in units of 1) and number of faces of each border.
+        graph: the borders of the fragments.
         bins, starts: bins 0..255 of all faces, grouped by border; empty for the mean.
         quantile: 0 for the mean, else a percentage in (0, 100].
-        thresholds: ascending scores.
+        limit: the largest threshold.
         count: number of fragments.
-
-    Returns:
-        (thresholds, count + 1) ids: the lowest fragment of each segment.
+        uncertain: (count + 1,) bool, fragments with borders elsewhere; none by default.
     """
-    score = initial_scores(sums, faces, bins, starts, quantile)
-    order = np.flatnonzero(score < thresholds[-1])
-    order = order[np.argsort(score[order], kind="stable")]
-    return _merge(first, second, sums.copy(), faces.copy(), bins, starts, quantile, thresholds, count, score, order)
+    share = quantile_share(quantile)
+    score = initial_scores(graph.total, graph.faces, graph.unit, bins, starts, share)
+    order = np.flatnonzero(score < limit)
+    order = order[np.lexsort((graph.last[order], score[order]))]
+    total, faces, last = graph.total.copy(), graph.faces.copy(), graph.last.copy()
+    blocked = np.zeros(count + 1, dtype=bool) if uncertain is None else uncertain.copy()
+    if graph.pairs == 0:
+        nothing = np.empty(0, dtype=np.int64)
+        return Merges(nothing, nothing, np.empty(0), graph)
+    kept, gone, at, first, second, left = _merge(
+        graph.first,
+        graph.second,
+        total,
+        faces,
+        last,
+        graph.unit,
+        bins,
+        starts,
+        share,
+        limit,
+        count,
+        score,
+        order,
+        blocked,
+    )
+    rest = RegionGraph(
+        first=np.minimum(first, second)[left],
+        second=np.maximum(first, second)[left],
+        largest=graph.largest[:0],
+        total=total[left],
+        faces=faces[left],
+        last=last[left],
+        unit=graph.unit,
+    )
+    return Merges(kept, gone, at, rest)
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count, score, order):  # type: ignore[no-untyped-def]
+def _joined(kept, gone, count):  # type: ignore[no-untyped-def]
+    parent = np.arange(count + 1)
+    for i in range(kept.size):
+        a, b = find_root(parent, np.int64(kept[i])), find_root(parent, np.int64(gone[i]))
+        parent[max(a, b)] = min(a, b)
+    for a in range(parent.size):
+        parent[a] = find_root(parent, a)
+    return parent
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge(first, second, total, faces, last, unit, bins, starts, share, limit, count, score, order, blocked):  # type: ignore[no-untyped-def]
     edges = first.size
     parent = np.arange(count + 1)
-    lowest = np.arange(count + 1)
-    rank = np.arange(edges)
     dead = np.zeros(edges, dtype=np.bool_)
+    undecided = np.zeros(edges, dtype=np.bool_)
     rescored = np.zeros(edges, dtype=np.int64)
+    merged_kept = np.empty(count, dtype=np.int64)
+    merged_gone = np.empty(count, dtype=np.int64)
+    merged_at = np.empty(count, dtype=np.float64)
+    merges = 0
     # Borders of each segment: half 2e belongs to first[e], half 2e + 1 to second[e], in lists linked by `after`.
     ends, after, head, degree = _lists(first, second, count)
     size = 16
@@ -55,10 +132,9 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
         size *= 2
     table = np.zeros((size, 2), dtype=np.uint64)
     used = _fill(table, ends, parent, dead)
-    pool = new_pool(edges, starts[-1], quantile)
-    heap = (np.empty(edges, dtype=np.float64), np.empty((edges, 3), dtype=np.int64))  # score; rank, border, rescored
-    waiting = position = step = 0
-    snapshots = np.zeros((thresholds.size, count + 1), dtype=np.int64)
+    pool = new_pool(edges, starts[-1], share)
+    heap = (np.empty(edges, dtype=np.float64), np.empty((edges, 3), dtype=np.int64))  # score; last, border, rescored
+    waiting = position = 0
     while True:
         while position < order.size and (dead[order[position]] or rescored[order[position]]):
             position += 1
@@ -69,19 +145,20 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
         e = heap[1][0, 1] if waiting else order[position]
         if waiting and position < order.size:
             other = order[position]
-            if score[other] < score[e] or (score[other] == score[e] and rank[other] < rank[e]):
+            if score[other] < score[e] or (score[other] == score[e] and last[other] < last[e]):
                 e = other
-        while step < thresholds.size and score[e] >= thresholds[step]:
-            _snapshot(parent, lowest, snapshots[step])
-            step += 1
-        if step == thresholds.size:
+        if score[e] >= limit:
             break
         kept, gone = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
         if degree[kept] < degree[gone]:
             kept, gone = gone, kept
         dead[e] = True
+        if blocked[kept] or blocked[gone]:
+            blocked[kept] = blocked[gone] = undecided[e] = True
+            continue
         parent[gone] = kept
-        lowest[kept] = min(lowest[kept], lowest[gone])
+        merged_kept[merges], merged_gone[merges], merged_at[merges] = kept, gone, score[e]
+        merges += 1
         if 4 * (used + degree[gone]) > 3 * size:
             used = _fill(table, ends, parent, dead)
         half = head[gone]
@@ -93,17 +170,17 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
                 if table[slot, 1]:
                     into = np.int64(table[slot, 1]) - 1
                     dead[moved] = True
-                    rank[into] = min(rank[into], rank[moved])
-                    sums[into] += sums[moved]
+                    last[into] = max(last[into], last[moved])
+                    total[into] += total[moved]
                     faces[into] += faces[moved]
                     rescored[into] += 1
-                    if quantile == 0:
-                        score[into] = 1 - sums[into] / faces[into]
+                    if share == 0:
+                        score[into] = mean_score(total[into], faces[into], unit)
                     else:
                         pour(pool, bins, starts, moved, into, faces[into])
-                        score[into] = pooled_score(pool, bins, starts, into, faces[into], quantile)
-                    if score[into] < thresholds[-1]:
-                        waiting = _push(heap, waiting, score[into], rank[into], into, rescored[into])
+                        score[into] = pooled_score(pool, bins, starts, into, faces[into], share)
+                    if score[into] < limit:
+                        waiting = _push(heap, waiting, score[into], last[into], into, rescored[into])
                 else:
                     table[slot, 0], table[slot, 1] = _key(kept, neighbour), moved + 1
                     used += 1
@@ -111,16 +188,14 @@ def _merge(first, second, sums, faces, bins, starts, quantile, thresholds, count
                     after[half], head[kept] = head[kept], half
                     degree[kept] += 1
             half = following
-    while step < thresholds.size:
-        _snapshot(parent, lowest, snapshots[step])
-        step += 1
-    return snapshots
-
-
-@numba.njit(cache=True, nogil=True)
-def _snapshot(parent, lowest, segment):  # type: ignore[no-untyped-def]
-    for a in range(parent.size):
-        segment[a] = lowest[find_root(parent, a)]
+    kept_first = np.empty(edges, dtype=np.int64)
+    kept_second = np.empty(edges, dtype=np.int64)
+    left = np.zeros(edges, dtype=np.bool_)
+    for e in range(edges):
+        if undecided[e] or not dead[e]:
+            kept_first[e], kept_second[e] = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
+            left[e] = blocked[kept_first[e]] and blocked[kept_second[e]]
+    return merged_kept[:merges], merged_gone[:merges], merged_at[:merges], kept_first, kept_second, left
 
 
 @numba.njit(cache=True, nogil=True)
@@ -181,9 +256,9 @@ def _swap(heap, i, j):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(heap, waiting, score, rank, border, rescored):  # type: ignore[no-untyped-def]
+def _push(heap, waiting, score, last, border, rescored):  # type: ignore[no-untyped-def]
     heap[0][waiting] = score
-    heap[1][waiting, 0], heap[1][waiting, 1], heap[1][waiting, 2] = rank, border, rescored
+    heap[1][waiting, 0], heap[1][waiting, 1], heap[1][waiting, 2] = last, border, rescored
     i = waiting
     while i > 0 and _less(heap, i, (i - 1) // 2):
         _swap(heap, i, (i - 1) // 2)

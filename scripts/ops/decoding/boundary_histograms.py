@@ -7,29 +7,45 @@ DENSE = 1024
 """A border with more faces than this keeps a histogram of 256 counts instead of the list of its faces' bins."""
 
 
+SHARES = 10**8
+"""A percentage is kept as a whole number of these parts of the faces, so that counts compare exactly."""
+
+
+def quantile_share(percent: float) -> int:
+    """A percentage of the faces, 0 for the mean, in parts of `SHARES`."""
+    return round(percent * SHARES / 100)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def mean_score(total, faces, unit):  # type: ignore[no-untyped-def]
+    """1 - mean affinity, rounded once: a quotient of two whole numbers (exact below 2^53: 2^29 faces of floats)."""
+    most = faces * unit
+    return (most - total) / most
+
+
 @numba.njit(cache=True, nogil=True)
-def initial_scores(sums, faces, bins, starts, quantile):  # type: ignore[no-untyped-def]
-    """(edges,) scores of single borders: 1 - mean affinity where `quantile` is 0, else 1 - that percentile."""
+def initial_scores(total, faces, unit, bins, starts, share):  # type: ignore[no-untyped-def]
+    """(edges,) scores of single borders: 1 - mean affinity where `share` is 0, else 1 - that quantile."""
     score = np.empty(faces.size, dtype=np.float64)
     histogram = np.zeros(256, dtype=np.int64)
     for e in range(faces.size):
-        if quantile == 0:
-            score[e] = 1 - sums[e] / faces[e]
+        if share == 0:
+            score[e] = mean_score(total[e], faces[e], unit)
         else:
             histogram[:] = 0
             for i in range(starts[e], starts[e + 1]):
                 histogram[bins[i]] += 1
-            score[e] = _quantile_score(histogram, faces[e], quantile)
+            score[e] = _quantile_score(histogram, faces[e], share)
     return score
 
 
 @numba.njit(cache=True, nogil=True)
-def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
-    """1 - centre of the lowest bin at or below which `quantile` percent of the faces lie."""
+def _quantile_score(histogram, faces, share):  # type: ignore[no-untyped-def]
+    """1 - centre of the lowest bin at or below which `share` of the faces lie."""
     seen = 0
     for b in range(256):
         seen += histogram[b]
-        if 100 * seen >= quantile * faces:
+        if SHARES * seen >= share * faces:
             return 1 - (b + 0.5) / 256
     return 0.0
 
@@ -37,9 +53,9 @@ def _quantile_score(histogram, faces, quantile):  # type: ignore[no-untyped-def]
 # Pools of faces: a border's bins are a chain of the original borders poured into it, until they are many enough for a
 # histogram of their own. pool = (next in chain, last in chain, row of the histogram or -1, histograms, [rows used]).
 @numba.njit(cache=True, nogil=True)
-def new_pool(edges, faces, quantile):  # type: ignore[no-untyped-def]
-    """An empty pool for `edges` borders of `faces` faces in all; nothing is kept where `quantile` is 0 (the mean)."""
-    kept = edges if quantile else 0
+def new_pool(edges, faces, share):  # type: ignore[no-untyped-def]
+    """An empty pool for `edges` borders of `faces` faces in all; nothing is kept where `share` is 0 (the mean)."""
+    kept = edges if share else 0
     rows = faces // DENSE + 1
     return (
         np.full(kept, -1, dtype=np.int64),
@@ -81,10 +97,10 @@ def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def pooled_score(pool, bins, starts, border, faces, quantile):  # type: ignore[no-untyped-def]
-    """1 - the `quantile` percent quantile of the affinities of all `faces` faces poured into `border`, in 256 bins."""
+def pooled_score(pool, bins, starts, border, faces, share):  # type: ignore[no-untyped-def]
+    """1 - the quantile at `share` of the affinities of all `faces` faces poured into `border`, in 256 bins."""
     if pool[2][border] >= 0:
-        return _quantile_score(pool[3][pool[2][border]], faces, quantile)
+        return _quantile_score(pool[3][pool[2][border]], faces, share)
     histogram = np.zeros(256, dtype=np.int64)
     _count_chain(pool, bins, starts, border, histogram)
-    return _quantile_score(histogram, faces, quantile)
+    return _quantile_score(histogram, faces, share)

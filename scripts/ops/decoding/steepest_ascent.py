@@ -13,11 +13,14 @@ The rules, for voxels v with edges of affinity w > low, where every w >= high co
 import numba
 import numpy as np
 
+from scripts.ops.box import Window, whole
+from scripts.ops.decoding.open_plateaus import appended, open_plateaus, row_of
 from scripts.ops.union_find import find_root
 
 # Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index.
 # Direction d and its way back add up to 5. Bits 0-5 of a code are steepest edges, bits 6-7 the distance to an exit
-# modulo 3, plus 1 (0: not reached).
+# modulo 3, plus 1 (0: not reached); on open plateaus 2, and 3 for exits. `bounds` are those of the block in the array,
+# z0 z1 y0 y1 x0 x1: paths end where they leave it.
 _LOWEST = np.array([8] + [(code & -code).bit_length() - 1 for code in range(1, 64)], dtype=np.uint8)
 
 
@@ -27,21 +30,41 @@ def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
     `low` and `high` are in the array's own numbers: an edge exists where the value is > low; values >= high are equal.
     Basins are 1, 2, ..., uint32 below 2^31 voxels and uint64 from there; 0 is background.
     """
-    _, _, ny, nx = affinities.shape
+    labels, ends, *_ = labelled(affinities, low, high, whole(affinities.shape[1:]))
+    return labels, ends.size
+
+
+def labelled(
+    affinities: np.ndarray, low: float, high: float, block: Window
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Labels of the block (voxels around it hold none), ends, codes, voxels of open plateaus, cap of the weights."""
     codes = np.empty(affinities.shape[1:], dtype=np.uint8)
     kind = affinities.dtype.type
     # Weights are capped at high; where low reaches high the cap must still be above low.
     above = min(low + 1, 255) if kind is np.uint8 else np.nextafter(np.float32(low), np.float32(2))
-    _steepest_edges(affinities, kind(low), kind(max(high, above)), codes)
+    high = kind(max(high, above))
+    _steepest_edges(affinities, kind(low), high, codes)
     wide = codes.size >= 2**31
     parent = np.empty(codes.size, dtype=np.uint64 if wide else np.uint32)
     top = parent.dtype.type(2**63 if wide else 2**31)
-    flat = codes.reshape(-1)
-    step = np.array([-ny * nx, -nx, -1, 1, nx, ny * nx], dtype=np.int64)
-    exits = _ascend(flat, parent, step, _LOWEST)
+    flat, step = codes.reshape(-1), steps_of(codes.shape)
+    bounds = np.array([edge for part in block for edge in (part.start, part.stop)])
+    shape = np.array(codes.shape, dtype=np.int64)
+    exits = _ascend(flat, parent, step, _LOWEST, shape, bounds)
+    open_ = np.empty(0, dtype=parent.dtype)
+    if block != whole(codes.shape):
+        open_ = open_plateaus(affinities, high, flat, step, shape, bounds, parent[:1])
+        exits = exits[flat[exits] >> 6 == 1]
     _split_plateaus(flat, parent, step, exits)
-    _join_maxima(flat, parent, step)
-    return parent.reshape(codes.shape), int(_number(flat, parent, top))
+    _join_maxima(flat, parent, step, shape, bounds)
+    ends = _number(flat, parent, top, shape, bounds)
+    return parent.reshape(codes.shape), ends, codes, open_, high
+
+
+def steps_of(shape: tuple[int, ...]) -> np.ndarray:
+    """Change of the flat index in directions 0..5."""
+    _, ny, nx = shape
+    return np.array([-ny * nx, -nx, -1, 1, nx, ny * nx], dtype=np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -77,30 +100,34 @@ def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: igno
 
 
 @numba.njit(cache=True, nogil=True)
-def _ascend(codes, parent, step, lowest):  # type: ignore[no-untyped-def]
+def _ascend(codes, parent, step, lowest, shape, bounds):  # type: ignore[no-untyped-def]
     """Rule 2: every exit gets its parent, everything else itself; returns the exits on plateaus, in ascending order."""
     found = 0
     exits = np.empty(1024, dtype=parent.dtype)
-    for v in range(codes.size):
-        rest = codes[v] & 63
-        parent[v] = v
-        exit_direction = 8
-        mutual = False
-        while rest:
-            d = lowest[rest]
-            rest &= rest - 1
-            if (codes[v + step[d]] >> (5 - d)) & 1:
-                mutual = True
-            elif exit_direction == 8:
-                exit_direction = d
-        if exit_direction != 8:
-            parent[v] = v + step[exit_direction]
-            codes[v] |= 64
-            if mutual:
-                if found == exits.size:
-                    exits = np.concatenate((exits, np.empty_like(exits)))
-                exits[found] = v
-                found += 1
+    for line in range(shape[0] * shape[1]):
+        row = line * shape[2]
+        for v in range(row, row + shape[2]):
+            parent[v] = v
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            rest = codes[v] & 63
+            exit_direction = 8
+            mutual = False
+            while rest:
+                d = lowest[rest]
+                rest &= rest - 1
+                if (codes[v + step[d]] >> (5 - d)) & 1:
+                    mutual = True
+                elif exit_direction == 8:
+                    exit_direction = d
+            if exit_direction != 8:
+                parent[v] = v + step[exit_direction]
+                codes[v] |= 64
+                if mutual:
+                    if found == exits.size:
+                        exits = np.concatenate((exits, np.empty_like(exits)))
+                    exits[found] = v
+                    found += 1
     return exits[:found]
 
 
@@ -134,43 +161,59 @@ def _split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _join_maxima(codes, parent, step):  # type: ignore[no-untyped-def]
+def _join_maxima(codes, parent, step, shape, bounds):  # type: ignore[no-untyped-def]
     """Union of the plateaus without exits; the lowest index becomes the root."""
-    for v in range(codes.size):
-        code = codes[v]
-        if code > 63 or code == 0:
-            continue
-        for d in range(3):
-            if (code >> d) & 1:
-                a, b = find_root(parent, v), find_root(parent, v + step[d])
-                if a < b:
-                    parent[b] = a
-                elif b < a:
-                    parent[a] = b
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        lower_z, lower_y = line // shape[1] > bounds[0], line % shape[1] > bounds[2]
+        for v in range(first, stop):
+            code = codes[v]
+            if code > 63 or code == 0:
+                continue
+            for d in range(3):
+                if (code >> d) & 1 and (lower_z if d == 0 else (lower_y if d == 1 else v > first)):
+                    a, b = find_root(parent, v), find_root(parent, v + step[d])
+                    if a < b:
+                        parent[b] = a
+                    elif b < a:
+                        parent[a] = b
 
 
 @numba.njit(cache=True, nogil=True)
-def _number(codes, parent, top):  # type: ignore[no-untyped-def]
-    """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found."""
+def _number(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
+    """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found; returns the ends."""
     count = 0
-    for v in range(codes.size):
-        if codes[v] == 0:
-            parent[v] = top
-        elif parent[v] == v:
-            count += 1
-            parent[v] = top | parent.dtype.type(count)
-    for v in range(codes.size):
-        if parent[v] & top:
-            continue
-        end = np.int64(v)
-        while not parent[end] & top:
-            end = np.int64(parent[end])
-        number = parent[end]
-        u = np.int64(v)
-        while u != end:
-            after = np.int64(parent[u])
-            parent[u] = number
-            u = after
-    for v in range(codes.size):
-        parent[v] ^= top
-    return count
+    ends = np.empty(1024, dtype=parent.dtype)
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            if codes[v] == 0:
+                parent[v] = top
+            elif parent[v] == v:
+                ends = appended(ends, count, v)
+                count += 1
+                parent[v] = top | parent.dtype.type(count)
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            if parent[v] & top:
+                continue
+            end = np.int64(v)
+            while not parent[end] & top:
+                if parent[end] == end:  # outside the block
+                    ends = appended(ends, count, end)
+                    count += 1
+                    parent[end] = top | parent.dtype.type(count)
+                else:
+                    end = np.int64(parent[end])
+            number = parent[end]
+            u = np.int64(v)
+            while u != end:
+                after = np.int64(parent[u])
+                parent[u] = number
+                u = after
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            parent[v] ^= top
+    return ends[:count]

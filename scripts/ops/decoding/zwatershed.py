@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from scripts.ops.decoding.affinity_ranks import affinity_ranks
 from scripts.ops.decoding.probability_checks import check_range, checked_prediction, levels, threshold_in
 from scripts.ops.decoding.region_graph import RegionGraph, largest_affinities
 from scripts.ops.decoding.steepest_ascent import basins
@@ -130,49 +131,97 @@ def zwatershed_fragments(
     return zwatershed(affinities, thresholds, size=0, dust=0, convention=convention)
 
 
-def affinity_ranks(affinities: np.ndarray, fractions: tuple[float, ...]) -> tuple[float, ...]:
-    """For each fraction, the smallest value that at least this fraction of all values do not exceed, as an affinity."""
-    flat = np.ascontiguousarray(affinities).reshape(-1)
-    ranks = np.array([max(0, int(np.ceil(fraction * flat.size)) - 1) for fraction in fractions])
-    if flat.dtype == np.uint8:
-        upto = np.cumsum(np.bincount(flat, minlength=256))
-        return tuple(float(v) / 255 for v in np.searchsorted(upto, ranks, "right"))
-    # Floats >= 0 sort as their bits: count the upper half, then the lower half within the one bin that holds the rank.
-    bits = flat.view(np.uint32)
-    upper = np.cumsum(_count_upper(bits))
-    found = []
-    for rank in ranks:
-        half = int(np.searchsorted(upper, rank, "right"))
-        below = int(upper[half - 1]) if half else 0
-        lower = np.cumsum(_count_lower(bits, half))
-        whole = half << 16 | int(np.searchsorted(lower, rank - below, "right"))
-        found.append(float(np.uint32(whole).view(np.float32)))
-    return tuple(found)
-
-
 def _decode(affinities: np.ndarray, at: AffinityThresholds, size: int, dust: int, join: float | None) -> np.ndarray:
     low, _ = levels(affinities.dtype, at.low)
     _, high = levels(affinities.dtype, at.high)
     segments, count = basins(affinities, low, high)
     if size == 0 and dust == 0 and join is None:
         return segments
-    weak, _ = levels(affinities.dtype, at.weak)
-    _, joined = levels(affinities.dtype, 1.0 if join is None else join)
-    sizes = sizes_of(segments, count)
-    floor = min(weak, np.nextafter(joined, -1)) if join is not None else weak
-    graph = largest_affinities(segments, affinities, max(low, floor))
-    order = descending(graph)
-    numbers = _merge(
-        graph.first, graph.second, graph.value, order, sizes, size, weak, dust, np.inf if join is None else joined
-    )
-    renumber(segments, numbers)
+    rule = SizeRule.of(affinities.dtype, at, size, dust, join)
+    graph = largest_affinities(segments, affinities, rule.floor)
+    nothing = np.empty((2, 0), dtype=np.int64)
+    renumber(segments, segments_of_basins(graph, sizes_of(segments, count), rule, nothing))
     return segments
 
 
+@dataclass(frozen=True)
+class SizeRule:
+    """Steps 2 to 4 with all affinities in the array's own numbers.
+
+    Attributes:
+        floor: borders whose largest affinity is <= floor never matter.
+        weak, joined: basins merge where the largest affinity is > weak and, with `join`, >= joined.
+        size, dust: voxels.
+    """
+
+    floor: float
+    weak: float
+    joined: float
+    size: int
+    dust: int
+
+    @classmethod
+    def of(cls, dtype: np.dtype, at: AffinityThresholds, size: int, dust: int, join: float | None) -> "SizeRule":
+        """The rule for affinities of a dtype."""
+        low, _ = levels(dtype, at.low)
+        weak, _ = levels(dtype, at.weak)
+        if join is None:
+            return cls(max(low, weak), weak, np.inf, size, dust)
+        _, joined = levels(dtype, join)
+        return cls(max(low, min(weak, float(np.nextafter(joined, -1)))), weak, joined, size, dust)
+
+
+def segments_of_basins(graph: RegionGraph, sizes: np.ndarray, rule: SizeRule, merged: np.ndarray) -> np.ndarray:
+    """The segment 1, 2, ... of every basin, 0 for dust.
+
+    Args:
+        graph: borders of basins with their largest affinities.
+        sizes: voxels of basins 0, 1, ...; used up.
+        rule: when to merge.
+        merged: (2, pairs) basins that are one already, of `contracted_by_size`.
+    """
+    order = descending(graph)
+    weights = graph.first, graph.second, graph.largest
+    return _merge(*weights, order, sizes, rule.size, rule.weak, rule.dust, rule.joined, merged)
+
+
+def contracted_by_size(
+    graph: RegionGraph, sizes: np.ndarray, rule: SizeRule, uncertain: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step 2 in a part of a volume, as far as it can be decided there.
+
+    Borders come in the same order as in the volume. One of two segments of `size` voxels or more is dropped for good.
+    One between certain segments is decided. A certain small segment joins one that is known to be large. Of any other
+    border both segments become uncertain, and it is kept.
+
+    Args:
+        graph: borders of the part, basins numbered in the order of the volume.
+        sizes: voxels in the whole volume of basins 0, 1, ...
+        rule: when to merge.
+        uncertain: (basins + 1,) bool, those that have borders elsewhere.
+
+    Returns:
+        (2, pairs) basins that are one, and (borders,) bool: those to be kept.
+    """
+    parent, kept = _contract(
+        graph.first,
+        graph.second,
+        graph.largest,
+        descending(graph),
+        sizes.copy(),
+        uncertain.copy(),
+        rule.size,
+        rule.weak,
+    )
+    inside = np.flatnonzero(parent != np.arange(parent.size))
+    kept |= (graph.largest >= rule.joined) & (parent[graph.first] != parent[graph.second])
+    return np.stack([parent[inside], inside]), kept
+
+
 def descending(graph: RegionGraph) -> np.ndarray:
-    """Order of the pairs by falling value; equal values by first, then second id."""
+    """Order of the pairs by falling largest affinity; equal ones by first, then second id."""
     order = np.arange(graph.pairs)
-    weights = graph.value.astype(np.float32).view(np.uint32)
+    weights = graph.largest.astype(np.float32).view(np.uint32)
     for key in (graph.second, graph.first, ~weights):
         for shift in range(0, 16 * ((int(key.max(initial=0)).bit_length() + 15) // 16), 16):
             order = _stable_by_digit(order, key, shift)
@@ -194,25 +243,23 @@ def _stable_by_digit(order, key, shift):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # type: ignore[no-untyped-def]
+def _merge(first, second, weight, order, sizes, size, weak, dust, joined, merged):  # type: ignore[no-untyped-def]
     """Steps 2 to 4 on ids: the new number of each basin, ascending by the lowest basin of a segment, 0 for dust."""
     parent = np.arange(sizes.size)
+    for i in range(merged.shape[1]):
+        _unite(parent, sizes, find_root(parent, merged[0, i]), find_root(parent, merged[1, i]))
     for i in order:
         if weight[i] <= weak:
             break
         a, b = find_root(parent, np.int64(first[i])), find_root(parent, np.int64(second[i]))
         if a != b and (sizes[a] < size or sizes[b] < size):
-            low, high = min(a, b), max(a, b)
-            parent[high] = low
-            sizes[low] += sizes[high]
+            _unite(parent, sizes, a, b)
     for i in order:
         if weight[i] < joined:
             break
         a, b = find_root(parent, np.int64(first[i])), find_root(parent, np.int64(second[i]))
         if a != b and sizes[a] >= dust and sizes[b] >= dust:
-            low, high = min(a, b), max(a, b)
-            parent[high] = low
-            sizes[low] += sizes[high]
+            _unite(parent, sizes, a, b)
     numbers = np.zeros(sizes.size, dtype=np.int64)
     count = 0
     for a in range(1, sizes.size):
@@ -225,18 +272,34 @@ def _merge(first, second, weight, order, sizes, size, weak, dust, joined):  # ty
     return numbers
 
 
-@numba.njit(cache=True, nogil=True)
-def _count_upper(bits):  # type: ignore[no-untyped-def]
-    counts = np.zeros(65536, dtype=np.int64)
-    for i in range(bits.size):
-        counts[bits[i] >> 16] += 1
-    return counts
+@numba.njit(cache=True, nogil=True, inline="always")
+def _unite(parent, sizes, a, b):  # type: ignore[no-untyped-def]
+    """Join two roots, if they are two; the lower stays one."""
+    low, high = min(a, b), max(a, b)
+    if low != high:
+        parent[high] = low
+        sizes[low] += sizes[high]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_lower(bits, upper):  # type: ignore[no-untyped-def]
-    counts = np.zeros(65536, dtype=np.int64)
-    for i in range(bits.size):
-        if bits[i] >> 16 == upper:
-            counts[bits[i] & 65535] += 1
-    return counts
+def _contract(first, second, weight, order, sizes, uncertain, size, weak):  # type: ignore[no-untyped-def]
+    parent = np.arange(sizes.size)
+    kept = np.zeros(first.size, dtype=np.bool_)
+    for i in order:
+        if weight[i] <= weak:
+            break
+        a, b = find_root(parent, np.int64(first[i])), find_root(parent, np.int64(second[i]))
+        if a == b or (sizes[a] >= size and sizes[b] >= size):
+            continue
+        certain = not uncertain[a] and not uncertain[b]
+        joins_large = (not uncertain[a] and sizes[a] < size and sizes[b] >= size) or (
+            not uncertain[b] and sizes[b] < size and sizes[a] >= size
+        )
+        if certain or joins_large:
+            uncertain[min(a, b)] = uncertain[a] or uncertain[b]
+            _unite(parent, sizes, a, b)
+        else:
+            uncertain[a] = uncertain[b] = kept[i] = True
+    for a in range(parent.size):
+        parent[a] = find_root(parent, a)
+    return parent, kept

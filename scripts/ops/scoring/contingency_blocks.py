@@ -63,30 +63,15 @@ def table_of_volumes(
         ValueError: volumes that are not (z, y, x), shapes that differ, empty volumes, labels that are not integers,
             negative ids, a box outside, a negative border, threads or block_voxels below 1.
     """
-    check_pair(gt, pred)
-    if len(gt.shape) != 3:
-        raise ValueError(f"the volumes have {len(gt.shape)} axes, shape {tuple(gt.shape)}; a volume is (z, y, x)")
-    if mask is not None and tuple(mask.shape) != tuple(gt.shape):
-        raise ValueError(f"the mask has shape {tuple(mask.shape)}, the volumes {tuple(gt.shape)}; they must agree")
-    if threads < 1 or block_voxels < 1 or border < 0:
-        raise ValueError(
-            f"threads {threads}, block_voxels {block_voxels}, border {border}: use 1 or more, 1 or more, 0 or more"
-        )
-    whole = Box.parse(box, gt.shape)
+    whole = checked_box(gt, pred, box, mask, border)
+    if threads < 1 or block_voxels < 1:
+        raise ValueError(f"threads {threads}, block_voxels {block_voxels}: use 1 or more")
     turn = Lock()
 
     def count(share: list[Box]) -> ContingencyTable:
         counter = PairCounter(np.dtype(np.uint64) if border else np.dtype(gt.dtype), np.dtype(pred.dtype))
         for block in share:
-            with turn:
-                truth = _labels(gt, block, whole, border)
-                segments = np.asarray(pred[block.slices])
-                kept = None if mask is None else np.asarray(mask[block.slices]) != 0
-            if border:
-                truth = _inner(without_borders(truth, border), block, whole, border)
-            if kept is not None:
-                truth, segments = truth[kept], segments[kept]
-            counter.add(truth, segments)
+            count_block(counter, gt, pred, block, whole, mask, border, turn)
             if progress is not None:
                 progress(block.voxels)
         return ContingencyTable(*counter.cells())
@@ -96,6 +81,49 @@ def table_of_volumes(
         return count(blocks)
     with ThreadPoolExecutor(threads) as pool:
         return reduce(add, pool.map(count, [blocks[k::threads] for k in range(threads)]))
+
+
+def checked_box(gt: Readable, pred: Readable, box: Box | str | None, mask: Readable | None, border: int) -> Box:
+    """The box to score, of volumes that can be compared; errors as in `table_of_volumes`."""
+    check_pair(gt, pred)
+    if len(gt.shape) != 3:
+        raise ValueError(f"the volumes have {len(gt.shape)} axes, shape {tuple(gt.shape)}; a volume is (z, y, x)")
+    if mask is not None and tuple(mask.shape) != tuple(gt.shape):
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}, the volumes {tuple(gt.shape)}; they must agree")
+    if border < 0:
+        raise ValueError(f"border {border}: use 0 or more")
+    return Box.parse(box, gt.shape)
+
+
+def table_of_block(
+    gt: Readable, pred: Readable, block: Box, whole: Box, mask: Readable | None, border: int
+) -> ContingencyTable:
+    """The table of one block of a box; the tables of all blocks add up to that of `table_of_volumes`."""
+    counter = PairCounter(np.dtype(np.uint64) if border else np.dtype(gt.dtype), np.dtype(pred.dtype))
+    count_block(counter, gt, pred, block, whole, mask, border, Lock())
+    return ContingencyTable(*counter.cells())
+
+
+def count_block(
+    counter: PairCounter,
+    gt: Readable,
+    pred: Readable,
+    block: Box,
+    whole: Box,
+    mask: Readable | None,
+    border: int,
+    turn: Lock,
+) -> None:
+    """Add the voxels of one block of a box; files are read while it is our turn."""
+    with turn:
+        truth = _labels(gt, block, whole, border)
+        segments = np.asarray(pred[block.slices])
+        kept = None if mask is None else np.asarray(mask[block.slices]) != 0
+    if border:
+        truth = _inner(without_borders(truth, border), block, whole, border)
+    if kept is not None:
+        truth, segments = truth[kept], segments[kept]
+    counter.add(truth, segments)
 
 
 def blocks_of(box: Box, voxels: int, chunk: tuple[int, int, int] = (1, 1, 1)) -> Iterator[Box]:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import adapted_rand_error
 
-from scripts.ops.decoding.region_graph import largest_affinities, summed_affinities
+from scripts.ops.decoding.affinity_ranks import affinity_ranks
+from scripts.ops.decoding.region_graph import FLOAT_UNIT, largest_affinities, region_graph
 from scripts.ops.decoding.zwatershed import (
     AffinityThresholds,
     PercentileThresholds,
-    affinity_ranks,
     zwatershed,
     zwatershed_fragments,
 )
@@ -194,21 +194,31 @@ def test_bytes_decode_as_value_over_255(cells):
     np.testing.assert_array_equal(zwatershed(coarse, at), zwatershed(fine, at))
 
 
-def test_a_border_weighs_its_largest_or_summed_affinity():
+def test_a_border_has_its_largest_and_summed_affinity_its_faces_and_the_last_of_them():
     segments = np.array([[[1, 2], [1, 2], [3, 0]]], np.uint32)
     affinities = np.zeros((3, 1, 3, 2), np.float32)
     affinities[2, 0, :, 1] = 0.25, 0.75, 1
     affinities[1, 0, 2] = 0.5, 1
-    largest = largest_affinities(segments, affinities, 0.3)
-    assert list(zip(largest.first, largest.second, largest.value, largest.faces, strict=True)) == [
-        (1, 2, 0.75, 1),
-        (1, 3, 0.5, 1),
+
+    def rows(graph):
+        exact = zip(graph.first, graph.second, graph.largest, graph.total, graph.faces, graph.last, strict=True)
+        return [tuple(map(float, row)) for row in exact]
+
+    half, one = FLOAT_UNIT // 2, FLOAT_UNIT
+    assert rows(region_graph(segments, affinities)) == [
+        (1, 2, 0.75, one, 2, 3 * 3 + 2),
+        (1, 3, 0.5, half, 1, 3 * 4 + 1),
     ]
-    summed = summed_affinities(segments, affinities)
-    assert list(zip(summed.first, summed.second, summed.value, summed.faces, strict=True)) == [
-        (1, 2, 1, 2),
-        (1, 3, 0.5, 1),
-    ]
+    above = region_graph(segments, affinities, 0.3)
+    assert rows(above) == [(1, 2, 0.75, 3 * one // 4, 1, 3 * 3 + 2), (1, 3, 0.5, half, 1, 3 * 4 + 1)]
+    coarse = region_graph(segments, (affinities * 4).astype(np.uint8))
+    assert rows(coarse) == [(1, 2, 3, 4, 2, 3 * 3 + 2), (1, 3, 2, 2, 1, 3 * 4 + 1)]
+    assert (above.unit, coarse.unit) == (FLOAT_UNIT, 255)
+
+
+def test_a_negative_zero_is_the_lowest_affinity():
+    graph = region_graph(np.array([[[1, 2, 2]]], np.uint32), np.array([[[[0, -0.0, 0]]]] * 3, np.float32))
+    assert (graph.largest.tolist(), graph.total.tolist()) == ([0.0], [0])
 
 
 def test_a_hub_with_many_neighbours_keeps_all_its_borders():

@@ -1,0 +1,201 @@
+"""Borders of basins, then of fragments: merged in each block as far as it can decide, the rest for the volume."""
+
+from pathlib import Path
+
+import numpy as np
+
+from scripts.blockwise.affinities import affinity_decoder, number_type, read_affinities, size_rule
+from scripts.blockwise.basins import basins_file, basins_of_labels
+from scripts.blockwise.grid import DIRECTIONS
+from scripts.blockwise.plan import Plan
+from scripts.blockwise.result_files import load, save, save_array, unpacked
+from scripts.ops.decoding.agglomeration import numbered_segments
+from scripts.ops.decoding.agglomeration_queue import Merges, merge_by_score
+from scripts.ops.decoding.decoders import MeanAgglomeration, QuantileAgglomeration
+from scripts.ops.decoding.region_graph import FLOAT_UNIT, Place, RegionGraph, added, largest_affinities, region_graph
+from scripts.ops.decoding.zwatershed import contracted_by_size, segments_of_basins
+
+COLUMNS = ("first", "second", "largest", "total", "faces", "last")
+FRAGMENTS = "fragments.npy"
+"""Fragment of every basin, where fragments are agglomerated."""
+
+
+def borders_file(folder: Path, number: int) -> Path:
+    """Borders of basins that a block could not decide."""
+    return folder / "borders" / f"{number}.npz"
+
+
+def fragment_borders_file(folder: Path, number: int) -> Path:
+    """Borders of fragments that a block could not decide."""
+    return folder / "fragment_borders" / f"{number}.npz"
+
+
+def segments_file(folder: Path, cut: int) -> Path:
+    """The segment of every basin 0, 1, ... at one of the thresholds."""
+    return folder / f"segments_{cut}.npy"
+
+
+def agglomerates(plan: Plan) -> bool:
+    """Whether the segments by size are only fragments."""
+    return isinstance(affinity_decoder(plan), MeanAgglomeration | QuantileAgglomeration)
+
+
+def find_borders(folder: Path, number: int) -> None:
+    """Merge basins by size as far as a block can decide; keep the borders that it cannot."""
+    plan = Plan.load(folder)
+    rule = size_rule(folder, plan)
+    known, segments, uncertain = _numbered(folder, plan, number, None)
+    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
+    graph = largest_affinities(segments, affinities, rule.floor, _place(plan, number))
+    sizes = np.load(folder / "sizes.npy", mmap_mode="r")[known]
+    merged, kept = contracted_by_size(graph, sizes, rule, uncertain)
+    save(
+        borders_file(folder, number),
+        borders=graph.pairs,
+        first=known[graph.first[kept]],
+        second=known[graph.second[kept]],
+        largest=graph.largest[kept],
+        faces=graph.faces[kept],
+        merged=known[merged],
+    )
+
+
+def decide_basins(folder: Path) -> None:
+    """Merge the basins of the volume by size: writes the fragment, or for zwatershed the segment, of every basin.
+
+    Raises:
+        ValueError: 2^32 basins or more.
+    """
+    plan = Plan.load(folder)
+    sizes = np.load(folder / "sizes.npy")
+    if sizes.size > 2**32:
+        raise ValueError(f"{sizes.size - 1:,} basins; the merging numbers them in 32 bits. Raise low, or lower high")
+    names, nothing = ("first", "second", "largest", "faces"), np.empty(0, dtype=np.int64)
+    parts, merged = [], []
+    for n in range(len(plan.grid)):
+        *rows, pairs = load(borders_file(folder, n), *names, "merged")
+        parts.append(RegionGraph(**dict(zip(names, rows, strict=True)), total=nothing, last=nothing, unit=1))
+        merged.append(pairs.astype(np.int64))
+    graph = added(parts)
+    del parts
+    counted = sizes.copy()
+    segments = segments_of_basins(graph, sizes, size_rule(folder, plan), np.concatenate(merged, axis=1))
+    if agglomerates(plan):
+        save_array(folder / "fragment_sizes.npy", _added(counted, segments))
+        save_array(folder / FRAGMENTS, segments.astype(np.uint32))
+    else:
+        save_array(segments_file(folder, 0), _numbers(segments, counted, plan.smallest))
+
+
+def find_fragment_borders(folder: Path, number: int) -> None:
+    """Agglomerate the fragments of a block as far as it can decide; keep the borders that it cannot."""
+    plan = Plan.load(folder)
+    fragments = np.load(folder / FRAGMENTS, mmap_mode="r")
+    known, segments, uncertain = _numbered(folder, plan, number, fragments)
+    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
+    graph = region_graph(segments, affinities, _place(plan, number))
+    nothing = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    found = merge_by_score(graph, *nothing, 0.0, _cuts(plan)[-1], known.size - 1, uncertain)
+    save(
+        fragment_borders_file(folder, number),
+        borders=graph.pairs,
+        first=known[found.left.first],
+        second=known[found.left.second],
+        largest=np.empty(0, number_type(plan)),
+        total=found.left.total,
+        faces=found.left.faces,
+        last=found.left.last,
+        kept=known[found.kept],
+        gone=known[found.gone],
+        score=found.score,
+    )
+
+
+def decide_fragments(folder: Path) -> None:
+    """Agglomerate the fragments of the volume: writes the segment of every basin at every threshold."""
+    plan = Plan.load(folder)
+    voxels = np.load(folder / "fragment_sizes.npy")
+    parts, merges = [], []
+    for n in range(len(plan.grid)):
+        *rows, kept, gone, score = load(fragment_borders_file(folder, n), *COLUMNS, "kept", "gone", "score")
+        unit = 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
+        parts.append(RegionGraph(**dict(zip(COLUMNS, rows, strict=True)), unit=unit))
+        merges.append((kept, gone, score))
+    graph = added(parts)
+    del parts
+    cuts, count = _cuts(plan), voxels.size - 1
+    nothing = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    found = merge_by_score(graph, *nothing, 0.0, cuts[-1], count)
+    merges.append((found.kept, found.gone, found.score))
+    kept, gone, score = (np.concatenate(column) for column in zip(*merges, strict=True))
+    every = Merges(kept, gone, score, found.left)
+    fragments = np.load(folder / FRAGMENTS)
+    counted = np.load(folder / "sizes.npy")
+    for cut, threshold in enumerate(cuts):
+        segments = numbered_segments(every.segments_at(threshold, count), voxels, affinity_decoder(plan).dust)
+        save_array(segments_file(folder, cut), _numbers(segments[fragments], counted, plan.smallest))
+
+
+def _cuts(plan: Plan) -> tuple[float, ...]:
+    made = affinity_decoder(plan)
+    assert isinstance(made, MeanAgglomeration | QuantileAgglomeration)
+    return plan.thresholds or (made.threshold,)
+
+
+def _place(plan: Plan, number: int) -> Place:
+    outer, inner = plan.grid.around(number, 1, 0)
+    return Place(inner.start, outer.start, plan.grid.shape)
+
+
+def _numbered(
+    folder: Path, plan: Plan, number: int, numbers: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Basins, or numbers of them, of a block and of the faces of the blocks before it, renumbered without gaps.
+
+    Returns:
+        The numbers in ascending order, 0 first; (z, y, x) their places in that order, 0 for background and where no
+        block is; and for each whether it also has borders in other blocks.
+    """
+    grid = plan.grid
+    box = grid.box(number)
+    outer, inner = grid.around(number, 1, 0)
+
+    def of_labels(block: int) -> np.ndarray:
+        basins = basins_of_labels(folder, block)
+        return basins if numbers is None else np.asarray(numbers[basins])
+
+    mine = of_labels(number)
+    across, open_ = {}, [np.zeros(1, mine.dtype)]
+    for d in DIRECTIONS:
+        other = grid.neighbour(number, d)
+        if other is None:
+            continue
+        open_.append(np.unique(mine[load(basins_file(folder, number), f"face{d}")[0]]))
+        if d < 3:
+            across[d] = of_labels(other)[load(basins_file(folder, other), f"face{5 - d}")[0]]
+            open_.append(np.unique(across[d]))
+    known = np.unique(np.concatenate([mine, *open_]))
+    segments = np.zeros(outer.shape, dtype=np.uint32)
+    (data,) = load(basins_file(folder, number), "labels")
+    segments[inner.slices] = np.searchsorted(known, mine).astype(np.uint32)[unpacked(data, box.shape, np.uint32)]
+    for d, face in across.items():
+        segments[tuple(0 if axis == d else part for axis, part in enumerate(inner.slices))] = np.searchsorted(
+            known, face
+        )
+    uncertain = np.zeros(known.size, dtype=bool)
+    uncertain[np.searchsorted(known, np.concatenate(open_))] = True
+    return known, segments, uncertain
+
+
+def _added(voxels: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    total = np.zeros(int(segments.max(initial=0)) + 1, dtype=np.int64)
+    np.add.at(total, segments, voxels)
+    return total
+
+
+def _numbers(segments: np.ndarray, voxels: np.ndarray, smallest: int) -> np.ndarray:
+    """Without segments of fewer than `smallest` voxels, in the smallest dtype that holds them."""
+    kept = _added(voxels, segments) >= smallest
+    kept[0] = False
+    numbers = np.where(kept, np.cumsum(kept), 0)[segments]
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=1))))

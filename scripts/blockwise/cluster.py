@@ -1,0 +1,175 @@
+"""Run a task for every block on dask: workers on this machine, or those of any cluster."""
+
+import hashlib
+import importlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts import __version__
+from scripts.blockwise.plan import Plan
+from scripts.blockwise.workers import TRIES, BlockError, Task, ThisProcess, Workers, failure
+
+IN_FLIGHT = 4
+"""Tasks a worker is given at most, with those that wait; so a failure is noticed early."""
+PATIENCE = "20s"
+QUIET = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.scheduler.allowed-failures": TRIES - 1,
+    "distributed.comm.timeouts.connect": PATIENCE,
+}
+"""Arrays go through files, so workers keep nothing that could be spilled."""
+
+
+@contextmanager
+def open_workers(
+    workers: int | None = None, scheduler: str | None = None, scheduler_file: str | None = None
+) -> Iterator[Workers]:
+    """This process without any of the three (or with one worker), else dask.
+
+    Args:
+        workers: processes to start on this machine.
+        scheduler: address of a running scheduler, such as tcp://head:8786.
+        scheduler_file: the file that `dask scheduler --scheduler-file` writes.
+
+    Raises:
+        ValueError: more than one of them, or fewer than one worker.
+        ImportError: dask is not installed.
+        OSError: no scheduler answers.
+    """
+    given = [name for name, value in (("--workers", workers), ("--scheduler", scheduler)) if value is not None]
+    given += ["--scheduler_file"] if scheduler_file is not None else []
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)}: give one of them")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers {workers}: give 1 or more")
+    if not given or workers == 1:
+        yield ThisProcess()
+        return
+    dask, distributed = _libraries()
+    with dask.config.set(QUIET):
+        if workers is not None:
+            with (
+                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+                distributed.Client(cluster) as client,
+            ):
+                yield DaskWorkers(client)
+        else:
+            with _connected(distributed, scheduler, scheduler_file) as client:
+                yield DaskWorkers(client)
+
+
+@dataclass(frozen=True)
+class DaskWorkers:
+    """The workers that a dask client sees."""
+
+    client: Any
+
+    def check(self, folder: Path, files: Sequence[str]) -> None:
+        """Run one probe on every worker: the same version of this package, and the same files.
+
+        Args:
+            folder: where workers write.
+            files: volumes that they read.
+
+        Raises:
+            ValueError: no workers, or what is wrong with one of them.
+        """
+        _, distributed = _libraries()
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        except (TimeoutError, distributed.TimeoutError) as error:
+            raise ValueError(
+                f"the scheduler has no workers after {PATIENCE}; start some: dask worker ADDRESS"
+            ) from error
+        expected = probe(str(folder), list(files))
+        for worker, found in self.client.run(probe, str(folder), list(files), on_error="return").items():
+            if isinstance(found, BaseException):
+                raise ValueError(
+                    f"worker {worker} does not run the project's code or see its files ({type(found).__name__}: "
+                    f"{found}); start it in a folder with the project's `scripts`, where '{folder}' can be written"
+                )
+            if found != expected:
+                raise ValueError(
+                    f"worker {worker} has version and files {found}, this process {expected}; start workers from the "
+                    "same code, with the same files"
+                )
+
+    def run(self, task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """See `Workers`; a block is tried three times, on any worker."""
+        _, distributed = _libraries()
+        room = IN_FLIGHT * max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
+        waiting = iter(numbers)
+        number_of: dict[str, int] = {}
+        completed = distributed.as_completed()
+
+        def submit(number: int) -> None:
+            future = self.client.submit(task, folder, number, pure=False, retries=TRIES - 1)
+            number_of[future.key] = number
+            completed.add(future)
+
+        for number in itertools.islice(waiting, room):
+            submit(number)
+        for future in completed:
+            number = number_of.pop(future.key)
+            if future.status != "finished":
+                raise BlockError(_explained(folder, number, future.exception()))
+            yield number, future.result()
+            for following in itertools.islice(waiting, 1):
+                submit(following)
+
+
+def probe(folder: str, files: list[str]) -> list[str]:
+    """What a worker sees: its version, and a mark of each file; it also writes into the folder.
+
+    Raises:
+        OSError: a file is not there, or the folder cannot be written.
+    """
+    touched = Path(folder) / f".probe.{os.uname().nodename}.{os.getpid()}"
+    touched.touch()
+    touched.unlink()
+    return [__version__, *map(_mark, files)]
+
+
+def _mark(path: str) -> str:
+    """Size of a file, or the metadata of a folder, as a short hash."""
+    file = Path(path if Path(path).exists() else path.rpartition(":")[0])
+    if not file.is_dir():
+        return str(file.stat().st_size)
+    notes = [file / name for name in ("zarr.json", ".zarray", ".zgroup", ".zattrs") if (file / name).exists()]
+    return hashlib.sha256(b"".join(note.read_bytes() for note in notes)).hexdigest()[:16]
+
+
+def _explained(folder: Path, number: int, error: BaseException) -> str:
+    if type(error).__name__ != "KilledWorker":
+        return failure(folder, number, error)
+    plan = Plan.load(folder)
+    half = tuple(max(step, size // 2 // step * step) for size, step in zip(plan.block, plan.chunk, strict=True))
+    return (
+        f"block {number} (voxels {plan.grid.box(number)} of the box) ended its worker {TRIES} times, most likely for "
+        f"lack of memory: it needs about {plan.block_gib:.2f} GiB; give workers more, start fewer, or begin anew with "
+        f"smaller blocks: --blocks {','.join(map(str, half))}"
+    )
+
+
+def _connected(distributed: Any, scheduler: str | None, scheduler_file: str | None) -> Any:
+    place = scheduler or f"the scheduler of '{scheduler_file}'"
+    if scheduler_file is not None and not Path(scheduler_file).exists():
+        raise FileNotFoundError(f"scheduler file '{scheduler_file}' does not exist; `dask scheduler` writes it")
+    try:
+        return distributed.Client(scheduler, scheduler_file=scheduler_file, timeout=PATIENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise OSError(f"{place} does not answer ({error}); start it with `dask scheduler`, or check address") from error
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        return importlib.import_module("dask"), importlib.import_module("distributed")
+    except ImportError as error:
+        raise ImportError(f"dask.distributed is not installed ({error}); pip install -e '.[cluster]'") from error

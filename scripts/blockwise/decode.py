@@ -1,0 +1,92 @@
+"""Decode affinities block by block; the instances are those of decoding the whole volume in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from scripts.blockwise.affinities import count_values, count_values_within, find_thresholds, values_file, within_file
+from scripts.blockwise.basins import basins_file, count_labels, find_basins, link_basins, links_file, number_basins
+from scripts.blockwise.borders import (
+    FRAGMENTS,
+    agglomerates,
+    borders_file,
+    decide_basins,
+    decide_fragments,
+    find_borders,
+    find_fragment_borders,
+    fragment_borders_file,
+    segments_file,
+)
+from scripts.blockwise.grid import DIRECTIONS
+from scripts.blockwise.instances import create_instances
+from scripts.blockwise.plan import Plan
+from scripts.blockwise.plateaus import has_open_plateaus, relax_plateaus
+from scripts.blockwise.workers import Progress, Task, Workers
+from scripts.blockwise.write import STORE, dataset_names, write_block, written_file
+
+
+def decode_blocks(folder: Path, workers: Workers) -> dict[str, int]:
+    """Run the plan of a folder as far as it is not done; the instances are in its store.
+
+    Returns:
+        How many instances each dataset has.
+
+    Raises:
+        BlockError: a block that cannot be done.
+    """
+    plan = Plan.load(folder)
+    run = _Run(folder, plan, workers)
+    if plan.decoder == "zwatershed-percentile":
+        run.blocks("values", count_values, values_file)
+        run.blocks("ranks", count_values_within, within_file)
+        run.once(folder / "thresholds.json", find_thresholds)
+    run.blocks("basins", find_basins, basins_file)
+    run.once(folder / "offsets.npy", count_labels)
+    run.once(folder / "plateaus.done", run.relax)
+    run.blocks("links", link_basins, links_file)
+    run.once(folder / "basin_of.npy", number_basins)
+    run.blocks("borders", find_borders, borders_file)
+    names = dataset_names(plan)
+    last = segments_file(folder, len(names) - 1)
+    if agglomerates(plan):
+        run.once(folder / FRAGMENTS, decide_basins)
+        run.blocks("fragments", find_fragment_borders, fragment_borders_file)
+        run.once(last, decide_fragments)
+    else:
+        run.once(last, decide_basins)
+    tables = [np.load(segments_file(folder, cut), mmap_mode="r") for cut in range(len(names))]
+    dtypes = {name: table.dtype for name, table in zip(names, tables, strict=True)}
+    create_instances(folder / STORE, dtypes, plan.grid.shape, plan.chunk, plan.attributes)
+    run.blocks("instances", write_block, written_file)
+    return {name: int(table.max(initial=0)) for name, table in zip(names, tables, strict=True)}
+
+
+class _Run:
+    """The steps of a run, each skipped where its result is there."""
+
+    def __init__(self, folder: Path, plan: Plan, workers: Workers) -> None:
+        self.folder, self.plan, self.workers = folder, plan, workers
+
+    def blocks(self, title: str, task: Task, file: Callable[[Path, int], Path]) -> None:
+        """Run a task for every block that has no result."""
+        waiting = [n for n in range(len(self.plan.grid)) if not file(self.folder, n).exists()]
+        progress = Progress(title, self.plan, len(waiting))
+        for number, _ in self.workers.run(task, self.folder, waiting):
+            progress.add(number)
+
+    def once(self, result: Path, step: Callable[[Path], None]) -> None:
+        """Run a step of the whole volume where its last result is lacking."""
+        if not result.exists():
+            step(self.folder)
+
+    def relax(self, folder: Path) -> None:
+        """Relax the distances of open plateaus until no block changes at its faces."""
+        grid = self.plan.grid
+        active = {n for n in range(len(grid)) if has_open_plateaus(folder, n)}
+        waiting = set(active)
+        while waiting:
+            changed = [n for n, more in self.workers.run(relax_plateaus, folder, sorted(waiting)) if more]
+            around = {grid.neighbour(n, d) for n in changed for d in DIRECTIONS}
+            waiting = {n for n in around if n is not None} & active
+        (folder / "plateaus.done").touch()

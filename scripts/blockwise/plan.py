@@ -1,0 +1,115 @@
+"""What a block-wise run does: volume, blocks, decoder; kept as plan.json, and compared before a run is resumed."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.blockwise.grid import BlockGrid, Size3
+from scripts.blockwise.memory import block_gib
+from scripts.data.files.predictions import open_prediction
+from scripts.ops.box import Box
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run.
+
+    Attributes:
+        pred: the prediction, as `decode` takes it.
+        box: the part to decode.
+        decoder, settings: name and settings, as in `decoder`.
+        thresholds: of agglomeration, ascending; empty for others.
+        block: (z, y, x) voxels.
+        chunk: (z, y, x) voxels of a chunk of the instances; blocks are multiples of it.
+        smallest: objects of fewer voxels are removed in the end.
+        dtype: of the prediction.
+        fingerprint: of the prediction's metadata and first voxels.
+        made_by: noted beside the instances: what they were made by, as edits of them name it.
+    """
+
+    pred: str
+    box: str
+    decoder: str
+    settings: dict[str, Any]
+    thresholds: tuple[float, ...]
+    block: Size3
+    chunk: Size3
+    smallest: int
+    dtype: str
+    fingerprint: str = ""
+    made_by: str = ""
+
+    @classmethod
+    def load(cls, folder: Path) -> "Plan":
+        """The plan of a run's folder."""
+        noted = json.loads((folder / PLAN).read_text())
+        for name in ("thresholds", "block", "chunk"):
+            noted[name] = tuple(noted[name])
+        return cls(**noted)
+
+    def save(self, folder: Path) -> None:
+        """Write the plan into a run's folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f"{PLAN}.new"
+        fresh.write_text(json.dumps(asdict(self), indent=1))
+        os.replace(fresh, folder / PLAN)
+
+    @cached_property
+    def part(self) -> Box:
+        """The box as such."""
+        starts, stops = zip(*(map(int, pair.split(":")) for pair in self.box.split(",")), strict=True)
+        return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
+
+    @cached_property
+    def grid(self) -> BlockGrid:
+        """The blocks; voxel (0, 0, 0) is the first of the box."""
+        return BlockGrid(self.part.shape, self.block)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What is noted beside the instances."""
+        return {
+            "decode": self.made_by,
+            "decoder": self.decoder,
+            "settings": json.dumps(self.settings, sort_keys=True),
+            "prediction": self.pred,
+            "box": self.box,
+            "offset": list(self.part.start),
+        }
+
+    @property
+    def block_gib(self) -> float:
+        """What a worker takes for a block."""
+        return block_gib(self.block, np.dtype(self.dtype).itemsize)
+
+    def read(self, box: Box, channels: int | None = None) -> np.ndarray:
+        """(channels, z, y, x) of a box that counts from the first voxel of the plan's; all channels by default."""
+        corner = self.part.start
+        (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
+        z, y, x = corner
+        there = Box((z0 + z, y0 + y, x0 + x), (z1 + z, y1 + y, x1 + x))
+        with open_prediction(self.pred) as prediction:
+            return prediction.read(there, channels)
+
+    def differences(self, other: "Plan") -> list[str]:
+        """Where another plan differs, by name and values."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{name} was {theirs[name]}, is {mine[name]}" for name in mine if mine[name] != theirs[name]]
+
+
+def fingerprint(pred: str) -> str:
+    """Of a prediction: shape, dtype and the voxels of its first, middle and last section of 64 x 64 voxels."""
+    with open_prediction(pred) as prediction:
+        shape = prediction.shape
+        found = hashlib.sha256(f"{shape} {prediction.dtype}".encode())
+        for z in sorted({0, shape[1] // 2, shape[1] - 1}):
+            found.update(prediction.read(Box((z, 0, 0), (z + 1, min(64, shape[2]), min(64, shape[3])))).tobytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,171 @@
+"""Block-wise runs that are stopped, killed, resumed, spread over workers, and asked for what cannot be."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from scripts.ops.decoding.noised_affinities import noised_affinities
+
+from scripts.blockwise.workers import ThisProcess
+from scripts.ops.decoding.decoders import MeanAgglomeration
+from scripts.tools.cli import main
+from tests.blockwise.tiny_volumes import decoded_in_blocks, plan_of
+
+SETTINGS = {"high": 0.97, "size": 20, "dust": 30}
+OPTIONS = ["--decoder=agglomeration", *(f"--{name}={value}" for name, value in SETTINGS.items())]
+
+
+class StopAfter(ThisProcess):
+    """Stops in the middle of a run: after so many blocks, or before the file of a block is complete."""
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks = blocks
+
+    def run(self, task, folder, numbers):
+        for result in super().run(task, folder, numbers):
+            if self.blocks == 0:
+                raise KeyboardInterrupt
+            self.blocks -= 1
+            yield result
+
+
+@pytest.fixture(scope="module")
+def maps(cells):
+    return np.round(noised_affinities(cells, 1.0) * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path, maps):
+    """maps.zarr with chunks of 4 x 16 x 16 voxels."""
+    array = zarr.create_array(str(tmp_path / "maps.zarr"), shape=maps.shape, dtype="uint8", chunks=(3, 4, 16, 16))
+    array[:] = maps
+    return tmp_path
+
+
+def content(store: Path) -> str:
+    """SHA-256 of all files of a folder, by name."""
+    found = hashlib.sha256()
+    for file in sorted(path for path in store.rglob("*") if path.is_file()):
+        found.update(str(file.relative_to(store)).encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def error_of(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip()
+
+
+def test_a_run_that_stops_after_any_block_resumes_to_the_same_result(tmp_path, maps):
+    part = maps[:, :6, :20, :20]
+    expected = MeanAgglomeration(**SETTINGS)(part)
+    for blocks in range(0, 40, 3):
+        run = tmp_path / str(blocks)
+        plan_of(run, part, (3, 10, 20), "agglomeration", SETTINGS)
+        try:
+            decoded_in_blocks(run, StopAfter(blocks))
+        except KeyboardInterrupt:
+            stopped = True
+        else:
+            stopped = False
+        assert stopped == (blocks < 24 + len(list((run / "distances").iterdir())))
+        np.testing.assert_array_equal(decoded_in_blocks(run)["labels"], expected)
+
+
+def test_memory_and_blocks_and_workers_write_the_same_bytes(folder, maps):
+    command = ["decode", f"{folder}/maps.zarr", *OPTIONS]
+    main([*command, f"--out={folder}/memory.zarr"])
+    main([*command, f"--out={folder}/blocks.zarr", "--blocks=8,32,16"])
+    main([*command, f"--out={folder}/workers.zarr", "--blocks=4,48,32", "--workers=2"])
+    assert len({content(folder / f"{name}.zarr") for name in ("memory", "blocks", "workers")}) == 1
+    np.testing.assert_array_equal(zarr.open(folder / "blocks.zarr")["labels"][:], MeanAgglomeration(**SETTINGS)(maps))
+    assert not list(folder.glob("*.partial"))
+
+
+def test_a_box_with_several_thresholds_and_small_objects_removed(folder, maps):
+    command = ["decode", f"{folder}/maps.zarr", *OPTIONS, "--threshold=0.2,0.5", "--box=1:12,3:40,:", "--smallest=200"]
+    main([*command, f"--out={folder}/memory.zarr"])
+    main([*command, f"--out={folder}/blocks.zarr", "--blocks=4,16,16"])
+    memory, blocks = zarr.open(folder / "memory.zarr"), zarr.open(folder / "blocks.zarr")
+    assert sorted(blocks) == sorted(memory) == ["labels_0.2", "labels_0.5"]
+    for name in memory:
+        np.testing.assert_array_equal(blocks[name][:], memory[name][:])
+        assert blocks[name].dtype == memory[name].dtype
+    assert blocks.attrs["offset"] == [1, 3, 0]
+
+
+def killed(command, folder, files):
+    """Run a command until so many files are in its folder of basins, then kill it and all it started."""
+    run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while run.poll() is None and len(list((folder / "out.zarr.partial/basins").glob("*.npz"))) < files:
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_bytes_of_one_that_was_not(folder):
+    command = ["decode", f"{folder}/maps.zarr", *OPTIONS, "--blocks=4,16,16"]
+    main([*command, f"--out={folder}/whole.zarr"])
+    started = [sys.executable, "-m", "scripts", *command, f"--out={folder}/out.zarr", "--resume"]
+    killed(started, folder, 3)
+    killed([*started, "--workers=2"], folder, 20)
+    assert not (folder / "out.zarr").exists()
+    main([*command, f"--out={folder}/out.zarr", "--resume"])
+    assert content(folder / "out.zarr") == content(folder / "whole.zarr")
+
+
+def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys):
+    plan_of(folder / "out.zarr.partial", np.zeros((3, 1, 2, 2), np.uint8), (1, 1, 1), "zwatershed", {})
+    command = ["decode", f"{folder}/maps.zarr", *OPTIONS, "--blocks=4,16,16", f"--out={folder}/out.zarr"]
+    assert "has an unfinished run; continue it with --resume" in error_of(capsys, *command)
+    line = error_of(capsys, *command, "--resume")
+    assert "was begun with other settings" in line
+    assert "decoder was zwatershed, is agglomeration" in line
+    assert "block was [1, 1, 1], is (4, 16, 16)" in line.replace("(1, 1, 1)", "[1, 1, 1]")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--blocks=4,16,20",), "--blocks 4,16,20 is no multiple of the chunk 4,16,16"),
+        (("--blocks=4,16",), "give three numbers of voxels, z,y,x"),
+        (("--workers=0",), "--workers 0: give 1 or more"),
+        (("--workers=2", "--scheduler=tcp://head:8786"), "--workers and --scheduler: give one of them"),
+        (("--scheduler_file=none.json",), "scheduler file 'none.json' does not exist"),
+        (("--workers=2", "--holes"), "--holes does not go block by block"),
+    ],
+)
+def test_what_blocks_cannot_do_is_one_line(folder, capsys, words, says):
+    assert says in error_of(capsys, "decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/o.zarr", *words)
+
+
+def test_hdf5_and_decoders_of_one_piece_are_refused_with_the_memory_they_need(folder, capsys):
+    command = ["decode", f"{folder}/maps.zarr", "--workers=2"]
+    line = error_of(capsys, *command, *OPTIONS, f"--out={folder}/o.h5")
+    assert "which HDF5 cannot; give a .zarr; in memory it takes about 0.00 GiB" in line
+    line = error_of(capsys, *command, "--decoder=bcd", f"--out={folder}/o.zarr")
+    assert "decoder 'bcd' does not go block by block" in line
+    assert "GiB, of which" in line
+
+
+def test_a_bad_voxel_stops_the_run_with_its_block_and_what_resumes(folder, capsys, maps):
+    wrong = maps.astype(np.float32) / 255
+    wrong[1, 5, 20, 30] = np.nan
+    with h5py.File(folder / "maps.h5", "w") as file:
+        file.create_dataset("maps", data=wrong, chunks=(3, 4, 16, 16))
+    line = error_of(capsys, "decode", f"{folder}/maps.h5", *OPTIONS, f"--out={folder}/o.zarr", "--blocks=4,16,16")
+    assert "block 0 (voxels 0:4,0:16,0:16 of the box)" not in line
+    assert "holds NaN" in line
+    assert line.endswith("the same command with --resume")
+    assert json.loads((folder / "o.zarr.partial/plan.json").read_text())["block"] == [4, 16, 16]
