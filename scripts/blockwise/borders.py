@@ -1,5 +1,6 @@
 """Borders of basins, then of fragments: merged in each block as far as it can decide, the rest for the volume."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,22 @@ from scripts.blockwise.grid import DIRECTIONS
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load, save, save_array, unpacked
 from scripts.ops.decoding.agglomeration import numbered_segments
-from scripts.ops.decoding.agglomeration_queue import Merges, merge_by_score
+from scripts.ops.decoding.agglomeration_queue import merge_by_score
 from scripts.ops.decoding.decoders import MeanAgglomeration, QuantileAgglomeration
-from scripts.ops.decoding.region_graph import FLOAT_UNIT, Place, RegionGraph, added, largest_affinities, region_graph
+from scripts.ops.decoding.region_graph import (
+    FLOAT_UNIT,
+    Place,
+    RegionGraph,
+    added,
+    added_values,
+    border_values,
+    largest_affinities,
+    region_graph,
+)
 from scripts.ops.decoding.zwatershed import contracted_by_size, segments_of_basins
 
 COLUMNS = ("first", "second", "largest", "total", "faces", "last")
+NO_VALUES = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
 FRAGMENTS = "fragments.npy"
 """Fragment of every basin, where fragments are agglomerated."""
 
@@ -93,9 +104,11 @@ def find_fragment_borders(folder: Path, number: int) -> None:
     fragments = np.load(folder / FRAGMENTS, mmap_mode="r")
     known, segments, uncertain = _numbered(folder, plan, number, fragments)
     affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
-    graph = region_graph(segments, affinities, _place(plan, number))
-    nothing = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
-    found = merge_by_score(graph, *nothing, 0.0, _cuts(plan)[-1], known.size - 1, uncertain)
+    place = _place(plan, number)
+    graph = region_graph(segments, affinities, place)
+    cuts, quantile = _score(plan)
+    values = border_values(segments, affinities, graph, place) if quantile else NO_VALUES
+    found = merge_by_score(graph, values[0], values[1], quantile, cuts[-1], known.size - 1, uncertain)
     save(
         fragment_borders_file(folder, number),
         borders=graph.pairs,
@@ -108,6 +121,8 @@ def find_fragment_borders(folder: Path, number: int) -> None:
         kept=known[found.kept],
         gone=known[found.gone],
         score=found.score,
+        bins=found.bins,
+        starts=found.starts,
     )
 
 
@@ -115,20 +130,23 @@ def decide_fragments(folder: Path) -> None:
     """Agglomerate the fragments of the volume: writes the segment of every basin at every threshold."""
     plan = Plan.load(folder)
     voxels = np.load(folder / "fragment_sizes.npy")
-    parts, merges = [], []
+    parts, values, merges = [], [], []
+    names = (*COLUMNS, "kept", "gone", "score", "bins", "starts")
     for n in range(len(plan.grid)):
-        *rows, kept, gone, score = load(fragment_borders_file(folder, n), *COLUMNS, "kept", "gone", "score")
+        *rows, kept, gone, score, bins, starts = load(fragment_borders_file(folder, n), *names)
+        values.append((bins, starts))
         unit = 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
         parts.append(RegionGraph(**dict(zip(COLUMNS, rows, strict=True)), unit=unit))
         merges.append((kept, gone, score))
     graph = added(parts)
-    del parts
-    cuts, count = _cuts(plan), voxels.size - 1
-    nothing = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
-    found = merge_by_score(graph, *nothing, 0.0, cuts[-1], count)
+    cuts, quantile = _score(plan)
+    every_value = added_values(parts, values) if quantile else NO_VALUES
+    del parts, values
+    count = voxels.size - 1
+    found = merge_by_score(graph, every_value[0], every_value[1], quantile, cuts[-1], count)
     merges.append((found.kept, found.gone, found.score))
     kept, gone, score = (np.concatenate(column) for column in zip(*merges, strict=True))
-    every = Merges(kept, gone, score, found.left)
+    every = replace(found, kept=kept, gone=gone, score=score)
     fragments = np.load(folder / FRAGMENTS)
     counted = np.load(folder / "sizes.npy")
     for cut, threshold in enumerate(cuts):
@@ -136,10 +154,12 @@ def decide_fragments(folder: Path) -> None:
         save_array(segments_file(folder, cut), _numbers(segments[fragments], counted, plan.smallest))
 
 
-def _cuts(plan: Plan) -> tuple[float, ...]:
+def _score(plan: Plan) -> tuple[tuple[float, ...], float]:
+    """Thresholds, ascending, and the quantile of the score in percent, 0 for the mean."""
     made = affinity_decoder(plan)
     assert isinstance(made, MeanAgglomeration | QuantileAgglomeration)
-    return plan.thresholds or (made.threshold,)
+    quantile = made.percent if isinstance(made, QuantileAgglomeration) else 0.0
+    return plan.thresholds or (made.threshold,), quantile
 
 
 def _place(plan: Plan, number: int) -> Place:

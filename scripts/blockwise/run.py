@@ -19,7 +19,7 @@ from scripts.ops.box import Box
 
 BLOCK = (64, 512, 512)
 """Voxels of a block by default, rounded to whole chunks."""
-IN_BLOCKS = ("zwatershed", "zwatershed-percentile", "agglomeration")
+IN_BLOCKS = ("zwatershed", "zwatershed-percentile", "agglomeration", "agglomeration-quantile")
 """Decoders that go block by block."""
 
 

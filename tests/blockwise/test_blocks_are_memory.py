@@ -63,6 +63,7 @@ def test_agglomeration_at_several_thresholds(affinities, block, a, b, size, dust
     low, high = sorted((a, b))
     chosen = {"low": low, "high": high, "weak": low, "size": size, "dust": dust}
     check(affinities, block, "agglomeration", chosen, (0.2, 0.5, 0.9))
+    check(affinities, block, "agglomeration-quantile", {**chosen, "percent": 50}, (0.4, 0.9))
 
 
 def spiral() -> np.ndarray:
@@ -106,4 +107,5 @@ def test_predicted_maps_of_cells_with_background(cells, block):
     coarse = np.round(affinities * 255).astype(np.uint8)
     for maps_ in (affinities.astype(np.float16), coarse, coarse // 32 * 36):
         check(maps_, block, "agglomeration", chosen, (0.2, 0.5))
+        check(maps_, block, "agglomeration-quantile", {**chosen, "percent": 33.3}, (0.2, 0.5))
         check(maps_, block, "zwatershed", chosen)

@@ -10,6 +10,7 @@ from scripts.ops.decoding.boundary_histograms import (
     mean_score,
     new_pool,
     pooled_score,
+    pooled_values,
     pour,
     quantile_share,
 )
@@ -25,12 +26,15 @@ class Merges:
         kept, gone: (merges,) ids of the segments of each merge: any member of either.
         score: (merges,) at which it happened.
         left: the borders that a part of a volume could not decide; empty for a volume.
+        bins, starts: the bins of the faces of those, grouped by border; empty for the mean.
     """
 
     kept: np.ndarray
     gone: np.ndarray
     score: np.ndarray
     left: RegionGraph
+    bins: np.ndarray
+    starts: np.ndarray
 
     def segments_at(self, threshold: float, count: int) -> np.ndarray:
         """(count + 1,) the lowest fragment of each fragment's segment, after all merges of a score below it."""
@@ -74,8 +78,8 @@ def merge_by_score(
     blocked = np.zeros(count + 1, dtype=bool) if uncertain is None else uncertain.copy()
     if graph.pairs == 0:
         nothing = np.empty(0, dtype=np.int64)
-        return Merges(nothing, nothing, np.empty(0), graph)
-    kept, gone, at, first, second, left = _merge(
+        return Merges(nothing, nothing, np.empty(0), graph, bins, starts)
+    kept, gone, at, first, second, left, left_bins, left_starts = _merge(
         graph.first,
         graph.second,
         total,
@@ -100,7 +104,7 @@ def merge_by_score(
         last=last[left],
         unit=graph.unit,
     )
-    return Merges(kept, gone, at, rest)
+    return Merges(kept, gone, at, rest, left_bins, left_starts)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -195,7 +199,11 @@ def _merge(first, second, total, faces, last, unit, bins, starts, share, limit, 
         if undecided[e] or not dead[e]:
             kept_first[e], kept_second[e] = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
             left[e] = blocked[kept_first[e]] and blocked[kept_second[e]]
-    return merged_kept[:merges], merged_gone[:merges], merged_at[:merges], kept_first, kept_second, left
+    left_bins, left_starts = bins[:0].copy(), np.zeros(1, dtype=np.int64)
+    if share:
+        left_bins, left_starts = pooled_values(pool, bins, starts, np.flatnonzero(left), faces)
+    merged_kept, merged_gone, merged_at = merged_kept[:merges], merged_gone[:merges], merged_at[:merges]
+    return merged_kept, merged_gone, merged_at, kept_first, kept_second, left, left_bins, left_starts
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,8 +5,6 @@ import numpy as np
 
 DENSE = 1024
 """A border with more faces than this keeps a histogram of 256 counts instead of the list of its faces' bins."""
-
-
 SHARES = 10**8
 """A percentage is kept as a whole number of these parts of the faces, so that counts compare exactly."""
 
@@ -104,3 +102,24 @@ def pooled_score(pool, bins, starts, border, faces, share):  # type: ignore[no-u
     histogram = np.zeros(256, dtype=np.int64)
     _count_chain(pool, bins, starts, border, histogram)
     return _quantile_score(histogram, faces, share)
+
+
+@numba.njit(cache=True, nogil=True)
+def pooled_values(pool, bins, starts, borders, faces):  # type: ignore[no-untyped-def]
+    """The bins of all faces poured into each of `borders`, ascending within one: (bins, starts)."""
+    found_starts = np.zeros(borders.size + 1, dtype=np.int64)
+    for i in range(borders.size):
+        found_starts[i + 1] = found_starts[i] + faces[borders[i]]
+    found = np.empty(found_starts[-1], dtype=bins.dtype)
+    histogram = np.zeros(256, dtype=np.int64)
+    for i in range(borders.size):
+        if pool[2][borders[i]] >= 0:
+            histogram[:] = pool[3][pool[2][borders[i]]]
+        else:
+            histogram[:] = 0
+            _count_chain(pool, bins, starts, borders[i], histogram)
+        position = found_starts[i]
+        for b in range(256):
+            found[position : position + histogram[b]] = b
+            position += histogram[b]
+    return found, found_starts

@@ -90,11 +90,7 @@ def added(parts: Sequence[RegionGraph]) -> RegionGraph:
     """
     if not parts:
         raise ValueError("no graphs to add; a volume has one block at least")
-    first, second = (np.concatenate([getattr(part, side) for part in parts]) for side in ("first", "second"))
-    pair = first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64)
-    del first, second
-    order = np.argsort(pair, kind="stable")
-    pair = pair[order]
+    order, pair = _by_pair(parts)
     begins = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if pair.size else np.empty(0, np.int64)
     pair = pair[begins]
 
@@ -116,7 +112,39 @@ def added(parts: Sequence[RegionGraph]) -> RegionGraph:
     )
 
 
-def border_values(segments: np.ndarray, affinities: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
+def added_values(
+    parts: Sequence[RegionGraph], values: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `border_values` of `added(parts)` from those of the parts."""
+    order, pair = _by_pair(parts)
+    bins = np.concatenate([part for part, _ in values])
+    faces = np.concatenate([np.diff(starts) for _, starts in values])
+    found = np.empty_like(bins)
+    _gather(bins, np.concatenate([[0], np.cumsum(faces)]), order, found)
+    ends = np.cumsum(faces[order])[np.flatnonzero(np.concatenate([pair[1:] != pair[:-1], [True]])[: pair.size])]
+    return found, np.concatenate([[0], ends]).astype(np.int64)
+
+
+def _by_pair(parts: Sequence[RegionGraph]) -> tuple[np.ndarray, np.ndarray]:
+    """Order of all rows by pair, and the pairs in that order."""
+    first, second = (np.concatenate([getattr(part, side) for part in parts]) for side in ("first", "second"))
+    pair = first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64)
+    order = np.argsort(pair, kind="stable")
+    return order, pair[order]
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(bins, starts, order, found):  # type: ignore[no-untyped-def]
+    position = 0
+    for e in order:
+        for i in range(starts[e], starts[e + 1]):
+            found[position] = bins[i]
+            position += 1
+
+
+def border_values(
+    segments: np.ndarray, affinities: np.ndarray, graph: RegionGraph, place: Place | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Every face's affinity as a histogram bin 0..255, grouped by pair: (bins, pairs + 1 starts of the groups).
 
     Bin of an affinity a is floor(256 a), at most 255; of a uint8 value itself.
@@ -128,7 +156,8 @@ def border_values(segments: np.ndarray, affinities: np.ndarray, graph: RegionGra
     rows[:, 0] = graph.first.astype(np.uint64) << np.uint64(32) | graph.second.astype(np.uint64)
     slots = _index(rows, graph.pairs, graph.pairs)
     scale = 1 if affinities.dtype == np.uint8 else 256
-    _collect(segments, affinities, scale, rows, slots, starts[:-1].copy(), bins)
+    start = np.array((0, 0, 0) if place is None else place.start)
+    _collect(segments, affinities, scale, rows, slots, starts[:-1].copy(), bins, start)
     return bins, starts
 
 
@@ -274,11 +303,14 @@ def _add(here, there, weights, bits, steps, face, found, rows, slots, used):  # 
 
 
 @numba.njit(cache=True, nogil=True)
-def _collect(segments, affinities, scale, rows, slots, cursor, bins):  # type: ignore[no-untyped-def]
+def _collect(segments, affinities, scale, rows, slots, cursor, bins, start):  # type: ignore[no-untyped-def]
     nz, ny, nx = segments.shape
     found = np.empty(nx, dtype=np.int64)
     for line in range(3 * nz * ny):
-        here, there, weights = _rows(segments, affinities, line % 3, line // 3 // ny, line // 3 % ny, 0)
+        axis, z, y = line % 3, line // 3 // ny, line // 3 % ny
+        if z < start[0] or y < start[1]:
+            continue
+        here, there, weights = _rows(segments, affinities, axis, z, y, start[2])
         for x in found[: _contacts(here, there, weights, -1.0, found)]:
             row = np.int64(slots[_slot_of(_pair(here[x], there[x]), rows, slots)]) - 1
             bins[cursor[row]] = min(255, np.int64(weights[x] * scale))

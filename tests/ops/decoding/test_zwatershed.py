@@ -209,11 +209,11 @@ def test_a_border_has_its_largest_and_summed_affinity_its_faces_and_the_last_of_
         (1, 2, 0.75, one, 2, 3 * 3 + 2),
         (1, 3, 0.5, half, 1, 3 * 4 + 1),
     ]
-    above = region_graph(segments, affinities, 0.3)
-    assert rows(above) == [(1, 2, 0.75, 3 * one // 4, 1, 3 * 3 + 2), (1, 3, 0.5, half, 1, 3 * 4 + 1)]
+    above = largest_affinities(segments, affinities, 0.3)
+    assert (above.largest.tolist(), above.faces.tolist(), above.total.size) == ([0.75, 0.5], [1, 1], 0)
     coarse = region_graph(segments, (affinities * 4).astype(np.uint8))
     assert rows(coarse) == [(1, 2, 3, 4, 2, 3 * 3 + 2), (1, 3, 2, 2, 1, 3 * 4 + 1)]
-    assert (above.unit, coarse.unit) == (FLOAT_UNIT, 255)
+    assert (region_graph(segments, affinities).unit, coarse.unit) == (FLOAT_UNIT, 255)
 
 
 def test_a_negative_zero_is_the_lowest_affinity():
