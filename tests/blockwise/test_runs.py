@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import pytest
 import zarr
-from scripts.ops.decoding.noised_affinities import noised_affinities
 
 from scripts.blockwise.workers import ThisProcess
 from scripts.ops.decoding.decoders import MeanAgglomeration
+from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
 from tests.blockwise.tiny_volumes import decoded_in_blocks, plan_of
 
