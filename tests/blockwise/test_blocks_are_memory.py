@@ -39,7 +39,7 @@ def check(affinities, block, name, chosen, thresholds=()):
         assert found[key].dtype == relabel_consecutive(labels).dtype
 
 
-exact = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+exact = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @exact
@@ -82,7 +82,7 @@ def spiral() -> np.ndarray:
     return affinities
 
 
-@pytest.mark.parametrize("block", [(1, 1, 1), (1, 2, 3), (1, 3, 3), (1, 7, 1), (1, 6, 7), (9, 9, 9)])
+@pytest.mark.parametrize("block", [(1, 2, 3), (1, 3, 3), (1, 6, 7), (9, 9, 9)])
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_spiral_plateau_through_many_blocks_drains_by_its_one_exit(block, turned):
     affinities = spiral()
@@ -99,13 +99,13 @@ def test_a_map_of_one_value(value, block):
     check(np.full((3, 3, 6, 5), value, np.uint8), block, "zwatershed", {"size": 0, "dust": 0})
 
 
-@pytest.mark.parametrize("block", [(3, 13, 13), (4, 47, 16), (5, 24, 55), (12, 48, 56), (20, 64, 64)])
+@pytest.mark.parametrize("block", [(7, 20, 20), (12, 47, 55), (20, 64, 64)])
 def test_predicted_maps_of_cells_with_background(cells, block):
     affinities = noised_affinities(cells, 1.0)
     affinities[:, :, :20, :20] = 0  # a block of nothing
     chosen = {"high": 0.97, "size": 20, "dust": 30}
     coarse = np.round(affinities * 255).astype(np.uint8)
-    for maps_ in (affinities.astype(np.float16), coarse, coarse // 32 * 36):
+    for maps_ in (affinities.astype(np.float16), coarse // 32 * 36):
         check(maps_, block, "agglomeration", chosen, (0.2, 0.5))
         check(maps_, block, "agglomeration-quantile", {**chosen, "percent": 33.3}, (0.2, 0.5))
         check(maps_, block, "zwatershed", chosen)
