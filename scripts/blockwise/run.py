@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.blockwise.affinities import AffinityDecoder
 from scripts.blockwise.cluster import DaskWorkers, open_workers
 from scripts.blockwise.decode import decode_blocks
 from scripts.blockwise.grid import Size3
@@ -16,6 +17,9 @@ from scripts.blockwise.workers import BlockError, Workers
 from scripts.blockwise.write import STORE
 from scripts.data.files.predictions import open_prediction
 from scripts.ops.box import Box
+from scripts.ops.decoding.decoders import Decoder
+from scripts.ops.decoding.decoders import decoder as decoder_of
+from scripts.ops.targets.affinity_convention import NEAREST, convention
 
 BLOCK = (64, 512, 512)
 """Voxels of a block by default, rounded to whole chunks."""
@@ -55,6 +59,7 @@ def planned(
     if decoder not in IN_BLOCKS:
         raise ValueError(f"decoder '{decoder}' does not go block by block; these do: {', '.join(IN_BLOCKS)}")
     with open_prediction(pred) as prediction:
+        _check_channels(decoder_of(decoder, settings), prediction.shape)
         chunk = chunk_of(part.shape, prediction.chunks)
         dtype = str(prediction.dtype)
     return Plan(
@@ -129,6 +134,19 @@ def _begin(plan: Plan, out: Path, folder: Path, resume: bool, overwrite: bool) -
         return
     shutil.rmtree(folder, ignore_errors=True)
     plan.save(folder)
+
+
+def _check_channels(made: Decoder, shape: tuple[int, ...]) -> None:
+    """Blocks read the first three channels, one step back along z, y and x, or those of a map."""
+    if isinstance(made, AffinityDecoder):
+        channels = convention(made.offsets)
+        if shape[0] != channels.channels:
+            raise ValueError(f"affinities of shape {shape} have {shape[0]} channels, expected {channels.channels}")
+        if channels.offsets[:3] != NEAREST.offsets:
+            raise ValueError(
+                f"the first channels of --offsets are {channels.offsets[:3]}; block by block they must be "
+                f"{NEAREST.offsets}; decode in memory, or store the channels so"
+            )
 
 
 def _checked_block(blocks: Sequence[int] | None, chunk: Size3, shape: Size3) -> Size3:

@@ -105,14 +105,14 @@ def decode(
     else:
         if path.exists() and not overwrite:
             raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
-        prediction, _ = read_prediction(pred, part)
-        datasets = _decoded(decode_, prediction, cuts)
+        maps, _ = read_prediction(pred, part)
+        datasets = _decoded(decode_, maps, cuts)
         datasets = {name: _cleaned(labels, smallest, holes) for name, labels in datasets.items()}
         if edits is not None:
-            if len(datasets) > 1 or prediction.shape[0] < 3:
+            if len(datasets) > 1 or len(maps) < 3:
                 raise ValueError("--edits needs one threshold and affinities along z, y and x")
             listed = read_edits(edits, made_by, part.start)
-            datasets = {name: apply_edits(labels, prediction[:3], listed) for name, labels in datasets.items()}
+            datasets = {name: apply_edits(labels, maps[:3], listed) for name, labels in datasets.items()}
             made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
         about = {
             "decode": made_by,

@@ -135,8 +135,8 @@ def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys
     ("words", "says"),
     [
         (("--blocks=4,16,20",), "--blocks 4,16,20 is no multiple of the chunk 4,16,16"),
-        (("--blocks=4,16",), "give three numbers of voxels, z,y,x"),
-        (("--workers=0",), "--workers 0: give 1 or more"),
+        (("--blocks=4,16",), "--blocks '4,16' is not 3 whole numbers"),
+        (("--workers=0",), "--workers '0' is not a whole number from 1 to 1024"),
         (("--workers=2", "--scheduler=tcp://head:8786"), "--workers and --scheduler: give one of them"),
         (("--scheduler_file=none.json",), "scheduler file 'none.json' does not exist"),
         (("--workers=2", "--holes"), "--holes does not go block by block"),

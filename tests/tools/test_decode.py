@@ -185,7 +185,7 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
         (("pred.h5:none", "zwatershed", "s.h5"), "has no array 'none'; it has: affinity"),
         (("nothing.h5", "zwatershed", "s.h5"), "does not exist"),
         (("pred.h5:affinity", "water", "s.h5"), "--decoder 'water' is not one of zwatershed, "),
-        (("pred.h5:affinity", "zwatershed", "s.tif"), "' is not a name that ends in .h5 or .hdf5"),
+        (("pred.h5:affinity", "zwatershed", "s.tif"), "' is not a name that ends in .zarr or .h5 or .hdf5"),
         (
             ("pred.h5:affinity", "zwatershed", "s.h5", "--lo", "0.1"),
             "--lo of 'decode'; did you mean --low?",
