@@ -1,11 +1,14 @@
-"""The affinity network that comes with the bundle on real volumes, beside itself untrained and a grey threshold.
+"""The affinity network that comes with the bundle on real volumes, its threshold chosen on one half of one of them.
 
 `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.shipped_network` prints adapted Rand error (SNEMI3D), VOI split and VOI
-merge of each, at every threshold for the networks and at the best of 14 for the grey values.
+merge at every threshold on the half where it is chosen, and at the chosen one everywhere else. `--flips 4` averages
+four flips; `--weights PATH` takes another network.
 """
 
+import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from scipy.ndimage import label as components
 from scripts.checkpoints.file import load_checkpoint
 from scripts.data import open_volume
 from scripts.inferers import VolumeInferer
-from scripts.networks import UNETR, ActivatedNetwork, Encoder, even_taps
+from scripts.networks import ActivatedNetwork, segmentation_network
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder
 from scripts.ops.scoring.contingency import ContingencyTable
@@ -23,53 +26,67 @@ from scripts.ops.scoring.scores import all_scores
 from tests.benchmarks.side_by_side import hardware
 
 WEIGHTS = Path(__file__).parents[2] / "bundles" / "sem_neuron_affinity" / "models" / "model.pt"
-VOLUMES = {
-    "flyem_fib25_ts2.h5": "180:212,:,:",
-    "gala_fibsem_train.h5": ":,:,:",
-    "snemi3d_ac4_train.h5": "80:100,512:1024,512:1024",
-}
-THRESHOLDS = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7]
+CHOSEN_ON = ("snemi3d_ac4_train.h5", "80:100,:,0:512")
+SCORED_ON = (
+    ("snemi3d_ac4_train.h5", "80:100,:,512:1024"),
+    ("flyem_fib25_ts2.h5", "180:212,:,:"),
+    ("gala_fibsem_train.h5", ":,:,:"),
+)
+THRESHOLDS = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8]
 SCORES = ("adapted_rand_snemi3d", "voi_split", "voi_merge")
 
 
-def network(trained: bool) -> ActivatedNetwork:
-    """The shipped network, or the same as it was before any training, from seed 0."""
-    content = load_checkpoint(WEIGHTS)
+def network(weights: Path) -> ActivatedNetwork:
+    """The network of weights with their recipe beside them, of any architecture."""
+    content = load_checkpoint(weights)
     recipe = content["recipe"]
-    sizes = {name: recipe["sizes"][name] for name in ("width", "depth", "heads")}
-    torch.manual_seed(0)
-    taps = even_taps(sizes["depth"], recipe["patch"])
-    unetr = UNETR(Encoder(patch=recipe["patch"], **sizes), len(recipe["activations"]), taps, recipe["widths"])
-    if trained:
-        unetr.load_state_dict(content["network"])
-    return ActivatedNetwork(unetr, recipe["activations"]).eval()
+    encoder = {"patch": recipe["patch"], **{name: recipe["sizes"][name] for name in ("width", "depth", "heads")}}
+    auxiliary = len(recipe.get("auxiliary_offsets") or ())
+    channels = len(recipe["activations"]) + auxiliary
+    architecture = recipe.get("architecture", "unetr")
+    made = segmentation_network(architecture, channels, encoder, recipe["widths"], recipe.get("trunk_sizes"))
+    made.load_state_dict(content["network"])
+    return ActivatedNetwork(made, recipe["activations"], auxiliary).eval()
 
 
 def scored(truth: np.ndarray, found: np.ndarray) -> tuple[float, ...]:
     """The three scores of a segmentation."""
     scores = all_scores(ContingencyTable.from_arrays(truth, found), definitions=("snemi3d", "voi"))
     values = {score.name: score.value for score in scores}
-    return tuple(round(float(values[name]), 3) for name in SCORES)
+    return tuple(round(float(values[name]), 4) for name in SCORES)
+
+
+def volume(folder: str, file: str, box: str) -> tuple[np.ndarray, np.ndarray]:
+    """Grey values and labels of a box."""
+    raw, labels = (open_volume(f"{folder}/{file}:{name}") for name in ("raw", "labels"))
+    part = Box.parse(box, raw.shape).slices
+    return raw[part], labels[part].astype(np.int64)
 
 
 def main() -> None:
-    """Print a line for each threshold of each contender on each volume."""
+    """Print a line for each threshold where it is chosen, and two for each volume where it is scored."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--flips", type=int, default=1)
+    options.add_argument("--weights", type=Path, default=WEIGHTS)
+    given = options.parse_args()
     folder = os.environ.get("SEM_DATA_DIR")
     if not folder:
-        sys.exit("set SEM_DATA_DIR to the folder that has " + " and ".join(VOLUMES))
-    print(hardware(), flush=True)
-    inferer = VolumeInferer((6, 96, 96), (4, 72, 72), 1, affinity="nearest", pad=(1, 12, 12))
-    for file, box in VOLUMES.items():
-        raw, labels = (open_volume(f"{folder}/{file}:{name}") for name in ("raw", "labels"))
-        part = Box.parse(box, raw.shape).slices
-        grey, truth = raw[part], labels[part].astype(np.int64)
-        levels = {level: scored(truth, components(grey > level)[0].astype(np.int64)) for level in range(80, 220, 10)}
-        print(f"\n{file} {box}: {', '.join(SCORES)}\ngrey threshold: {min(levels.values())}", flush=True)
-        image = torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None]
-        for trained in (True, False):
-            maps = inferer(image, network(trained))[0].numpy()
-            for threshold, found in decoder("agglomeration", {}).at_each(maps, THRESHOLDS):
-                print("trained  " if trained else "untrained", threshold, scored(truth, found), flush=True)
+        sys.exit("set SEM_DATA_DIR to the folder that has " + ", ".join({CHOSEN_ON[0], *dict(SCORED_ON)}))
+    print(hardware(), ", ".join(SCORES), sep="\n", flush=True)
+    inferer = VolumeInferer((6, 96, 96), (4, 72, 72), given.flips, affinity="nearest", pad=(1, 12, 12))
+    trained, threshold = network(given.weights), 0.0
+    for file, box in (CHOSEN_ON, *SCORED_ON):
+        grey, truth = volume(folder, file, box)
+        begun = time.process_time()
+        maps = inferer(torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None], trained)[0].numpy()
+        print(f"\n{file} {box}: predicted in {time.process_time() - begun:.0f} s of CPU time", flush=True)
+        tried = THRESHOLDS if (file, box) == CHOSEN_ON else [threshold]
+        found = {at: scored(truth, ids) for at, ids in decoder("agglomeration", {}).at_each(maps, tried)}
+        for at, scores in found.items():
+            print(f"threshold {at}", *scores, flush=True)
+        threshold = threshold or min(found, key=lambda at: found[at])
+        levels = [scored(truth, components(grey > level)[0].astype(np.int64)) for level in range(80, 220, 10)]
+        print("grey threshold, best of 14", *min(levels), flush=True)
 
 
 if __name__ == "__main__":
