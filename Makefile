@@ -19,12 +19,11 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(DEMO)/report.html  ## pre-train, fine-tune from it and from scratch, evaluate, predict, decode, score, report: 5 minutes
+demo: $(DEMO)/report.html  ## pre-train, fine-tune, evaluate, predict, decode, score, report: 5 minutes
 	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
-	@$(BIN)/python -m scripts compare $(DEMO)/pretrained/evaluation/scores.json $(DEMO)/scratch/evaluation/scores.json \
-	  --titles pre-trained,scratch
+	@$(BIN)/python -m scripts compare $(DEMO)/segmentation/evaluation/scores.json
 	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
-	  $(DEMO)/pretrained/evaluation/segmentation.png $(DEMO)/report.html
+	  $(DEMO)/segmentation/evaluation/segmentation.png $(DEMO)/report.html
 
 # The demo, step by step: what a step makes is its target, so a demo that was interrupted goes on where it stopped.
 # Each line that make prints is a command that you can give yourself.
@@ -42,14 +41,9 @@ $(DEMO)/pretrain.done: $(VOLUME)
 	$(bundle) $(call with_demo,sem_mae_pretrain) --volumes $(VOLUME):raw $(call into,$(DEMO)/pretrain)
 	@touch $@
 
-$(DEMO)/pretrained.done: $(DEMO)/pretrain.done
+$(DEMO)/segmentation.done: $(DEMO)/pretrain.done
 	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels \
-	  --pretrained $(DEMO)/pretrain/checkpoints/best.pt $(call into,$(DEMO)/pretrained)
-	@touch $@
-
-$(DEMO)/scratch.done: $(VOLUME)
-	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels \
-	  $(call into,$(DEMO)/scratch)
+	  --pretrained $(DEMO)/pretrain/checkpoints/best.pt $(call into,$(DEMO)/segmentation)
 	@touch $@
 
 $(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
@@ -57,21 +51,21 @@ $(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
 	  --checkpoint $(DEMO)/$*/checkpoints/best.pt --box $(HELD_OUT) --overwrite true
 	@touch $@
 
-$(DEMO)/affinities.h5: $(DEMO)/pretrained.done
+$(DEMO)/affinities.h5: $(DEMO)/segmentation.done
 	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/inference.json --volume $(VOLUME):raw --box $(HELD_OUT) \
-	  --checkpoint $(DEMO)/pretrained/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true)
+	  --checkpoint $(DEMO)/segmentation/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true)
 	@touch $@
 
 # The prediction names its decoder, with the threshold that was chosen on the validation box.
 $(DEMO)/affinities_instances.h5: $(DEMO)/affinities.h5
 	$(BIN)/python -m scripts decode $< --out $@ --overwrite
 
-$(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/pretrained/evaluation/scores.json
-	$(BIN)/python -m scripts score $<:labels $(DEMO)/pretrained/evaluation/evaluation.h5:labels --out $@ --overwrite
+$(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/segmentation/evaluation/scores.json
+	$(BIN)/python -m scripts score $<:labels $(DEMO)/segmentation/evaluation/evaluation.h5:labels --out $@ --overwrite
 
-$(DEMO)/report.html: $(DEMO)/pretrained.done $(DEMO)/scratch.done \
-    $(DEMO)/pretrained/evaluation/scores.json $(DEMO)/scratch/evaluation/scores.json $(DEMO)/scores.json
-	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/pretrained $(DEMO)/scratch --out $@ --overwrite
+$(DEMO)/report.html: $(DEMO)/segmentation.done \
+    $(DEMO)/segmentation/evaluation/scores.json $(DEMO)/scores.json
+	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/segmentation --out $@ --overwrite
 
 test: $(READY)  ## all tests (those on real volumes read their folder from SEM_DATA_DIR)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -q --cov --cov-report term:skip-covered

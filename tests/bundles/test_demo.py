@@ -19,8 +19,6 @@ STEPS = (
     "scripts synthesize",
     "sem_mae_pretrain/configs/demo.json",
     "--pretrained",
-    "--output_dir runs/demo/scratch",
-    "evaluate.json",
     "evaluate.json",
     "inference.json",
     "scripts decode",
@@ -64,31 +62,19 @@ def test_the_steps_follow_each_other(copy):
 
 def test_every_option_of_a_step_exists_in_the_config_it_runs(copy):
     found = list(commands(planned(copy)))
-    assert len(found) == 6
+    assert len(found) == 4
     for files, options in found:
         known = {key for file in files for key in json.loads((ROOT / file).read_text())}
         assert options - {"config_file"} <= known
 
 
-def test_scratch_and_pre_trained_are_one_command_but_for_the_encoder(copy):
-    text = planned(copy)
-    one = re.search(r".*--output_dir runs/demo/pretrained$", text, re.M)
-    other = re.search(r".*--output_dir runs/demo/scratch$", text, re.M)
-    assert one is not None
-    assert other is not None
-    words = one[0].replace("runs/demo/pretrained", "runs/demo/scratch").split()
-    place = words.index("--pretrained")
-    assert words[:place] + words[place + 2 :] == other[0].split()
-
-
 def test_a_finished_step_is_not_run_again_and_a_stopped_training_goes_on(copy):
     made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done")
-    made(copy, "runs/demo/pretrained/log.jsonl")
+    made(copy, "runs/demo/segmentation/log.jsonl")
     text = planned(copy)
     assert "synthesize" not in text
     assert "sem_mae_pretrain" not in text
-    assert "--output_dir runs/demo/pretrained --resume true" in text
-    assert "--output_dir runs/demo/scratch --resume" not in text
+    assert "--output_dir runs/demo/segmentation --resume true" in text
 
 
 def test_runs_of_the_demos_old_layout_are_left_alone(copy):
@@ -99,14 +85,13 @@ def test_runs_of_the_demos_old_layout_are_left_alone(copy):
 
 
 def test_a_finished_demo_shows_its_table_and_runs_nothing(copy):
-    made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done", "runs/demo/pretrained.done", "runs/demo/scratch.done")
-    made(copy, "runs/demo/pretrained/evaluation/scores.json", "runs/demo/scratch/evaluation/scores.json")
+    made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done", "runs/demo/segmentation.done")
+    made(copy, "runs/demo/segmentation/evaluation/scores.json")
     made(copy, "runs/demo/affinities.h5", "runs/demo/affinities_instances.h5", "runs/demo/scores.json")
     made(copy, "runs/demo/report.html")
     table = "| score | value | better | definition |\n|---|---|---|---|\n| voi_split | {} | lower | [1] |\n\n[1] bits\n"
-    for name, value in (("pretrained", "0.2500"), ("scratch", "0.5000")):
-        (copy / f"runs/demo/{name}/evaluation/scores.md").write_text(table.format(value))
+    (copy / "runs/demo/segmentation/evaluation/scores.md").write_text(table.format("0.2500"))
     shown = subprocess.run(["make", "demo"], cwd=copy, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"^voi_split +0\.2500 +0\.5000 +lower$", shown, re.M), shown
+    assert re.search(r"^voi_split +0\.2500 +lower$", shown, re.M), shown
     assert "runs/demo/report.html" in shown
     assert "monai.bundle" not in shown
