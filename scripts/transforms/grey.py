@@ -107,7 +107,16 @@ def _check_inside(grey: NdarrayOrTensor, low: float, high: float) -> None:
         return
     values = grey.cpu().numpy() if isinstance(grey, torch.Tensor) else grey
     place = tuple(map(int, np.argwhere(~((values >= low) & (values <= high)))[0]))
+    where = f"at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x)"
+    odd = int(np.count_nonzero(~np.isfinite(values)))
+    if odd:
+        place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise ValueError(
+            f"grey value {values[place]} at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x): {odd} "
+            "voxels of it are NaN or infinite; write the volume again with such voxels filled, for example by "
+            "numpy.nan_to_num, or choose a box without them"
+        )
     raise ValueError(
-        f"grey value {values[place]:g} at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x) is outside "
-        f"the declared range {low:g} to {high:g}; declare the range the volume really has"
+        f"grey value {values[place]:g} {where} is outside the declared range {low:g} to {high:g}; declare the range "
+        "the volume really has"
     )

@@ -181,9 +181,9 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
     [
         (("pred.h5:logits", "zwatershed", "s.h5"), "holds -4 at (channel, z, y, x) = (0, 0, 0, 0), outside [0, 1]"),
         (("pred.h5:affinity", "bc", "s.h5"), "has 3 channels, expected 2"),
-        (("pred.h5", "zwatershed", "s.h5"), "holds several arrays, affinity, bc, logits, long, noised; name one"),
-        (("pred.h5:none", "zwatershed", "s.h5"), "has no array 'none'; it has: affinity"),
-        (("nothing.h5", "zwatershed", "s.h5"), "does not exist"),
+        (("pred.h5", "zwatershed", "s.h5"), "has 5 4D datasets; there are: affinity (3,"),
+        (("pred.h5:none", "zwatershed", "s.h5"), "has no dataset 'none'; there are: affinity"),
+        (("nothing.h5", "zwatershed", "s.h5"), "there is no volume"),
         (("pred.h5:affinity", "water", "s.h5"), "--decoder 'water' is not one of zwatershed, "),
         (("pred.h5:affinity", "zwatershed", "s.tif"), "' is not a name that ends in .zarr or .h5 or .hdf5"),
         (

@@ -1,14 +1,13 @@
-"""Read a network's output, (channels, z, y, x), from HDF5, Zarr or .npy: only the box that is asked for."""
+"""Read a network's output, (channels, z, y, x), from any format that volumes are read from: only one box of it."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from scripts.data.volumes.open_array import open_array
 from scripts.ops.box import Box
 
 
@@ -44,32 +43,15 @@ class Prediction:
 
 @contextmanager
 def open_prediction(path: str | os.PathLike[str]) -> Iterator[Prediction]:
-    """Open `file.h5:dataset` (`file.h5` if it has one array of 4 or 3 axes), `x.zarr`, `x.zarr:array` or `x.npy`.
+    """Open `file.h5:dataset` (`file.h5` if it has one array of 4 or 3 axes), `x.zarr`, `x.zarr:array`, `x.npy`, or
+    whatever else `open_volume` takes.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a prediction, or several arrays to choose from.
     """
-    file, _, name = str(path).partition(":")
-    if not Path(file).exists():
-        raise FileNotFoundError(f"prediction '{file}' does not exist")
-    if file.endswith((".h5", ".hdf5", ".hdf")):
-        with h5py.File(file, "r") as opened:
-            yield Prediction(opened[_choose(file, _arrays(opened), name)], str(path))
-    elif file.rstrip("/").endswith(".zarr"):
-        import zarr
-
-        found = zarr.open(file, mode="r")
-        if not isinstance(found, zarr.Array):
-            arrays = {key: array.ndim for key, array in found.arrays()}
-            if name:
-                arrays[name] = 4
-            found = found[_choose(file, arrays, name)]
-        yield Prediction(found, str(path))
-    elif file.endswith(".npy"):
-        yield Prediction(np.load(file, mmap_mode="r"), str(path))
-    else:
-        raise ValueError(f"prediction '{file}' is none of .h5, .hdf5, .zarr, .npy")
+    with open_array(path, axes=(4, 3)) as array:
+        yield Prediction(array, str(path))
 
 
 def read_prediction(path: str | os.PathLike[str], box: str | Box | None = None) -> tuple[np.ndarray, Box]:
@@ -82,32 +64,12 @@ def read_prediction(path: str | os.PathLike[str], box: str | Box | None = None) 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a prediction, several arrays to choose from, or a box outside the volume.
+
+    Example:
+        >>> maps, box = read_prediction("maps.zarr", "0:8,:,:")
+        >>> maps.shape
+        (3, 8, 512, 512)
     """
     with open_prediction(path) as prediction:
         part = Box.parse(box, prediction.shape[1:])
         return prediction.read(part), part
-
-
-def _arrays(file: h5py.File) -> dict[str, int]:
-    found: dict[str, int] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item.ndim
-
-    file.visititems(visit)
-    return found
-
-
-def _choose(file: str, arrays: dict[str, int], name: str) -> str:
-    if name:
-        if name.strip("/") not in arrays:
-            raise ValueError(f"'{file}' has no array '{name}'; it has: {', '.join(arrays) or 'none'}")
-        return name.strip("/")
-    for axes in (4, 3):
-        fitting = [key for key, ndim in arrays.items() if ndim == axes]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            raise ValueError(f"'{file}' holds several arrays, {', '.join(fitting)}; name one: {file}:{fitting[0]}")
-    raise ValueError(f"'{file}' holds no array of 4 axes (channels, z, y, x) nor of 3; it has: {arrays or 'none'}")

@@ -1,15 +1,77 @@
-"""Labels and image on one grid: same shape, same size of voxels."""
+"""Labels and image on one grid: same shape, or labels of a part at the position that they state."""
 
+from collections.abc import Sequence
+
+from scripts.data.regions.placed_labels import PlacedLabels
 from scripts.data.volumes.volume import Volume
 
 
-def check_aligned(label: Volume, image: Volume) -> None:
-    """Make sure that labels agree with their image voxel for voxel.
+def aligned_labels(label: Volume, image: Volume) -> Volume:
+    """Labels that agree with their image voxel for voxel.
+
+    Labels smaller than the image are placed where they state to be: by `offset` in voxels, or by a position in nm that
+    is counted from the same origin as the image's.
 
     Raises:
-        ValueError: another shape, or another voxel size where both state one.
+        ValueError: another voxel size or orientation; another shape without a position; a position that contradicts
+            the image's, or that is not a whole number of voxels.
     """
-    check_same_shape(label, image)
+    _check_voxel_size(label, image)
+    if label.orientation and image.orientation and label.orientation != image.orientation:
+        raise ValueError(
+            f"labels {label.path} state the orientation {label.orientation} (z, y, x), image {image.path} "
+            f"{image.orientation}; bring both to one, for example with nibabel.as_closest_canonical"
+        )
+    shift = _shift(label, image)
+    if tuple(label.shape) == tuple(image.shape):
+        if shift is not None and image.position is not None and any(shift):
+            raise ValueError(
+                f"labels {label.path} state the position {label.position} (z, y, x) in voxels, image {image.path} "
+                f"{image.position}, and both have the shape {tuple(image.shape)}; correct the offset that is wrong"
+            )
+        return label
+    if shift is None:
+        check_same_shape(label, image)
+        return label
+    corner = tuple(round(at) for at in shift)
+    if any(abs(at - whole) > 0.01 for at, whole in zip(shift, corner, strict=True)) or min(corner) < 0:
+        raise ValueError(
+            f"labels {label.path} begin {_times(shift)} voxels (z, y, x) from the first of image {image.path}; give "
+            "both on one grid, the labels inside the image: correct their offset, or cut them"
+        )
+    return PlacedLabels(label, (corner[0], corner[1], corner[2]), image.shape)
+
+
+def check_same_shape(label: Volume, image: Volume) -> None:
+    """Raise ValueError, naming both, unless labels have the shape of their image."""
+    if tuple(label.shape) == tuple(image.shape):
+        return
+    turned = sorted(label.shape) == sorted(image.shape)
+    smaller = all(a <= b for a, b in zip(label.shape, image.shape, strict=True))
+    remedy = ""
+    if turned:
+        remedy = ": the axes seem to be in another order, save both as (z, y, x)"
+    elif smaller:
+        remedy = "; labels of a part of the image state their first voxel as the attribute offset (z, y, x in voxels)"
+    raise ValueError(
+        f"labels {label.path} have shape {tuple(label.shape)} (z, y, x), image {image.path} {tuple(image.shape)}; they "
+        f"must agree voxel for voxel{remedy}"
+    )
+
+
+def _shift(label: Volume, image: Volume) -> tuple[float, float, float] | None:
+    """From the first voxel of the image to the first of the labels, (z, y, x) in voxels; None where not stated.
+
+    Labels that state a position in an image that states none are placed from its first voxel.
+    """
+    if label.position is None:
+        return None
+    origin = image.position or (0.0, 0.0, 0.0)
+    z, y, x = (at - first for at, first in zip(label.position, origin, strict=True))
+    return z, y, x
+
+
+def _check_voxel_size(label: Volume, image: Volume) -> None:
     edges, own = image.voxel_size_nm, label.voxel_size_nm
     if edges is None or own is None or all(abs(a - b) <= 0.01 * a for a, b in zip(edges, own, strict=True)):
         return
@@ -19,17 +81,5 @@ def check_aligned(label: Volume, image: Volume) -> None:
     )
 
 
-def check_same_shape(label: Volume, image: Volume) -> None:
-    """Raise ValueError, naming both, unless labels have the shape of their image."""
-    if tuple(label.shape) == tuple(image.shape):
-        return
-    turned = sorted(label.shape) == sorted(image.shape)
-    raise ValueError(
-        f"labels {label.path} have shape {tuple(label.shape)} (z, y, x), image {image.path} {tuple(image.shape)}; they "
-        f"must agree voxel for voxel"
-        f"{': the axes seem to be in another order, save both as (z, y, x)' if turned else ''}"
-    )
-
-
-def _times(sizes: tuple[float, float, float]) -> str:
+def _times(sizes: Sequence[float]) -> str:
     return " x ".join(f"{size:g}" for size in sizes)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from scripts.data.datasets.manifest import Split
-from scripts.data.regions.label_alignment import check_aligned
+from scripts.data.regions.label_alignment import aligned_labels
 from scripts.data.regions.named_volumes import NamedVolume, Paths, named_volumes, names_of, times
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_weights
 from scripts.data.regions.section_split import section_split
+from scripts.data.regions.voxel_checks import region_remarks
 from scripts.data.volumes.downsampled import (
     AS_STORED,
     checked_factors,
@@ -76,7 +77,10 @@ def region_shares(regions: Sequence[Region]) -> list[float]:
 
 
 def describe(regions: Sequence[Region]) -> str:
-    """One line a region: path, box, voxels, voxel size, labels, share of the crops."""
+    """One line a region: path, box, voxels, voxel size, labels, share of the crops; then a note on what is odd.
+
+    Reads some pieces of each region, see `region_remarks`.
+    """
     lines = []
     for region, share in zip(regions, region_shares(regions), strict=True):
         size = region.image.voxel_size_nm
@@ -89,7 +93,8 @@ def describe(regions: Sequence[Region]) -> str:
             f"{name}{path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
             f"{share:.0%} of the crops"
         )
-    return "\n".join(lines)
+    notes = [f"note: {region.image.path}: {remark}" for region in regions for remark in region_remarks(region)]
+    return "\n".join([*lines, *dict.fromkeys(notes)])
 
 
 def _region(
@@ -98,8 +103,7 @@ def _region(
     try:
         image = downsampled_volume(volume.image, reduce)
         if label is not None:
-            check_aligned(label, volume.image)  # as stored: two shapes may become one
-            label = downsampled_labels(label, reduce)
+            label = downsampled_labels(aligned_labels(label, volume.image), reduce)  # aligned as stored
         cut = _box(volume, image, split, box, depth, reduce)
         return Region(image, cut, label, volume.weight, volume.name)
     except ValueError as error:

@@ -10,8 +10,10 @@ from scripts.data.regions.label_choice import LabelChoice, Labels
 from scripts.data.regions.label_search import check_foreground, check_not_swapped
 from scripts.data.regions.named_volumes import Paths, names_of
 from scripts.data.regions.open_regions import open_regions
+from scripts.data.regions.placed_labels import labelled_part
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey, check_regions
+from scripts.data.regions.voxel_checks import check_voxels
 from scripts.data.volumes.downsampled import AS_STORED
 
 
@@ -33,11 +35,13 @@ def image_regions(
         grey_high: grey value that is white.
 
     Raises:
-        ValueError: a crop that does not fit, a volume without a grey range, and whatever `open_regions` raises.
+        ValueError: a crop that does not fit, a volume without a grey range or with NaN, and whatever `open_regions`
+            raises.
     """
     regions = open_regions(volumes, split, box, crop[0], reduce, label_of=_no_label)
     check_regions(regions, crop)
     check_grey(regions, grey_low, grey_high)
+    check_voxels(regions)
     return regions
 
 
@@ -72,8 +76,9 @@ def labelled_regions(
 
     Raises:
         ValueError: a volume without labels; labels of another shape or voxel size, of real numbers, in colour, of ids
-            that do not fit, in the place of the image, or of background alone; a budget outside the box; a crop that
-            does not fit; and whatever `open_regions` raises.
+            that do not fit, in the place of the image, or of background alone; an image with NaN; a budget
+            outside the box; a crop that does not fit; and whatever `open_regions` raises.
+        OSError: voxels that cannot be read.
         FileNotFoundError: no such volume, labels or data set.
     """
     choice = LabelChoice(labels, names_of(volumes))
@@ -81,6 +86,7 @@ def labelled_regions(
     choice.check_shared(opened)
     check_regions(opened, crop)
     check_grey(opened, grey_low, grey_high)
+    check_voxels(opened)
     regions = [part for region in opened for part in _within_budget(region, labelled_sections, labelled_box)]
     for region in regions:
         check_not_swapped(region)
@@ -95,12 +101,21 @@ def _no_label(volume: object, number: int) -> None:
 def _within_budget(region: Region, sections: Sections, labelled_box: str | None) -> list[Region]:
     """One region for each run of neighbouring sections whose labels may be used."""
     assert region.label is not None
-    if sections is None and labelled_box is None:
+    part = labelled_part(region.label)
+    if sections is None and labelled_box is None and part is None:
         return [dataclasses.replace(region, label=KnownLabels(region.label))]
     try:
         boxes = budget_boxes(region.box, region.image.shape, sections, labelled_box)
     except ValueError as error:
         raise ValueError(f"{region.title}: {error}") from None
+    if part is not None:
+        inside = [box.overlap(part) for box in boxes]
+        boxes = [box for box in inside if box is not None]
+        if not boxes:
+            raise ValueError(
+                f"{region.title}: its labels are at {part}, outside the box {region.box} to read and the labels to "
+                "use; give a box that holds them (--train_box, --validation_box)"
+            )
     known = KnownLabels(region.label, boxes)
     total = sum(box.voxels for box in boxes)
     weight = None if region.weight is None else region.weight / total

@@ -41,7 +41,14 @@ class DownsampledVolume(Volume):
         size = volume.voxel_size_nm
         larger = None if size is None else [edge * factor for edge, factor in zip(size, self.factors, strict=True)]
         super().__init__(volume.path, downsampled_shape(volume.shape, self.factors), volume.dtype, larger)
-        self.offset_nm, self.fork_safe = volume.offset_nm, volume.fork_safe
+        self.offset_nm, self.fork_safe, self.orientation = volume.offset_nm, volume.fork_safe, volume.orientation
+        if volume.offset is not None:
+            z, y, x = (at / factor for at, factor in zip(volume.offset, self.factors, strict=True))
+            self.offset = (z, y, x)
+
+    def remarks(self) -> list[str]:
+        """Those of the volume."""
+        return self.volume.remarks()
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         (z0, y0, x0), (z1, y1, x1), (fz, fy, fx) = low, high, self.factors
@@ -56,7 +63,7 @@ class DownsampledVolume(Volume):
         return means
 
     def close(self) -> None:
-        """Let go of the file. A later read opens it again."""
+        """Close the file. A later read opens it again."""
         self.volume.close()
 
 

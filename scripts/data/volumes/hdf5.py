@@ -9,9 +9,12 @@ import imagecodecs
 import numpy as np
 
 from scripts.data.volumes.chunked import ChunkedVolume
+from scripts.data.volumes.damage import named_damage
 from scripts.data.volumes.file_pages import check_size
+from scripts.data.volumes.lookup.hdf5_file import check_filters, check_has_voxels, find_dataset, open_file
 from scripts.data.volumes.mapped import MappedVolume
-from scripts.data.volumes.volume import Volume, checked_array, long_axes
+from scripts.data.volumes.stated_metadata import check_attributes, stated_axes, stated_position, volume_axes
+from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, stated_voxel_size
 from scripts.ops.box import Offset3
 
@@ -33,17 +36,24 @@ def open_hdf5(path: str, dataset: str | None, voxel_size_nm: Sequence[float] | N
         ValueError: no such dataset, more than one to choose from, not 3D, or not numbers.
         OSError: the file is not HDF5, corrupt, cut off or locked.
     """
-    with _open_file(path) as file:
-        found = _choose(file, path, dataset)
+    with open_file(path) as file, named_damage(path, "HDF5 file"):
+        found = find_dataset(file, path, dataset)
         place = f"{path}:{found.name.strip('/')}"
-        kept = long_axes(found.shape)
+        attributes = dict(found.attrs)
+        check_attributes(attributes, place)
+        kept = volume_axes(stated_axes(attributes, _dimension_labels(found)), found.shape, place)
         shape, _ = checked_array([found.shape[axis] for axis in kept], found.dtype, place)
+        check_has_voxels(found, place)
         size = voxel_size_nm if voxel_size_nm is not None else _voxel_size(found, place)
-        offset = _offset(found)
-        if offset is not None:
-            check_size(os.path.getsize(path), offset + found.size * found.dtype.itemsize, place)
-            return MappedVolume(place, path, shape, found.dtype, size, offset, cache_mib=cache_mib)
-        return Hdf5Chunks(place, path, found, kept, size, cache_mib)
+        first = _offset(found)
+        volume: MappedVolume | Hdf5Chunks
+        if first is not None:
+            check_size(os.path.getsize(path), first + found.size * found.dtype.itemsize, place)
+            volume = MappedVolume(place, path, shape, found.dtype, size, first, cache_mib=cache_mib)
+        else:
+            volume = Hdf5Chunks(place, path, found, kept, size, cache_mib)
+        volume.offset = _position(found, volume.voxel_size_nm, place)
+        return volume
 
 
 class Hdf5Chunks(ChunkedVolume):
@@ -66,7 +76,7 @@ class Hdf5Chunks(ChunkedVolume):
         self._filters = _fast_filters(dataset)
 
     def _open_file(self) -> tuple[h5py.File, h5py.Dataset]:
-        file = _open_file(self._file)
+        file = open_file(self._file)
         return file, file[self._name]
 
     @staticmethod
@@ -85,11 +95,23 @@ class Hdf5Chunks(ChunkedVolume):
             box = [slice(low, low + size) for low, size in zip(corner, self.chunks, strict=True)]
             block = dataset[self._index(box)]
         except (OSError, RuntimeError, ValueError) as error:
+            check_filters(dataset, self.path)
             raise OSError(
                 f"'{self.path}': the chunk at voxel {corner} (z, y, x) cannot be decoded, the file is corrupt "
                 f"({error}); copy or download it again"
             ) from error
         return np.ascontiguousarray(block, dtype=self.dtype)
+
+    def remarks(self) -> list[str]:
+        """Chunks that were never written."""
+        dataset = self._opened().file[1]
+        if not dataset.chunks:
+            return []
+        total = int(np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]))
+        missing = total - dataset.id.get_num_chunks()
+        if missing <= 0:
+            return []
+        return [f"{missing:,} of {total:,} chunks were never written and read as {dataset.fillvalue}"]
 
     def _index(self, of_kept: Sequence[Any]) -> tuple[Any, ...]:
         index: list[Any] = [0] * self._axes
@@ -113,45 +135,6 @@ class Hdf5Chunks(ChunkedVolume):
         return voxels.reshape(self.chunks).astype(self.dtype, copy=False)
 
 
-def _open_file(path: str) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        if isinstance(error, PermissionError) or not os.path.isfile(path):
-            raise
-        if "unable to lock" in str(error):
-            raise OSError(f"'{path}' is being written by another program ({error}); wait until it is done") from error
-        raise OSError(
-            f"'{path}' cannot be opened as HDF5, it is corrupt, cut off or of another format ({error}); "
-            "copy or download it again"
-        ) from error
-
-
-def _choose(file: h5py.File, path: str, name: str | None) -> h5py.Dataset:
-    if name is not None:
-        found = file.get(name)
-        if isinstance(found, h5py.Dataset):
-            return found
-        raise ValueError(f"'{path}' has no dataset '{name}'; there are: {_listing(_datasets(file))}")
-    every = _datasets(file)
-    volumes = [dataset for dataset in every if len(long_axes(dataset.shape)) == 3]
-    if len(volumes) != 1:
-        count = "no 3D dataset" if not volumes else f"{len(volumes)} 3D datasets"
-        example = f"; name one, such as '{path}:{volumes[0].name.strip('/')}'" if volumes else ""
-        raise ValueError(f"'{path}' has {count}; there are: {_listing(every)}{example}")
-    return volumes[0]
-
-
-def _datasets(file: h5py.File) -> list[h5py.Dataset]:
-    found: list[h5py.Dataset] = []
-    file.visititems(lambda _, node: found.append(node) if isinstance(node, h5py.Dataset) and node.shape else None)
-    return found
-
-
-def _listing(datasets: list[h5py.Dataset]) -> str:
-    return ", ".join(f"{each.name.strip('/')} {each.shape} {each.dtype}" for each in datasets) or "none"
-
-
 def _voxel_size(dataset: h5py.Dataset, place: str) -> VoxelSize | None:
     node: h5py.Dataset | h5py.Group = dataset
     while True:
@@ -159,6 +142,20 @@ def _voxel_size(dataset: h5py.Dataset, place: str) -> VoxelSize | None:
         if size is not None or node.name == "/":
             return size
         node = node.parent
+
+
+def _position(dataset: h5py.Dataset, size: VoxelSize | None, place: str) -> tuple[float, float, float] | None:
+    node: h5py.Dataset | h5py.Group = dataset
+    while True:
+        position = stated_position(dict(node.attrs), size, place)
+        if position is not None or node.name == "/":
+            return position
+        node = node.parent
+
+
+def _dimension_labels(dataset: h5py.Dataset) -> list[str] | None:
+    labels = [dimension.label for dimension in dataset.dims]
+    return labels if any(labels) else None
 
 
 def _offset(dataset: h5py.Dataset) -> int | None:

@@ -10,8 +10,6 @@ from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from scripts.data.volumes.file_pages import check_size
 from scripts.data.volumes.mapped import MappedVolume
@@ -21,13 +19,13 @@ from scripts.ops.box import Offset3
 
 
 def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
-    """A `.nii` or `.nii.gz` file as a volume (z, y, x); its orientation in space is left aside.
+    """A `.nii` or `.nii.gz` file as a volume (z, y, x), as it is stored; a mirrored axis is kept as `orientation`.
 
-    Sizes in an unnamed unit are taken for mm, as viewers do, unless all are 1, which only says that nobody set them.
-    A compressed file is unpacked into a temporary file without a name.
+    Sizes without a unit are unknown: 30 could be nm, and 0.00003 mm. A compressed file is unpacked into a temporary
+    file without a name.
 
     Raises:
-        ValueError: not NIfTI, not 3D, colour, corrupt or cut off.
+        ValueError: not NIfTI, not 3D, colour, corrupt or cut off, or an orientation that swaps axes.
         OSError: no space to unpack it.
     """
     try:
@@ -35,7 +33,10 @@ def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: floa
         header, proxy = image.header, cast(Any, image.dataobj)
         shape, stored = image.shape, header.get_data_dtype()
         slope, intercept, offset = proxy.slope, proxy.inter, proxy.offset
-    except (ImageFileError, HeaderDataError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        codes = nibabel.aff2axcodes(image.affine)
+    except Exception as error:  # nibabel raises many kinds for damaged headers
+        if isinstance(error, PermissionError):
+            raise
         raise ValueError(f"'{path}' is corrupt, cut off or no NIfTI file ({error}); copy or export it again") from error
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -43,8 +44,15 @@ def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: floa
         raise ValueError(f"'{path}' is in colour ({len(stored.fields)} values a voxel); convert it to 8-bit grey")
     checked_array(shape, stored, path)
     size = _voxel_size(header, path) if voxel_size_nm is None else voxel_size_nm
+    if codes[0] not in "LR" or codes[1] not in "PA" or codes[2] not in "IS":
+        raise ValueError(
+            f"'{path}' states an orientation ({''.join(map(str, codes))}) by which its axes are not x, y, z; bring it "
+            "to x, y, z with nibabel.as_closest_canonical, or set its affine to the voxel sizes alone"
+        )
     scaled = (slope, intercept) if (slope, intercept) != (1.0, 0.0) else None
     volume = NiftiVolume(path, shape[::-1], stored, size, offset, scaled, cache_mib)
+    volume.orientation = "".join(map(str, codes))[::-1]
+    volume.unitless = [float(zoom) for zoom in header.get_zooms()[:3]][::-1] if size is None else []
     if volume.compressed:
         volume[0, 0, 0]  # unpack now: a file that is cut off shows only then
     else:
@@ -68,8 +76,16 @@ class NiftiVolume(MappedVolume):
         super().__init__(path, path, shape, stored, voxel_size_nm, offset, cache_mib=cache_mib)
         self.compressed = path.lower().endswith(".gz")
         self._scaled = scaled
+        self.unitless: list[float] = []
         if scaled is not None:
             self.dtype = np.dtype(np.float32)
+
+    def remarks(self) -> list[str]:
+        """Voxel sizes that are stated without a unit."""
+        if not self.unitless or self.unitless == [1.0, 1.0, 1.0]:
+            return []
+        sizes = " x ".join(f"{edge:g}" for edge in self.unitless)
+        return [f"it states voxels of {sizes} (z, y, x) without a unit, so their size is unknown; give voxel_size_nm"]
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         block = super()._read(low, high)
@@ -102,8 +118,4 @@ def _unpacked(path: str) -> BinaryIO:
 def _voxel_size(header: Any, path: str) -> VoxelSize | None:
     zooms = [float(zoom) for zoom in header.get_zooms()[:3]][::-1]
     unit = header.get_xyzt_units()[0]
-    if unit == "unknown":
-        if zooms == [1.0, 1.0, 1.0]:
-            return None
-        unit = "mm"
-    return in_nanometres(zooms, [unit] * 3, path)
+    return None if unit == "unknown" else in_nanometres(zooms, [unit] * 3, path)

@@ -63,8 +63,8 @@ def open_volume(
         voxel_size_nm = checked_voxel_size(voxel_size_nm, "the argument voxel_size_nm")
     if not cache_mib >= 0:
         raise ValueError(f"cache_mib {cache_mib} is negative; 0 keeps no chunks, 128 is the usual")
-    file, inner = _split(os.fspath(path))
-    kind, file = _kind(file)
+    file, inner = split_path(os.fspath(path))
+    kind, file = kind_of(file)
     if inner is not None and kind not in NESTED:
         raise ValueError(f"'{file}' holds one volume, so '{inner}' after the colon means nothing; leave ':{inner}' out")
     if scale != 0 and kind not in SCALED:
@@ -81,7 +81,7 @@ def open_volume(
 
         return open_zarr(file, inner, scale, voxel_size_nm, cache_mib)
     if kind == "tiff":
-        from scripts.data.volumes.tiff import open_tiff
+        from scripts.data.volumes.images.tiff import open_tiff
 
         return open_tiff(file, voxel_size_nm, cache_mib)
     if kind == "nifti":
@@ -104,25 +104,42 @@ def open_volume(
         from scripts.data.volumes.remote_zarr import open_remote_zarr
 
         return open_remote_zarr(file, inner, scale, voxel_size_nm, cache_mib)
-    from scripts.data.volumes.sections import open_sections
+    from scripts.data.volumes.images.sections import open_sections
 
     return open_sections(file, voxel_size_nm, cache_mib)
 
 
-def _split(path: str) -> tuple[str, str | None]:
-    """`file.h5:dataset` to its two parts; a colon in the name of a file that exists is part of it."""
+def split_path(path: str) -> tuple[str, str | None]:
+    """`file.h5:dataset`, or `file.h5/dataset`, to its two parts; a colon in the name of a file is part of it."""
     if "://" in path:
         scheme, _, rest = path.rpartition("://")
         host, slash, within = rest.partition("/")
         folder, colon, inner = within.partition(":")
         return f"{scheme}://{host}{slash}{folder}", (inner.strip("/") or None) if colon else None
-    if os.path.exists(path) or ":" not in path:
-        return path, None
-    file, inner = path.rsplit(":", 1)
-    return file, inner.strip("/") or None
+    file, inner = path, ""
+    if not os.path.exists(path):
+        if ":" in path:
+            file, inner = path.rsplit(":", 1)
+        elif not os.path.exists(container_of(path)):
+            return path, None
+    container = container_of(file)
+    within = file[len(container) :].strip("/")
+    inner = "/".join(part for part in (within, inner.strip("/")) if part)
+    return container, inner or None
 
 
-def _kind(file: str) -> tuple[str, str]:
+def container_of(path: str) -> str:
+    """The HDF5 file, Zarr or N5 folder that a path leads into, or the path itself: `a.h5` of `a.h5/raw`."""
+    parts = path.rstrip("/").split("/")
+    for count in range(1, len(parts)):
+        above = "/".join(parts[:count])
+        suffix = next((kind for kind in ("hdf5", "zarr", "n5") if above.lower().endswith(FORMATS[kind])), None)
+        if suffix is not None and (os.path.isfile(above) if suffix == "hdf5" else os.path.isdir(above)):
+            return above
+    return path
+
+
+def kind_of(file: str) -> tuple[str, str]:
     """The format of a file or address, and the path without what a viewer writes before it."""
     name = os.path.basename(file.rstrip("/")).lower()
     kind = next((kind for kind, suffixes in FORMATS.items() if name.endswith(suffixes)), None)

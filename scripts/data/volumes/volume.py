@@ -37,7 +37,9 @@ class Volume(ABC):
         shape: voxels (z, y, x).
         dtype: type of a voxel, in native byte order.
         voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, or None where the file does not say.
-        offset_nm: position of the first voxel (z, y, x) in nm, or None where the file does not say.
+        offset_nm: position of the first voxel (z, y, x) in nm, or None where the file does not state one.
+        offset: position of the first voxel (z, y, x) in voxels of a larger volume, or None where none is stated.
+        orientation: letters of the directions of z, y, x in space, such as "SPR", or "" where none are stated.
         fork_safe: whether worker processes that read it may be made by fork.
     """
 
@@ -46,6 +48,8 @@ class Volume(ABC):
     dtype: np.dtype
     voxel_size_nm: VoxelSize | None
     offset_nm: VoxelSize | None = None
+    offset: tuple[float, float, float] | None = None
+    orientation: str = ""
     fork_safe: bool = True
     ndim = 3
 
@@ -100,7 +104,7 @@ class Volume(ABC):
         return None
 
     def _close(self, handle: Any) -> None:  # noqa: B027 - most volumes have nothing to do here
-        """Let go of what `_open` gave."""
+        """Close what `_open` returned."""
 
     def _opened(self) -> Any:
         if self._pid != os.getpid():
@@ -110,8 +114,21 @@ class Volume(ABC):
                     self._pid = os.getpid()
         return self._handle
 
+    def remarks(self) -> list[str]:
+        """What the user should know about the file before its voxels are used, one sentence each: what it lacks, and
+        what it states that is not applied."""
+        return []
+
+    @property
+    def position(self) -> tuple[float, float, float] | None:
+        """Position of the first voxel (z, y, x) in voxels of a larger volume, from `offset` or `offset_nm`."""
+        if self.offset is not None or self.offset_nm is None or self.voxel_size_nm is None:
+            return self.offset
+        z, y, x = (at / edge for at, edge in zip(self.offset_nm, self.voxel_size_nm, strict=True))
+        return float(f"{z:.9g}"), float(f"{y:.9g}"), float(f"{x:.9g}")
+
     def close(self) -> None:
-        """Let go of the file. A later read opens it again."""
+        """Close the file. A later read opens it again."""
         handle, self._handle, pid, self._pid = self._handle, None, self._pid, -1
         if handle is not None and pid == os.getpid():
             self._close(handle)
@@ -143,21 +160,22 @@ class ArrayVolume(Volume):
         return np.array(self._array[z0:z1, y0:y1, x0:x1], dtype=self.dtype, order="C")
 
 
-def long_axes(shape: Sequence[int]) -> list[int]:
+def long_axes(shape: Sequence[int], wanted: int = 3) -> list[int]:
     """The axes to read of an array that may have axes of length 1 beside z, y, x.
 
-    Of more than three axes, those of length 1 are left out: the first ones first, so that a volume of one section
+    Of more axes than wanted, those of length 1 are left out: the first ones first, so that a volume of one section
     keeps its z.
 
     Args:
         shape: of the stored array.
+        wanted: axes to keep: 3 of a volume, 4 of the channels of a prediction.
 
     Returns:
-        Numbers of the axes that are kept, three of them unless more are longer than 1.
+        Numbers of the axes that are kept, as many as wanted unless more are longer than 1.
     """
     kept = list(range(len(shape)))
     for axis, size in enumerate(shape):
-        if len(kept) > 3 and size == 1:
+        if len(kept) > wanted and size == 1:
             kept.remove(axis)
     return kept
 

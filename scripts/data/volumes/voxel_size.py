@@ -9,10 +9,15 @@ import numpy as np
 VoxelSize = tuple[float, float, float]
 
 NANOMETRES = {
+    "pm": 1e-3,
+    "picometer": 1e-3,
+    "picometre": 1e-3,
     "angstrom": 0.1,
     "a": 0.1,
     "å": 0.1,
     "nm": 1.0,
+    "nanometers": 1.0,
+    "nanometres": 1.0,
     "nanometer": 1.0,
     "nanometre": 1.0,
     "um": 1e3,
@@ -21,9 +26,13 @@ NANOMETRES = {
     "\\u00b5m": 1e3,  # as ImageJ writes it
     "micron": 1e3,
     "microns": 1e3,
+    "micrometers": 1e3,
+    "micrometres": 1e3,
     "micrometer": 1e3,
     "micrometre": 1e3,
     "mm": 1e6,
+    "millimeters": 1e6,
+    "millimetres": 1e6,
     "millimeter": 1e6,
     "millimetre": 1e6,
     "cm": 1e7,
@@ -32,6 +41,8 @@ NANOMETRES = {
     "m": 1e9,
     "meter": 1e9,
     "metre": 1e9,
+    "in": 2.54e7,
+    "inch": 2.54e7,
 }
 """Length of a unit in nm, by the lower-case names found in OME, OME-Zarr, ImageJ and NIfTI files."""
 
@@ -66,11 +77,24 @@ def checked_voxel_size(value: Any, place: str) -> VoxelSize:
 def stated_voxel_size(attributes: Mapping[str, Any], place: str) -> VoxelSize | None:
     """The voxel size that the attributes of an HDF5 or Zarr node state, or None.
 
-    Read are `voxel_size_nm` and `resolution` (both z, y, x in nm) and `element_size_um` (z, y, x in µm).
+    Read are `voxel_size_nm` (z, y, x in nm), `resolution` and `voxel_size` (z, y, x in `units`, else in nm) and
+    `element_size_um` (z, y, x in µm).
+
+    Raises:
+        ValueError: sizes that are not three positive numbers, or in units that are no lengths.
     """
-    for name, nanometres in (("voxel_size_nm", 1.0), ("resolution", 1.0), ("element_size_um", 1e3)):
+    for name in ("voxel_size_nm", "resolution", "voxel_size", "element_size_um"):
         if name in attributes:
             where = f"{place}, attribute '{name}'"
             sizes = checked_voxel_size(attributes[name], where)
-            return checked_voxel_size([size * nanometres for size in sizes], where)
+            units = {"voxel_size_nm": "nm", "element_size_um": "um"}.get(name) or attributes.get("units", "nm")
+            three = [_text(units)] * 3 if np.ndim(units) == 0 else [_text(unit) for unit in units][-3:]
+            size = in_nanometres(sizes, three, where) if len(three) == 3 else None
+            if size is None:
+                raise ValueError(f"{where} is in the units {three}, which are no lengths; give nm, um or mm")
+            return size
     return None
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

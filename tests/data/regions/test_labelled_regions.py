@@ -279,7 +279,10 @@ def test_a_held_out_section_is_never_read(file):
 def test_labels_of_another_shape_or_axis_order_are_refused(tmp_path):
     labels = arrays()[1]
     file = saved(tmp_path, thin=labels[1:], turned=labels.transpose(2, 1, 0))
-    with pytest.raises(ValueError, match=r"v\.h5:thin have shape \(19, 16, 16\).*agree voxel for voxel$"):
+    with pytest.raises(
+        ValueError,
+        match=r"v\.h5:thin have shape \(19, 16, 16\).*voxel; .* attribute offset",
+    ):
         opened(file, "thin")
     with pytest.raises(ValueError, match=r"\(16, 16, 20\).*the axes seem to be in another order, save both as \(z, y"):
         opened(file, "turned")
@@ -297,7 +300,7 @@ def test_labels_that_are_no_ids_are_refused(tmp_path):
     file = saved(tmp_path, probability=labels.astype(np.float32) / 2)
     with h5py.File(file, "a") as written:
         written["colour"] = colour
-    with pytest.raises(ValueError, match=r"v\.h5:probability are of type float32, ids are whole numbers: save"):
+    with pytest.raises(ValueError, match=r"v\.h5:probability hold 0\.5 at .* = \(8, 0, 0\); ids are whole numbers"):
         opened(file, "probability")
     with pytest.raises(
         ValueError, match=r"labels: .*has 4 axes, shape \(20, 16, 16, 3\).*one whole number, the object"

@@ -5,16 +5,16 @@ import struct
 import threading
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.file_pages import FilePages, check_size
+from scripts.data.volumes.images.tiff_tags import check_tags, inverted, tiff_voxel_size
 from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Volume, checked_array
-from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+from scripts.data.volumes.voxel_size import VoxelSize
 from scripts.ops.box import Offset3
 
 
@@ -24,27 +24,30 @@ class TiffLayout(NamedTuple):
     Attributes:
         shape: pages, y, x; or y, x of a single page.
         stored: type of a pixel, in the byte order of the file.
-        offsets: first byte of each page where its pixels lie plain in one run, else None.
+        offsets: first byte of each page where its pixels are stored plain in one run, else None.
         voxel_size_nm: (z, y, x) in nm, from OME or ImageJ metadata, or None.
+        white: the stored value that is black where 0 is white, else None.
     """
 
     shape: tuple[int, ...]
     stored: np.dtype
     offsets: np.ndarray | None
     voxel_size_nm: VoxelSize | None
+    white: int | None = None
 
 
 def open_tiff(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
     """All pages of a TIFF file as a volume. The voxel size comes from OME or ImageJ metadata where they have it.
 
     Raises:
-        ValueError: corrupt or cut off, a single page, several channels, colour, or pages of several sizes.
+        ValueError: corrupt or cut off, a single page, several channels, colour, pages of several sizes, or tags that
+            change what a pixel means.
     """
     layout = read_layout(path)
     shape, _ = checked_array(layout.shape, layout.stored, path)
     size = layout.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
-    if layout.offsets is None:
-        return TiffPages(path, shape, layout.stored, size, (1, *shape[1:]), cache_mib)
+    if layout.offsets is None or layout.white is not None:
+        return TiffPages(path, shape, layout.stored, size, (1, *shape[1:]), cache_mib, layout.white)
     first = int(layout.offsets[0])
     page = shape[1] * shape[2] * layout.stored.itemsize
     if np.array_equal(layout.offsets, first + page * np.arange(shape[0])):
@@ -75,7 +78,29 @@ class MappedSections(MappedVolume):
 
 
 class TiffPages(ChunkedVolume):
-    """Compressed pages; each is a chunk."""
+    """Compressed pages, or pages in which 0 is white; each is a chunk.
+
+    Args:
+        path, shape, dtype, voxel_size_nm, chunks, cache_mib: as `ChunkedVolume`.
+        white: the stored value that is black where 0 is white, else None.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        shape: Sequence[int],
+        dtype: np.dtype,
+        voxel_size_nm: Sequence[float] | None,
+        chunks: Sequence[int],
+        cache_mib: float,
+        white: int | None = None,
+    ) -> None:
+        super().__init__(path, shape, dtype, voxel_size_nm, chunks, cache_mib)
+        self._white = white
+
+    def remarks(self) -> list[str]:
+        """That 0 is white in the file."""
+        return [] if self._white is None else ["0 is white in this TIFF (photometric 0): its values are inverted"]
 
     def _open_file(self) -> tuple[tifffile.TiffFile, threading.Lock]:
         return tifffile.TiffFile(self.path), threading.Lock()
@@ -92,8 +117,9 @@ class TiffPages(ChunkedVolume):
                 if found is None:
                     raise ValueError("the page is missing")
                 page = found.asarray(maxworkers=1)
+            page = page if self._white is None else inverted(page, self._white)
             return np.ascontiguousarray(page, dtype=self.dtype).reshape(self.chunks)
-        except (OSError, RuntimeError, ValueError, IndexError, AttributeError) as error:
+        except Exception as error:  # the decoders of tifffile raise many kinds
             raise OSError(
                 f"'{self.path}': page {place[0]} cannot be decoded, the file is corrupt ({error}); "
                 "copy or export it again"
@@ -111,12 +137,16 @@ def read_layout(path: str) -> TiffLayout:
     try:
         with tifffile.TiffFile(path) as tiff:
             return _layout(tiff, path)
-    except (tifffile.TiffFileError, struct.error, IndexError, KeyError, TypeError) as error:
-        raise ValueError(f"'{path}' is a corrupt TIFF file ({error}); copy or export it again") from error
+    except Exception as error:  # tifffile raises many kinds for damaged tags
+        if isinstance(error, ValueError) and f"'{path}" in str(error):
+            raise
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ValueError(f"'{path}' is a corrupt TIFF file ({reason}); copy or export it again") from error
 
 
 def _layout(tiff: tifffile.TiffFile, path: str) -> TiffLayout:
     series, first = tiff.series[0], tiff.pages.first
+    white = check_tags(tiff, path)
     if first.samplesperpixel > 1 or first.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.PALETTE):
         raise ValueError(
             f"'{path}' is in colour ({tifffile.PHOTOMETRIC(first.photometric).name}, {first.samplesperpixel} samples a "
@@ -132,7 +162,7 @@ def _layout(tiff: tifffile.TiffFile, path: str) -> TiffLayout:
             "point as a z-stack and open that"
         )
     offsets = _offsets(tiff, series, path)
-    return TiffLayout(shape, series.dtype.newbyteorder(tiff.byteorder), offsets, _voxel_size(tiff, path))
+    return TiffLayout(shape, series.dtype.newbyteorder(tiff.byteorder), offsets, tiff_voxel_size(tiff, path), white)
 
 
 def _raise_for_odd_page(tiff: tifffile.TiffFile, path: str) -> None:
@@ -203,21 +233,3 @@ def _check_chain(file: BinaryIO, path: str) -> None:
         file.seek(place + count_bytes + tags * tag_bytes)
         link = file.read(link_bytes)
         pages += 1
-
-
-def _voxel_size(tiff: tifffile.TiffFile, path: str) -> VoxelSize | None:
-    if tiff.is_ome and tiff.ome_metadata:
-        pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-        sizes = [None if pixels is None else pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"]
-        if pixels is None or None in sizes:
-            return None
-        units = [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"]
-        return in_nanometres([float(size) for size in sizes if size], units, path)
-    if tiff.is_imagej and tiff.imagej_metadata:
-        unit, spacing = tiff.imagej_metadata.get("unit"), tiff.imagej_metadata.get("spacing")
-        tags = tiff.pages.first.tags
-        pitch = [tags[name].value for name in ("YResolution", "XResolution") if name in tags]
-        if unit is None or not spacing or len(pitch) != 2 or any(not pixels for pixels, _ in pitch):
-            return None
-        return in_nanometres([spacing, *(length / pixels for pixels, length in pitch)], [unit] * 3, path)
-    return None

@@ -70,7 +70,7 @@ def _jpeg(file: BinaryIO, path: str) -> SectionHeader:
 
 
 def _tiff(path: str) -> SectionHeader:
-    from scripts.data.volumes.tiff import read_layout
+    from scripts.data.volumes.images.tiff import read_layout
 
     layout = read_layout(path)
     if len(layout.shape) != 2 and layout.shape[0] != 1:

@@ -1,5 +1,6 @@
 """A folder of PNG, TIFF or JPEG sections, in the natural order of their names; each section is a chunk."""
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -9,11 +10,15 @@ import numpy as np
 import tifffile
 
 from scripts.data.volumes.chunked import ChunkedVolume
-from scripts.data.volumes.section_header import section_header
+from scripts.data.volumes.images.section_header import section_header
+from scripts.data.volumes.images.tiff_tags import check_tags, inverted
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import Offset3
 
 SUFFIXES = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+SPARSE = 10
+"""A series of numbers that are further apart than this on average counts something else than sections."""
 
 
 def open_sections(folder: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
@@ -39,6 +44,17 @@ def open_sections(folder: str, voxel_size_nm: Sequence[float] | None, cache_mib:
 class Sections(ChunkedVolume):
     """A folder of sections of one size."""
 
+    def remarks(self) -> list[str]:
+        """Numbers that are missing from the series of file names."""
+        missing = missing_numbers(section_names(self.path))
+        if not missing:
+            return []
+        some = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        return [
+            f"{len(missing)} numbers are missing from its series of sections ({some}): the sections after them are "
+            "counted on without a gap, so labels with all sections do not fit; add the missing files, or black ones"
+        ]
+
     def _open_file(self) -> list[str]:
         names = section_names(self.path)
         if len(names) != self.shape[0]:
@@ -52,8 +68,8 @@ class Sections(ChunkedVolume):
         path = os.path.join(self.path, file[place[0]])
         try:
             section = _pixels(path)
-        except (OSError, RuntimeError, ValueError) as error:
-            if isinstance(error, FileNotFoundError):
+        except Exception as error:  # the decoders raise many kinds
+            if isinstance(error, FileNotFoundError) or f"'{path}'" in str(error):
                 raise
             raise OSError(f"section '{path}' is corrupt ({error}); copy or export it again") from error
         if section.shape != self.shape[1:] or section.dtype.newbyteorder("=") != self.dtype:
@@ -83,6 +99,25 @@ def section_names(folder: str) -> list[str]:
     return names
 
 
+def missing_numbers(names: Sequence[str]) -> list[int]:
+    """The numbers that a series of file names leaves out: 2 of `s000.png, s001.png, s003.png`.
+
+    Where names have several numbers, it is the only one that changes; series that count in steps have no gap where
+    all steps are the same.
+    """
+    numbers = [[int(n) for n in re.findall(r"\d+", os.path.splitext(name)[0])] for name in names]
+    if len(names) < 3 or len({len(row) for row in numbers}) != 1:
+        return []
+    changing = [column for column in zip(*numbers, strict=True) if len(set(column)) > 1]
+    if len(changing) != 1 or len(set(changing[0])) != len(names):
+        return []
+    series = sorted(changing[0])
+    step = min(after - before for before, after in itertools.pairwise(series))
+    if (series[-1] - series[0]) // step > SPARSE * len(series):  # dates, not numbers of sections
+        return []
+    return sorted(set(range(series[0], series[-1], step)) - set(series))
+
+
 def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     parts = re.findall(r"\d+|\D+", name.lower())
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts], name
@@ -91,8 +126,11 @@ def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 def _pixels(path: str) -> np.ndarray:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in (".tif", ".tiff"):
-        section = tifffile.imread(path, maxworkers=1)
-        return section.reshape(section.shape[-2:])
+        with tifffile.TiffFile(path) as tiff:
+            white = check_tags(tiff, path)
+            section = tiff.asarray(maxworkers=1)
+        section = section.reshape(section.shape[-2:])
+        return section if white is None else inverted(section, white)
     with open(path, "rb") as file:
         data = file.read()
     return imagecodecs.png_decode(data) if suffix == ".png" else imagecodecs.jpeg8_decode(data)

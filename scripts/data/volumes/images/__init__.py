@@ -1,0 +1,1 @@
+"""Volumes that image programs write: TIFF stacks and folders of sections."""

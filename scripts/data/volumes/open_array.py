@@ -1,0 +1,79 @@
+"""The array that a path means, of any number of axes, to be sliced: what volumes and predictions are read from."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from scripts.data.volumes.damage import named_damage
+from scripts.data.volumes.open import kind_of, open_volume, split_path
+from scripts.data.volumes.volume import long_axes
+
+
+@contextmanager
+def open_array(path: str | os.PathLike[str], axes: tuple[int, ...]) -> Iterator[Any]:
+    """An array with `shape`, `dtype` and slices, found by the rules that volumes are found by.
+
+    Args:
+        path: as `open_volume` takes it.
+        axes: how many axes the array has, axes of length 1 left out; the first number that fits is taken.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: no such array, or several to choose from.
+    """
+    file, inner = split_path(os.fspath(path))
+    kind, file = kind_of(file)
+    if kind == "hdf5":
+        from scripts.data.volumes.lookup.hdf5_file import find_dataset, open_file
+
+        with open_file(file) as opened:
+            with named_damage(file, "HDF5 file"):
+                dataset = find_dataset(opened, file, inner, axes)
+            yield SlicedArray(dataset, axes, file, "HDF5 file")
+    elif kind == "zarr":
+        from scripts.data.volumes.lookup.zarr_nodes import check_has_chunks, find_array
+
+        name, array, _ = find_array(file, inner, axes=axes)
+        check_has_chunks(array, os.path.join(file, name), f"{file}:{name}" if name else file)
+        yield SlicedArray(array, axes, file, "Zarr folder")
+    elif kind == "npy" and inner is None:
+        from scripts.data.volumes.npy import map_npy
+
+        yield SlicedArray(map_npy(file), axes, file, ".npy file")
+    else:
+        with open_volume(path) as volume:
+            yield volume
+
+
+class SlicedArray:
+    """A view of a stored array without its axes of length 1 beside the ones that are wanted.
+
+    Args:
+        array: anything with a shape and slices.
+        axes: numbers of axes that are wanted, the first that fits.
+        path: of the file, for errors.
+        kind: of the file, for errors.
+
+    Attributes:
+        shape, dtype, ndim: of the view.
+        chunks: sizes of a stored chunk along the axes of the view, or None.
+    """
+
+    def __init__(self, array: Any, axes: Sequence[int], path: str, kind: str) -> None:
+        fitting = [count for count in axes if len(long_axes(array.shape, count)) == count]
+        self._array, self._kept = array, long_axes(array.shape, fitting[0] if fitting else len(array.shape))
+        self.shape = tuple(int(array.shape[axis]) for axis in self._kept)
+        self.dtype, self.ndim = np.dtype(array.dtype), len(self._kept)
+        chunks = getattr(array, "chunks", None)
+        self.chunks = tuple(int(chunks[axis]) for axis in self._kept) if chunks else None
+        self._path, self._kind = path, kind
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        index: list[Any] = [0] * len(self._array.shape)
+        for axis, part in zip(self._kept, key, strict=True):
+            index[axis] = part
+        with named_damage(self._path, self._kind):
+            return np.asarray(self._array[tuple(index)])
