@@ -1,4 +1,4 @@
-"""What an evaluation saw and made, in one HDF5 file a box: for viewers, reports and other programs."""
+"""Write image, labels, maps and instances of an evaluation to one HDF5 file a box."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from scripts.checkpoints.run_files import EVALUATION, SCORES, SEGMENTATION
 from scripts.data.files.writing import new_hdf5
 from scripts.data.regions.region import Region
 from scripts.engines.switches import switch
@@ -19,8 +20,8 @@ from scripts.ops.quantize import RANGES, quantize
 
 CHUNKS = (4, 128, 128)
 """Voxels (z, y, x) of a gzip chunk."""
-OTHERS = ("scores.json", "scores.md", "segmentation.png")
-"""What lies beside it in the folder of an evaluation."""
+OTHERS = (SCORES, str(Path(SCORES).with_suffix(".md")), SEGMENTATION)
+"""The other files in the folder of an evaluation."""
 
 
 class EvaluationFile:
@@ -28,13 +29,13 @@ class EvaluationFile:
 
     Datasets, gzipped: image (z, y, x) uint8, -1 to 1 as 0 to 255; labels (z, y, x), -1 unknown; prediction
     (channels, z, y, x) uint8, each channel's range as 0 to 255; instances (z, y, x) uint32. Attributes: volume, box,
-    voxel_size_nm, channels (names, JSON), decoder (name and settings, JSON), and what else is given. A file appears
-    when it is whole.
+    voxel_size_nm, channels (names, JSON), decoder (name and settings, JSON), and the metadata given. A file appears
+    when it is complete. The instances are those that were scored: the box is not decoded again.
 
     Args:
         output_dir: folder of the files; made where it is missing.
         regions: the boxes, in the order in which the evaluator's loader gives them, one a batch.
-        choice: decodes; with one setting.
+        choice: a metric of the evaluator that decodes, with one setting.
         activations: "sigmoid" or "tanh" for each channel of the network's maps.
         channels: their names.
         about: further attributes, such as the checkpoint.
@@ -60,18 +61,18 @@ class EvaluationFile:
         if len(self.channels) != len(self.ranges):
             raise ValueError(f"{len(self.channels)} names for {len(self.ranges)} channels: {self.channels}")
         folder = Path(output_dir)
-        names = [f"_{place}" for place in range(1, len(self.regions) + 1)] if len(self.regions) > 1 else [""]
-        self.paths = [folder / f"evaluation{name}.h5" for name in names]
+        names = [f"_{number}" for number in range(1, len(self.regions) + 1)] if len(self.regions) > 1 else [""]
+        self.paths = [folder / f"{EVALUATION}{name}.h5" for name in names]
         self.overwrite = switch(overwrite, "overwrite")
-        there = [path for path in (*self.paths, *(folder / name for name in OTHERS)) if path.exists()]
-        if there and not self.overwrite:
+        existing = [path for path in (*self.paths, *(folder / name for name in OTHERS)) if path.exists()]
+        if existing and not self.overwrite:
             raise FileExistsError(
-                f"output_dir '{folder}' holds an earlier evaluation ({there[0].name}); keep it and choose another "
+                f"output_dir '{folder}' holds an earlier evaluation ({existing[0].name}); keep it and choose another "
                 "folder with --output_dir, or replace it: --overwrite true"
             )
 
     def attach(self, engine: Engine) -> None:
-        """Listen to an evaluator that does not decollate."""
+        """Write the boxes of an evaluator that does not decollate."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
@@ -79,18 +80,18 @@ class EvaluationFile:
         output: Any = engine.state.output
         if len(output["image"]) != 1:
             raise ValueError(f"{len(output['image'])} boxes in one batch; the loader must give one at a time")
-        place = int(engine.state.iteration) - 1
+        number = int(engine.state.iteration) - 1
         maps = output["pred"][0].detach().float().cpu()
-        self.write(place, output["image"][0, 0].float().cpu(), output["label"][0, 0].cpu().numpy(), maps)
+        self.write(number, output["image"][0, 0].float().cpu(), output["label"][0, 0].cpu().numpy(), maps)
 
-    def write(self, place: int, image: torch.Tensor, label: np.ndarray, maps: torch.Tensor) -> Path:
-        """Write box `place`: image (z, y, x) from -1 to 1, label (z, y, x), maps (channels, z, y, x)."""
-        region, path = self.regions[place], self.paths[place]
+    def write(self, number: int, image: torch.Tensor, label: np.ndarray, maps: torch.Tensor) -> Path:
+        """Write box `number`: image (z, y, x) from -1 to 1, label (z, y, x), maps (channels, z, y, x)."""
+        region, path = self.regions[number], self.paths[number]
         datasets = {
             "image": ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy(),
             "labels": label,
             "prediction": quantize(maps, "uint8", self.ranges).numpy(),
-            "instances": self.choice.decode(maps.numpy()).astype(np.uint32),
+            "instances": self.choice.chosen_of(self.choice.latest, maps.numpy()).astype(np.uint32),
         }
         about: dict[str, Any] = {
             "volume": region.image.path,

@@ -1,4 +1,4 @@
-"""What the network makes of a held-out place, as pictures while training and as a PNG at its end."""
+"""Reconstruct a part of the validation box: pictures during training, a PNG at its end."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from scripts.handlers.metric_logger import MetricLogger
 from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
-from scripts.visualize.figures import draw_reconstruction, mosaic
+from scripts.visualize.section_grid import RECONSTRUCTION, draw_sections, mosaic
 
 HIDDEN_GREY = 0.5
 """Shade of a hidden token in a picture, between black 0 and white 1."""
@@ -23,16 +23,16 @@ SECTIONS = 4
 
 
 class Pictures:
-    """Reconstruct a fixed place of the validation box every so often, and on demand.
+    """Reconstruct a fixed part of the validation box every `interval` iterations, and on demand.
 
     Args:
-        windows: the place, in crops; see `picture_region`. Images scaled to [-1, 1], with masks.
+        windows: the part, in crops; see `picture_region`. Images scaled to [-1, 1], with masks.
         network: the plain network.
         inferer: how it is called.
-        device: where.
-        tensorboard: shown there; null to draw on demand only.
+        device: of the network.
+        tensorboard: receives the pictures; null to draw on demand only.
         interval: iterations between two pictures.
-        recorder: whose clock leaves the drawing out; null for none.
+        recorder: its clock excludes the drawing; null for none.
     """
 
     def __init__(
@@ -54,24 +54,25 @@ class Pictures:
             engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.interval), self._show)
 
     def panels(self) -> list[np.ndarray]:
-        """Original, masked, reconstruction and pasted: four (sections, y, x) stacks in [0, 1]."""
+        """Return original, masked, reconstruction and pasted: four (sections, y, x) stacks in [0, 1]."""
         stacks = [np.zeros(self.windows.box.shape, np.float32) for _ in range(4)]
         for number in range(len(self.windows)):
             item = self.windows[number]
             corner, inside = item["corner"].tolist(), item["inside"].tolist()
-            place = tuple(slice(a, a + n) for a, n in zip(corner, inside, strict=True))
+            location = tuple(slice(a, a + n) for a, n in zip(corner, inside, strict=True))
             part = tuple(slice(0, n) for n in inside)
             for stack, volume in zip(stacks, self._reconstructed(item["image"], item["mask"]), strict=True):
-                stack[place] = volume[part]
+                stack[location] = volume[part]
         rows = np.linspace(0, len(stacks[0]) - 1, min(SECTIONS, len(stacks[0]))).round().astype(int)
         return [np.clip((stack[rows] + 1) / 2, 0, 1) for stack in stacks]
 
     def draw(self, path: str | os.PathLike[str], title: str = "") -> Path:
-        """Write them as a PNG."""
-        return draw_reconstruction(self.panels(), path, title)
+        """Write the panels as a PNG."""
+        panels = dict(zip(RECONSTRUCTION, self.panels(), strict=True))
+        return draw_sections(panels, path, title, side=2.2)
 
     def _reconstructed(self, image: torch.Tensor, mask: torch.Tensor) -> list[np.ndarray]:
-        """The four (z, y, x) volumes of one crop, in [-1, 1]."""
+        """Return the four (z, y, x) volumes of one crop, in [-1, 1]."""
         batch = {"image": torch.as_tensor(image)[None], "mask": torch.as_tensor(mask)[None]}
         crop, (_, mask), (kept,), _ = prepare_masked_batch(batch, self.device)
         with torch.no_grad(), eval_mode(self.network):
@@ -85,7 +86,7 @@ class Pictures:
     def _show(self, engine: Engine) -> None:
         if self.tensorboard is not None:
             picture = torch.from_numpy(mosaic(self.panels()))
-            name = "validation/original, masked, reconstruction, pasted"
+            name = f"validation/{', '.join(RECONSTRUCTION)}"
             self.tensorboard.image(name, picture, int(engine.state.iteration))
         if self.recorder is not None:
             self.recorder.restart_clock()

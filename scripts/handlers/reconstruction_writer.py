@@ -1,4 +1,4 @@
-"""Write what a network makes of a box: original, masked, reconstruction and pasted volume, a picture, and the error."""
+"""Write the reconstruction of a box: original, masked, reconstruction and pasted volume, a picture, and the error."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,8 @@ from scripts.engines.switches import switch
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
 from scripts.networks.tokens import from_tokens, normalise_tokens, to_tokens, token_grid
-from scripts.visualize.figures import draw_reconstruction
+from scripts.visualize.section_grid import RECONSTRUCTION, draw_sections
 
-VOLUMES = ("original", "masked", "reconstruction", "pasted")
 PICTURED = 4
 """Sections in the picture."""
 WIDEST = 512
@@ -27,11 +26,10 @@ WIDEST = 512
 
 
 class ReconstructionWriter:
-    """Collect an evaluator's windows into an HDF5 file and a PNG beside it; both appear when all is done, or not at
-    all.
+    """Collect an evaluator's windows into an HDF5 file and a PNG beside it; both appear when all is done.
 
     The volumes have the type and grey values of the volume read; hidden voxels of "masked" are mid-grey, and "hidden"
-    tells them. A reconstruction has the mean and contrast of the true tokens, which the network does not predict.
+    marks them. A reconstruction has the mean and contrast of the true tokens, which the network does not predict.
 
     Args:
         windows: the dataset that the evaluator reads, in order.
@@ -40,7 +38,7 @@ class ReconstructionWriter:
         grey_low: grey value that the network sees as -1; null for uint8.
         grey_high: grey value that the network sees as 1.
         overwrite: replace earlier files.
-        about: what to note in the file.
+        about: metadata to store in the file.
 
     Raises:
         ValueError: `out` exists and is not to be replaced.
@@ -79,7 +77,7 @@ class ReconstructionWriter:
         engine.add_event_handler(Events.STARTED, self._open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
         engine.add_event_handler(Events.COMPLETED, self._close)
-        engine.add_event_handler(Events.EXCEPTION_RAISED, self._give_up)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._abort)
 
     def _open(self) -> None:
         self._sums = np.zeros(4)
@@ -91,7 +89,7 @@ class ReconstructionWriter:
         )
         shape = self.windows.box.shape
         chunks = tuple(min(int(a), b) for a, b in zip(self.windows.window, shape, strict=True))
-        for name in (*VOLUMES, "hidden"):
+        for name in (*RECONSTRUCTION, "hidden"):
             dtype = np.uint8 if name == "hidden" else self.windows.volume.dtype
             self._file.create_dataset(name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=1)
 
@@ -117,11 +115,11 @@ class ReconstructionWriter:
             zip(state.batch["corner"].tolist(), state.batch["inside"].tolist(), strict=True)
         ):
             part = tuple(slice(0, n) for n in inside)
-            place = tuple(slice(a, a + n) for a, n in zip(corner, inside, strict=True))
+            location = tuple(slice(a, a + n) for a, n in zip(corner, inside, strict=True))
             for name, stack in stacks.items():
-                self._file[name][place] = self._as_read(stack[number, 0][part].cpu().numpy())
+                self._file[name][location] = self._to_stored(stack[number, 0][part].cpu().numpy())
             chosen = hidden[number, 0][part]
-            self._file["hidden"][place] = chosen.cpu().numpy().astype(np.uint8)
+            self._file["hidden"][location] = chosen.cpu().numpy().astype(np.uint8)
             normalised, levels = (error[number, 0][part][chosen] for error in errors)
             self._sums += [
                 len(normalised),
@@ -140,27 +138,28 @@ class ReconstructionWriter:
         }
         self._file.attrs.update(self.scores)
         self._bar.close()
-        panels = [self._pictured(name) for name in VOLUMES]
+        panels = {name: self._pictured(name) for name in RECONSTRUCTION}
         self._stack.close()
-        draw_reconstruction(panels, self.picture, f"{self.windows.volume.path}, box {self.windows.box}")
+        title = f"{self.windows.volume.path}, box {self.windows.box}"
+        draw_sections(panels, self.picture, title, side=2.2)
         print(
             f"hidden tokens of {self.windows.box} in {self.windows.volume.path}:\n"
             f"  mean squared error, units of each token's own deviation  {self.scores['error_normalised']:.4f}  "
             "(1 = predicting each token's mean)\n"
             f"  grey levels, root mean square                            {self.scores['error_grey_rms']:.2f}\n"
             f"  grey levels, mean                                        {self.scores['error_grey_mean']:.2f}\n"
-            f"volumes  {self.out}: {', '.join(VOLUMES)}, hidden\npicture  {self.picture}",
+            f"volumes  {self.out}: {', '.join(RECONSTRUCTION)}, hidden\npicture  {self.picture}",
             flush=True,
         )
 
-    def _give_up(self, engine: Engine, error: BaseException) -> None:
+    def _abort(self, engine: Engine, error: BaseException) -> None:
         stack = getattr(self, "_stack", None)
         if stack is not None:
             stack.__exit__(type(error), error, error.__traceback__)
         raise error
 
-    def _as_read(self, grey: np.ndarray) -> np.ndarray:
-        """[-1, 1] back to the grey values and type of the volume."""
+    def _to_stored(self, grey: np.ndarray) -> np.ndarray:
+        """Convert [-1, 1] back to the grey values and type of the volume."""
         levels = (grey + 1) / 2 * (self.high - self.low) + self.low
         dtype = self.windows.volume.dtype
         if np.issubdtype(dtype, np.integer):

@@ -1,4 +1,4 @@
-"""What a network makes of the first held-out box: as pictures while training, and as a PNG."""
+"""Draw the segmentation of the first held-out box: pictures during training, a PNG at the end."""
 
 import os
 from collections.abc import Sequence
@@ -15,8 +15,9 @@ from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.transforms.make_targets import MakeTargetsd
-from scripts.visualize.segmentation_figures import colour_mosaic, draw_segmentation
+from scripts.visualize.section_grid import draw_sections, mosaic
 from scripts.visualize.segmentation_panels import (
+    ERRORS,
     Colours,
     alike,
     id_colours,
@@ -32,7 +33,7 @@ SECTIONS = 3
 
 
 class BoxPicture:
-    """Keep what an evaluator sees and predicts of its first box, as coloured panels, decoded as the choice has it.
+    """Keep image, maps and chosen instances of an evaluator's first box as coloured panels.
 
     A handler for the evaluator that `choice` is a metric of. Panels are section, labels, target (where a maker of
     targets is given), prediction, instances and errors: rows of (y, x), columns of the picture. Maps are shown as red,
@@ -61,35 +62,37 @@ class BoxPicture:
         self.sections: list[int] = []
         self.runs = 0
         self._first: tuple[NDArray[Any], ...] = ()
+        self._instances: dict[int, NDArray[Any]] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Listen to an evaluator."""
+        """Attach to the evaluator that `choice` is a metric of."""
         if self.rank == 0:
             engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self._keep)
             engine.add_event_handler(Events.COMPLETED, self._paint)
 
     def draw(self, path: str | os.PathLike[str], title: str = "") -> Path | None:
         """Write the panels of the last run as a PNG; nothing where there was no run."""
-        return draw_segmentation(self.panels, path, title, self.sections) if self.panels else None
+        return draw_sections(self.panels, path, title, self.sections, ERRORS) if self.panels else None
 
     def _keep(self, engine: Engine) -> None:
-        """Hold the first box until the evaluator has chosen how to decode."""
+        """Keep the first box, and its instances of every setting, until a setting is chosen."""
+        self._instances = dict(self.choice.latest)
         output: Any = engine.state.output
         first = output[0] if isinstance(output, list) else {key: output[key][0] for key in ("image", "label", "pred")}
         self._first = tuple(_array(first[key]) for key in ("image", "label", "pred"))
 
     def _paint(self, engine: Engine) -> None:
         (image, label, maps), self._first = self._first, ()
-        self.panels, self.sections = self._painted(image[0], label[0], maps)
+        instances, self._instances = self.choice.chosen_of(self._instances, maps), {}
+        self.panels, self.sections = self._panels(image[0], label[0], maps, instances)
         self.runs += 1
         if self.path is not None:
             self.draw(self.path)
 
-    def _painted(
-        self, image: NDArray[Any], label: NDArray[Any], maps: NDArray[Any]
+    def _panels(
+        self, image: NDArray[Any], label: NDArray[Any], maps: NDArray[Any], instances: NDArray[Any]
     ) -> tuple[dict[str, Colours], list[int]]:
-        """The panels and their sections, of a box: image and label (z, y, x), maps (channels, z, y, x)."""
-        instances = self.choice.decode(maps)
+        """The panels and their sections, of a box: image, label, instances (z, y, x), maps (channels, z, y, x)."""
         known = label >= 0
         counted = ContingencyTable.from_arrays(label[known], instances[known])
         rows, field = shown_part(known)
@@ -126,7 +129,7 @@ class SegmentationPictures:
         self._runs, self._at = 0, -interval
 
     def attach(self, engine: Engine) -> None:
-        """Listen to a training engine; attach after the validation."""
+        """Attach to a training engine, after the validation."""
         if self.tensorboard is not None:
             engine.add_event_handler(Events.STARTED, self._show)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._show)
@@ -136,14 +139,14 @@ class SegmentationPictures:
         if self.tensorboard is None or self.picture.runs == self._runs or iteration - self._at < self.interval:
             return
         self._runs, self._at = self.picture.runs, iteration
-        picture = torch.from_numpy(colour_mosaic(self.picture.panels))
+        picture = torch.from_numpy(mosaic(list(self.picture.panels.values()), gap=3))
         self.tensorboard.image(f"validation/{', '.join(self.picture.panels)}", picture, iteration)
         if self.recorder is not None:
             self.recorder.restart_clock()
 
 
 def shown_part(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], tuple[slice, slice]]:
-    """Sections and (y, x) field to show of a box: spread over what is labelled, and around its middle."""
+    """Choose sections spread over the labelled ones, and the (y, x) field around the middle of what is labelled."""
     spans = [np.flatnonzero(known.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
     count = min(SECTIONS, spans[0].size)
     rows = spans[0][((np.arange(count) + 0.5) * spans[0].size / count).astype(int)]
@@ -158,7 +161,7 @@ def shown_part(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], tuple[slice,
 def target_maps(
     make: MakeTargetsd, label: NDArray[Any], rows: NDArray[np.intp], field: tuple[slice, slice]
 ) -> NDArray[np.float32]:
-    """(channels, rows, y, x) targets of some sections of a box, made of as many voxels around them as decide."""
+    """Make the targets (channels, rows, y, x) of some sections of a box, with the margin that decides them."""
     spans = [(int(rows[0]), int(rows[-1]) + 1), *((part.start, part.stop) for part in field)]
     read, inside = [], []
     for (low, high), size, margin in zip(spans, label.shape, make.margin, strict=True):

@@ -21,6 +21,10 @@ CUT = "threshold"
 """The setting of which an agglomeration gives all values from one run."""
 
 
+KEPT_BYTES = 2**30
+"""Most memory for the instances of the latest box, one array a setting; beyond it handlers decode again."""
+
+
 class DecoderSearch(Metric):
     """Decode every prediction with every setting; of all settings the one with the best score of the whole is chosen.
 
@@ -28,6 +32,9 @@ class DecoderSearch(Metric):
     (b, 1, z, y, x), or lists of both without the batch axis. Voxels whose label is -1 are unknown and left out
     altogether. Every box is a volume of its own, unless names say otherwise; see `TableScore`, which also adds up over
     processes. A prediction in which nothing is found has the scores of an empty one, the worst there are.
+
+    A box is decoded once: until the next box, `latest` has the instances of each setting, from which handlers draw
+    pictures and write files.
 
     After `compute`, which gives all `scores` of the best setting by name, `chosen` has that setting and `table` the
     scores of all. With one setting there is nothing to choose: so a finished checkpoint is evaluated.
@@ -76,6 +83,7 @@ class DecoderSearch(Metric):
         self.scores = tuple(score.name for score in self._scores(ContingencyTable.empty()))
         self.chosen: dict[str, Any] | None = None
         self.table: SearchTable | None = None
+        self.latest: dict[int, NDArray[Any]] = {}
         super().__init__(
             output_transform=output_transform or maps_and_labels, device=device, metrics_result_mode="flatten"
         )
@@ -105,11 +113,15 @@ class DecoderSearch(Metric):
             gt = truth.reshape(truth.shape[-3:])
             same_shape(prediction, gt, ("prediction", "ground truth"))
             known = gt >= 0
+            self.latest = {}
             if not known.any():
                 continue
             part = ... if known.all() else known  # most boxes are labelled whole, and picking voxels takes time
             counted = gt[part]
+            keep = 4 * gt.size * len(self.settings) <= KEPT_BYTES
             for place, instances in self.instances(prediction):
+                if keep:
+                    self.latest[place] = instances
                 share = ([instances[part]], [counted])
                 self._tables[place].update((*share, [given[number]]) if given else share)
 
@@ -129,6 +141,17 @@ class DecoderSearch(Metric):
         settings = self.settings[0] if self.chosen is None else self.chosen["settings"]
         return made_decoder(self.decoder, settings)(prediction)
 
+    def chosen_of(self, latest: Mapping[int, NDArray[Any]], prediction: NDArray[Any]) -> NDArray[Any]:
+        """The instances of the chosen setting among those of a box, or decoded where they were not kept.
+
+        Args:
+            latest: `latest` after the box was scored.
+            prediction: maps (c, z, y, x) of the box.
+        """
+        settings = self.settings[0] if self.chosen is None else self.chosen["settings"]
+        number = self.settings.index(settings) if settings in self.settings else -1
+        return latest[number] if number in latest else self.decode(prediction)
+
     def compute(self) -> dict[str, float]:
         """All scores of the best setting over all boxes of all processes; every process must call it."""
         scores = []
@@ -139,6 +162,7 @@ class DecoderSearch(Metric):
                     f"none of the {table.voxels} voxels to score has a label above 0: give another validation box"
                 )
             scores.append({score.name: _number(score.value) for score in self._scores(table)})
+        self.latest = {}
         self.table = SearchTable(tuple(self.settings), tuple(scores), self.metric, self.lower_is_better)
         self.chosen = {"name": self.decoder, "settings": dict(self.settings[self.table.best])}
         return dict(scores[self.table.best])

@@ -12,11 +12,11 @@ from scripts.ops.scoring.object_errors import object_errors
 SPLIT, MERGE, BOTH, MISSED = (1.0, 0.9, 0.0), (1.0, 0.1, 0.1), (1.0, 0.5, 0.0), (0.2, 0.6, 1.0)
 """Yellow, red, orange and blue."""
 ERRORS = {"split": SPLIT, "merged": MERGE, "split and merged": BOTH, "missed": MISSED}
-"""What the colours of `marked_errors` say."""
+"""Meaning of the colours of `marked_errors`."""
 UNKNOWN_GREY = 0.35
-"""Shade of voxels that nobody has labelled."""
+"""Shade of unlabelled voxels."""
 LISTED = 10_000
-"""Objects with errors that are marked at most, the worst first."""
+"""Most objects with errors that are marked, the worst first."""
 
 Colours = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ class Mistakes:
 
 
 def mistakes(table: ContingencyTable) -> Mistakes:
-    """Which objects of a table are split, merged or missed, as `scripts.ops.scoring.object_errors` counts them."""
+    """Return which objects of a table are split, merged or missed, as `object_errors` counts them."""
     found = object_errors(table, worst=LISTED)
     return Mistakes(
         np.array([each.id for each in found.worst_splits], np.uint64),
@@ -61,7 +61,7 @@ def id_colours(ids: NDArray[np.generic]) -> Colours:
 
 
 def alike(instances: NDArray[np.generic], table: ContingencyTable) -> NDArray[np.int64]:
-    """Predicted ids renamed for painting: the largest segment in an object has its id, others an id of their own.
+    """Rename predicted ids for colouring: the largest segment in an object gets its id, others an id of their own.
 
     Args:
         instances: (z, y, x) predicted ids, all of them in the table.
@@ -103,7 +103,7 @@ def marked_errors(
 ) -> Colours:
     """Sections with a tint over objects that are split (yellow), merged (red), both (orange) or missed (blue).
 
-    A yellow line runs along each border that cuts a split object, a red one along each border that is lacking inside a
+    A yellow line runs along each border that cuts a split object, a red one along each border that is missing inside a
     merging segment.
 
     Args:
@@ -124,7 +124,7 @@ def marked_errors(
 
 
 def _borders(ids: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Voxels of a section beside one of another id, background being one."""
+    """Return the voxels of a section beside one of another id, background included."""
     beside = np.zeros(ids.shape, bool)
     for axis in (1, 2):
         ahead = np.diff(ids, axis=axis) != 0

@@ -1,14 +1,12 @@
 """What a run does besides its engine: check settings, print a summary, report results."""
 
-from scripts.workflow.announce import announce
-from scripts.workflow.announce_segmentation import announce_segmentation
+from scripts.workflow.check_settings import check_segmentation_settings, check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
-from scripts.workflow.preflight import check_settings
-from scripts.workflow.run_results import finish_segmentation, report_evaluation
-from scripts.workflow.segmentation_preflight import check_segmentation_settings
+from scripts.workflow.run_results import finish, finish_segmentation, report_evaluation
+from scripts.workflow.run_summary import announce, announce_segmentation
 from scripts.workflow.short_errors import short_errors
-from scripts.workflow.training import finish, train
+from scripts.workflow.training import train
 
 __all__ = [
     "announce",

@@ -1,4 +1,4 @@
-"""The end of a fine-tuning or an evaluation: pictures, the scores of the best network, and a table of what happened."""
+"""End a run: draw pictures, write the scores of the best network, and print a table."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,62 @@ from pathlib import Path
 from typing import Any
 
 from scripts.checkpoints.file import load_checkpoint
+from scripts.checkpoints.run_files import CURVE, RECONSTRUCTION, SCORES, SEGMENTATION
 from scripts.checkpoints.run_folder import RunFolder
 from scripts.checkpoints.run_log import read_log
+from scripts.handlers.baselines import INTERPOLATION, INTERPOLATION_FITTED, TOKEN_MEAN
 from scripts.handlers.evaluation_file import EvaluationFile
+from scripts.handlers.pictures import Pictures
 from scripts.handlers.score_table import ScoreTable
 from scripts.handlers.segmentation_pictures import BoxPicture
 from scripts.handlers.validation import Validation
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.metrics.score_report import as_json, markdown_table, write_reports
 from scripts.ops.scoring.scores import declared_scores, headlines
-from scripts.visualize.segmentation_figures import draw_learning
-from scripts.workflow.training import Row, first_and_last, in_columns, speed
+from scripts.visualize.curves import draw_fine_tuning_curves, draw_pretraining_curve
+from scripts.workflow.log_table import Row, first_and_last, in_columns, speed
+
+
+def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0) -> None:
+    """Draw the curve and the reconstruction into the folder of a pre-training, and print a table of scores.
+
+    Args:
+        folder: of the run; its log is read.
+        pictures: of the network as it is now.
+        settings: the knobs by name.
+        rank: only process 0 draws.
+    """
+    log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
+    if not log:
+        return
+    title = f"{settings['network']}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
+    title += f", iteration {log[-1]['iteration']:,}"
+    curve = draw_pretraining_curve(log, folder.path / CURVE, title)
+    picture = pictures.draw(folder.path / RECONSTRUCTION, title)
+    done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
+    print("\n" + table(log))
+    if done < wanted:
+        print(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
+    print(
+        f"\npictures    {curve}\n            {picture}\nlog         {folder.log}\ncheckpoint  {folder.last}", flush=True
+    )
+
+
+def table(log: Sequence[Mapping[str, Any]]) -> str:
+    """Return first and last losses, the baselines on the same hidden tokens, and the speed, from a log."""
+    rows = [("error of hidden tokens (1 = predicting each token's mean)", "")]
+    rows += first_and_last(log, "loss", "  training loss", span=20) + first_and_last(
+        log, "val_loss", "  validation loss"
+    )
+    for name, label in (
+        (TOKEN_MEAN, "token mean"),
+        (INTERPOLATION, "linear interpolation"),
+        (INTERPOLATION_FITTED, "linear interpolation, brightness and contrast fitted"),
+    ):
+        value = next((entry[name] for entry in reversed(log) if entry.get(name) is not None), None)
+        if value is not None:
+            rows.append((f"  baseline: {label}", f"{value:.4f}"))
+    return in_columns(rows + speed(log))
 
 
 def finish_segmentation(
@@ -26,10 +71,10 @@ def finish_segmentation(
     settings: Mapping[str, Any],
     rank: int = 0,
 ) -> None:
-    """Write curve.png, segmentation.png, scores.json and scores.md into the folder of the run, and print a table.
+    """Write the curves, the picture and the scores into the folder of a fine-tuning, and print a table.
 
-    Scores are those of `best.pt` on the validation boxes. The picture is of the last validation; where this part of
-    the run had none, an earlier one stays.
+    Scores are those of `best.pt` on the validation boxes. The picture is of the last validation; without one
+    since the last resume, an earlier picture stays.
 
     Args:
         folder: of the run; its log and best checkpoint are read.
@@ -45,9 +90,9 @@ def finish_segmentation(
     done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
     title = f"{settings['network']}, iteration {done:,}"
     at = None if best is None else int(best["iteration"])
-    files = [draw_learning(log, folder.path / "curve.png", validation.key, at, title)]
+    files = [draw_fine_tuning_curves(log, folder.path / CURVE, validation.key, at, title)]
     drawn = picture.draw(
-        folder.path / "segmentation.png", f"{title}, {decoder_in_words(validation.choice.chosen)}: first validation box"
+        folder.path / SEGMENTATION, f"{title}, {decoder_text(validation.choice.chosen)}: first validation box"
     )
     if drawn is not None:
         files.append(drawn)
@@ -55,7 +100,7 @@ def finish_segmentation(
         files += write_best(folder, validation.choice, best)
     print("\n" + in_columns([*learned(log, validation), *best_scores(best, validation), *speed(log)]))
     if done < wanted:
-        print(f"\nstopped after iteration {done:,} of {wanted:,}; go on with the same command and --resume true")
+        print(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
     files += [folder.log, folder.best] if best is not None else [folder.log, folder.last]
     print("\n" + in_columns([(path.name, str(path)) for path in files]), flush=True)
 
@@ -69,7 +114,7 @@ def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: s
 
 
 def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:
-    """Write scores.json and scores.md of the best checkpoint, with the definition of each score.
+    """Write the scores of the best checkpoint with their definitions, as JSON and as a table.
 
     Returns:
         Their paths.
@@ -82,14 +127,14 @@ def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]
         "decoder": best["decoder"],
         "boxes": "validation",
     }
-    heading = f"Validation boxes, iteration {best['iteration']:,}, {decoder_in_words(best['decoder'])}.\n\n"
-    path = folder.path / "scores.json"
+    heading = f"Validation boxes, iteration {best['iteration']:,}, {decoder_text(best['decoder'])}.\n\n"
+    path = folder.path / SCORES
     write_reports(path, heading + markdown_table(scores) + "\n", as_json(scores, about))
     return [path, path.with_suffix(".md")]
 
 
 def learned(log: Sequence[Mapping[str, Any]], validation: Validation) -> list[Row]:
-    """First and last values of the loss, of its terms, and of the validation."""
+    """Return first and last values of the loss, of its terms, and of the validation."""
     rows = first_and_last(log, "loss", "training loss", span=20)
     for name in dict.fromkeys(name for entry in log for name in entry if name.startswith("loss_")):
         rows += first_and_last(log, name, f"  {name.removeprefix('loss_')}", span=20)
@@ -98,7 +143,7 @@ def learned(log: Sequence[Mapping[str, Any]], validation: Validation) -> list[Ro
 
 
 def best_scores(best: Mapping[str, Any] | None, validation: Validation) -> list[Row]:
-    """The best validation, its iteration, its other scores and its decoder."""
+    """Return the best validation, its iteration, its other scores and its decoder."""
     if best is None:
         return [("best", "none yet: no validation after the first iteration")]
     key, scores = validation.key.removeprefix("val_"), best["scores"]
@@ -108,11 +153,11 @@ def best_scores(best: Mapping[str, Any] | None, validation: Validation) -> list[
         value = scores.get(f"val_{score.name}")
         if value is not None and score.name != key:
             rows.append((f"  {score.name}", f"{value:.0f}" if isinstance(score.value, int) else f"{value:.4f}"))
-    return [*rows, ("  decoder", decoder_in_words(best["decoder"]))]
+    return [*rows, ("  decoder", decoder_text(best["decoder"]))]
 
 
-def decoder_in_words(decoder: Mapping[str, Any] | None) -> str:
-    """`agglomeration (threshold 0.3, dust 0)`."""
+def decoder_text(decoder: Mapping[str, Any] | None) -> str:
+    """Return `agglomeration (threshold 0.3, dust 0)`."""
     if decoder is None:
         return "not decoded yet"
     settings = ", ".join(f"{name} {value}" for name, value in decoder["settings"].items())

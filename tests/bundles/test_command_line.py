@@ -166,6 +166,6 @@ def test_the_bare_command_is_the_published_recipe_on_the_synthetic_volume():
 def test_the_presets_are_networks(name):
     from monai.bundle import ConfigParser
 
-    from scripts.workflow.preflight import check_network
+    from scripts.workflow.check_settings import check_network
 
     check_network(name, ConfigParser.load_config_file(config("train"))["presets"])

@@ -8,7 +8,8 @@ from scripts.handlers.segmentation_pictures import BoxPicture, SegmentationPictu
 from scripts.handlers.sinks.tensorboard import TensorBoard
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.transforms import AffinityTarget, MakeTargetsd
-from scripts.visualize.segmentation_figures import colour_mosaic, draw_learning, draw_segmentation
+from scripts.visualize.curves import draw_fine_tuning_curves
+from scripts.visualize.section_grid import draw_sections, mosaic
 from scripts.visualize.segmentation_panels import (
     BOTH,
     ERRORS,
@@ -131,7 +132,7 @@ def test_a_run_leaves_pictures_of_its_held_out_box_in_tensorboard_and_as_a_file(
 
 def test_a_mosaic_has_a_row_for_each_section_and_a_column_for_each_panel():
     panels = {name: np.full((2, 4, 5, 3), shade, np.float32) for name, shade in (("a", 0.2), ("b", 0.6))}
-    picture = colour_mosaic(panels, gap=1)
+    picture = mosaic(list(panels.values()), gap=1)
     assert picture.shape == (10, 12, 3)
     assert picture[0, 6, 0] == pytest.approx(0.6)
 
@@ -139,8 +140,8 @@ def test_a_mosaic_has_a_row_for_each_section_and_a_column_for_each_panel():
 def test_curves_of_losses_and_scores_become_a_file(tmp_path):
     log = [{"iteration": k, "loss": 1 / k, "loss_bce": 0.8 / k, "loss_dice": 0.2 / k} for k in range(1, 40)]
     log += [{"iteration": k, "val_x": 1 / k, "val_voi_split": 2 / k, "val_ap50_accuracy": 0.1} for k in (10, 20, 30)]
-    path = draw_learning(log, tmp_path / "curve.png", "val_x", best=30, title="tiny")
+    path = draw_fine_tuning_curves(log, tmp_path / "curve.png", "val_x", best=30, title="tiny")
     assert np.asarray(Image.open(path)).shape[1] > 1200  # three panels
-    draw_learning([], tmp_path / "empty.png", "val_x")
-    draw_segmentation({"section": np.zeros((1, 4, 4, 3))}, tmp_path / "one.png")
+    draw_fine_tuning_curves([], tmp_path / "empty.png", "val_x")
+    draw_sections({"section": np.zeros((1, 4, 4, 3))}, tmp_path / "one.png")
     assert set(ERRORS) == {"split", "merged", "split and merged", "missed"}

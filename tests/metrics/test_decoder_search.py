@@ -227,3 +227,22 @@ def test_two_processes_choose_as_one_also_where_one_has_no_box(tmp_path):
     torch.multiprocessing.start_processes(choose, (str(tmp_path),), nprocs=2, start_method="fork")
     alone = chosen_of(1) + chosen_of(3)
     assert [(tmp_path / f"of_{rank}").read_text() for rank in range(2)] == [alone, alone]
+
+
+def test_a_box_is_decoded_once_and_handlers_read_the_instances_that_were_scored():
+    calls = []
+    choice = DecoderSearch("agglomeration", KEY, choices={"threshold": [0.2, 0.8]}, settings={"dust": 0})
+    at_each = choice._decoders[0].at_each
+    choice._decoders[0].at_each = lambda maps, cuts: calls.append(cuts) or at_each(maps, cuts)
+    rng = np.random.default_rng(0)
+    maps, labels = rng.random((1, 3, 4, 16, 16), dtype=np.float32), rng.integers(1, 4, (1, 1, 4, 16, 16))
+    choice.update((torch.from_numpy(maps), torch.from_numpy(labels)))
+    kept = dict(choice.latest)
+    choice.compute()
+    assert calls == [[0.2, 0.8]]
+    assert choice.latest == {}
+    assert np.array_equal(choice.chosen_of(kept, maps[0]), choice.decode(maps[0]))
+    choice.reset()
+    choice.update((torch.from_numpy(maps), torch.full_like(torch.from_numpy(labels), -1)))  # nothing to score
+    assert choice.latest == {}
+    assert np.array_equal(choice.chosen_of(choice.latest, maps[0]), choice.decode(maps[0]))

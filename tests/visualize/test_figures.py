@@ -12,8 +12,9 @@ from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.ops.box import Box
 from scripts.transforms import RandSectionMaskd
-from scripts.visualize.figures import draw_curve, draw_reconstruction, mosaic, running_mean
-from scripts.workflow.training import table
+from scripts.visualize.curves import draw_pretraining_curve, running_mean
+from scripts.visualize.section_grid import RECONSTRUCTION, draw_sections, mosaic
+from scripts.workflow.run_results import table
 
 
 def test_a_running_mean_is_shorter_at_both_ends():
@@ -32,11 +33,16 @@ def test_curve_and_reconstruction_become_files(tmp_path):
     log = [{"iteration": k, "loss": 1 / k} for k in range(1, 40)] + [
         {"iteration": 9, "val_loss": 0.3, "token_mean": 1.0}
     ]
-    assert np.asarray(Image.open(draw_curve(log, tmp_path / "a" / "curve.png"))).std() > 5
+    assert np.asarray(Image.open(draw_pretraining_curve(log, tmp_path / "a" / "curve.png"))).std() > 5
     stacks = [np.random.RandomState(0).rand(3, 8, 8)] * 4
-    assert np.asarray(Image.open(draw_reconstruction(stacks, tmp_path / "picture.png", "title"))).std() > 5
+    assert (
+        np.asarray(
+            Image.open(draw_sections(dict(zip(RECONSTRUCTION, stacks, strict=True)), tmp_path / "picture.png", "title"))
+        ).std()
+        > 5
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "picture.png"]
-    draw_curve([], tmp_path / "empty.png")
+    draw_pretraining_curve([], tmp_path / "empty.png")
 
 
 def test_a_picture_is_made_of_crops_and_pasted_where_hidden():

@@ -14,7 +14,7 @@ from scripts.handlers import BoxPicture
 from scripts.metrics import DecoderSearch
 from scripts.networks import UNETR, Encoder
 from scripts.workflow import announce_segmentation, check_segmentation_settings, finish_segmentation
-from scripts.workflow.announce_segmentation import network_in_words
+from scripts.workflow.run_summary import network_text
 from tests.tiny_segmentation import KEY, Run
 
 
@@ -126,7 +126,7 @@ def test_the_first_lines_say_what_where_from_how_long_and_how_to_stop(tmp_path, 
         "encoder     pre-trained, runs/best.pt; frozen for the first 1,000 iterations",
         "2 x 16 x 16 voxels in tokens of 1 x 8 x 8: 2 x 2 x 2 tokens",
         "effective batch 4, learning rate 0.0005, x 0.65 a block down the encoder",
-        "Ctrl-C saves; go on with --resume true",
+        "Ctrl-C saves; resume with --resume true",
         "an iteration on this CPU",
     ):
         assert words in said, words
@@ -171,9 +171,9 @@ def test_good_settings_pass():
 
 def test_each_architecture_is_named_by_its_parts():
     settings = {"network": "vit_base", "unetr_decoder": "light", "trunk": "small"}
-    assert network_in_words(settings) == "vit_base encoder, light decoder"
-    assert network_in_words({**settings, "architecture": "residual_unet"}) == "residual U-Net, small"
-    assert network_in_words({**settings, "architecture": "hybrid"}) == "residual U-Net, small, with vit_base encoder"
+    assert network_text(settings) == "vit_base encoder, light decoder"
+    assert network_text({**settings, "architecture": "residual_unet"}) == "residual U-Net, small"
+    assert network_text({**settings, "architecture": "hybrid"}) == "residual U-Net, small, with vit_base encoder"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 
 from scripts.tools.reporting.curves import Line, chart
 from scripts.tools.reporting.runs import Run
-from scripts.visualize.figures import running_mean
+from scripts.visualize.curves import running_mean
 
 BASELINES = {"token_mean": "baseline: token mean", "interpolation_fitted": "baseline: interpolation, fitted"}
 """Names in the log of a pre-training -> what they are."""

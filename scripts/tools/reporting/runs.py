@@ -16,7 +16,7 @@ from scripts.checkpoints.restore import PRETRAINING, task_of
 from scripts.checkpoints.run_log import read_log
 from scripts.metrics.score_report import named_scores
 from scripts.ops.scoring.scores import Score
-from scripts.visualize.figures import points
+from scripts.visualize.curves import points
 
 EVALUATION = "evaluation"
 """Folder of a run that its evaluation writes to."""
