@@ -19,7 +19,7 @@ def draw_sections(
     path: str | os.PathLike[str],
     title: str = "",
     sections: Sequence[int] = (),
-    legend: Mapping[str, Sequence[float]] | None = None,
+    legend: Mapping[str, tuple[float, float, float]] | None = None,
     side: float = 2.6,
 ) -> Path:
     """Write stacks of sections as one PNG.

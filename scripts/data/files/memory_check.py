@@ -1,0 +1,55 @@
+"""Refuse work that does not fit into the free memory, before it starts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+GIB = 2**30
+CGROUP = Path("/sys/fs/cgroup")
+"""Memory limit of a container, which the whole machine's numbers do not show."""
+
+
+def free_memory() -> int:
+    """Return the bytes that this process can still use: of the machine, or of its container where that has a limit."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no container, or no limit ("max")
+        return free
+    return min(free, max(limit - used, 0))
+
+
+def check_memory(work: str, shape: Sequence[int], bytes_per_voxel: float, remedy: str = "", copies: int = 1) -> None:
+    """Raise where a box needs more memory than is free.
+
+    Args:
+        work: what is done, as the user knows it, such as "decode with agglomeration".
+        shape: voxels (z, y, x) of the box.
+        bytes_per_voxel: needed at the peak.
+        remedy: option that makes the box smaller, followed by the box that fits, such as "--box".
+        copies: boxes in memory at the same time, one a process.
+
+    Raises:
+        MemoryError: GiB needed, GiB free, and a box that fits.
+
+    Example::
+
+        check_memory("decode with agglomeration", (1000, 2048, 2048), 57, "--box")
+    """
+    z, y, x = (int(size) for size in shape)
+    free, per_section = free_memory(), bytes_per_voxel * y * x * copies
+    if z * per_section <= free:
+        return
+    together = f", {copies} at a time" if copies > 1 else ""
+    fitting = int(free / per_section)
+    if fitting >= 1:
+        box = f"{fitting} of its {z} sections fit" + (f": {remedy} 0:{fitting},0:{y},0:{x}" if remedy else "")
+    else:
+        side = int((free / (bytes_per_voxel * copies)) ** 0.5)
+        box = f"not even one section fits; {side} x {side} voxels of one do"
+    raise MemoryError(
+        f"{work}: {z} x {y} x {x} voxels{together} need about {z * per_section / GIB:.1f} GiB, "
+        f"{free / GIB:.1f} GiB are free; {box}"
+    )
