@@ -23,12 +23,12 @@ class BestCheckpoint:
         self.folder, self.network, self.recipe, self.rank = folder, network, recipe, rank
 
     def __call__(self, iteration: int, scores: Mapping[str, float], decoder: Mapping[str, Any] | None = None) -> None:
-        """Replace the best by the network as it is now.
+        """Replace the best checkpoint by the current network.
 
         Args:
             iteration: optimizer steps done.
             scores: those of the validation, by name; under "scores" in the file.
-            decoder: "name" and "settings" of the decoder that reached them; under "decoder", where there is one.
+            decoder: "name" and "settings" of the decoder with these scores; under "decoder", where there is one.
         """
         if self.rank == 0:
             content = network_content(self.network, self.recipe, iteration)

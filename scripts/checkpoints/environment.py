@@ -1,4 +1,4 @@
-"""What a run was made with: versions and hardware in words."""
+"""Describe the environment of a run: versions and hardware."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import scripts
 
 
 def made_with() -> dict[str, str]:
-    """Name -> version of what results depend on, and under "machine" the hardware in words."""
+    """Return the versions of the packages that results depend on, and under "machine" the hardware."""
     return {
         "SEM-MAE": scripts.__version__,
         "Python": platform.python_version(),
@@ -24,7 +24,7 @@ def made_with() -> dict[str, str]:
 
 
 def hardware() -> str:
-    """`Intel Xeon, 2 cores, 24 GiB memory, no GPU`."""
+    """Return `Intel Xeon, 2 cores, 24 GiB memory, no GPU`."""
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     return ", ".join([_processor(), f"{os.cpu_count()} cores", *_memory(), *(gpus or ["no GPU"])])
 

@@ -1,4 +1,4 @@
-"""Carry a pre-trained encoder into a network for segmentation: whole, and said aloud, or not at all."""
+"""Load a pre-trained encoder into a network for segmentation, strictly, and print what was loaded."""
 
 import os
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from scripts.data.volumes.downsampled import AS_STORED
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of each weight; names of encoder weights are without `encoder.`.
+    """The outcome for each weight; names of encoder weights are without `encoder.`.
 
     Args:
         loaded: copied into the network's encoder.
-        missing: wanted by the network's encoder, not in the file.
+        missing: in the network's encoder, not in the file.
         unexpected: in the file's encoder, not in the network's; or beside a bare encoder.
         resized: in both, of another shape: "name: shape there, shape wanted".
-        left_out: no part of an encoder, such as the autoencoder's decoder: not wanted, by design.
+        left_out: outside the encoder, such as the autoencoder's decoder: not loaded, by design.
     """
 
     loaded: tuple[str, ...]
@@ -31,7 +31,7 @@ class Transfer:
     left_out: tuple[str, ...]
 
     def table(self) -> str:
-        """One line for each kind: how many, and which where they are few or belong to few parts."""
+        """Format one line for each kind: how many, and their names where they are few."""
         rows = [
             ("loaded", self.loaded),
             ("missing", self.missing),
@@ -56,17 +56,17 @@ def load_pretrained_encoder(
 
     Args:
         network: with an attribute `encoder`; the plain one, neither compiled nor wrapped for several processes.
-        pretrained: path of the file; None leaves the network as it is and says so.
+        pretrained: path of the file; None leaves the network as it is.
         rank: of this process; only 0 prints.
         recipe: this run's settings by name: what differs in grey_low, grey_high and downsample is printed, with the
             seed.
 
     Returns:
-        What became of each weight; None from scratch.
+        The outcome for each weight; None from scratch.
 
     Raises:
         ValueError: no such file; unreadable; no encoder in it; a weight missing, of another shape, not finite, or too
-            many; another patch or number of heads in its recipe. Says which knobs would fit, where the file tells.
+            many; another patch or number of heads in its recipe. Names the knobs that fit, where the file has a recipe.
     """
     if pretrained is None:
         if rank == 0:
@@ -94,7 +94,7 @@ def load_pretrained_encoder(
 def compare(
     wanted: Mapping[str, torch.Tensor], there: Mapping[str, torch.Tensor], outside: tuple[str, ...], bare: bool
 ) -> Transfer:
-    """What fits, what does not, and what is left out of the weights of a file."""
+    """Sort the weights of a file into those that fit, those that do not, and those left out."""
     differing = [name for name in wanted if name in there and wanted[name].shape != there[name].shape]
     unexpected = tuple(name for name in there if name not in wanted)
     return Transfer(
@@ -113,10 +113,10 @@ def check_fit(
     origin: Mapping[str, Any],
     path: Path,
 ) -> None:
-    """Refuse an encoder that does not fit whole, or whose recipe tells of other heads or another patch.
+    """Refuse an encoder that does not fit completely, or whose recipe has other heads or another patch.
 
     Raises:
-        ValueError: with the table, and the knobs that would fit.
+        ValueError: with the table, and the knobs that fit.
     """
     problems = []
     surplus = [name for name in transfer.unexpected if name in there]
@@ -128,20 +128,22 @@ def check_fit(
     if patch is not None and list(patch) != list(getattr(encoder, "patch", patch)):
         problems.append(f"its patch is {list(patch)}, the network's {list(getattr(encoder, 'patch', []))}")
     if problems:
-        raise ValueError(f"--pretrained '{path}' is of another encoder: {'; '.join(problems)}. {_way_out(origin)}")
+        raise ValueError(
+            f"--pretrained '{path}' is of another encoder: {'; '.join(problems)}. {_fitting_knobs(origin)}"
+        )
     broken = [name for name in transfer.loaded if not torch.isfinite(there[name]).all()]
     if broken:
         raise ValueError(f"--pretrained '{path}' holds weights that are not finite: {in_words(broken)}; its run failed")
 
 
-def _way_out(origin: Mapping[str, Any]) -> str:
-    """Which knobs build the encoder of a file."""
+def _fitting_knobs(origin: Mapping[str, Any]) -> str:
+    """Name the knobs that build the encoder of a file."""
     if not origin.get("network") and not origin.get("sizes"):
-        return "Choose the --network and --patch it was trained with; the file has no recipe that would tell them"
+        return "Choose the --network and --patch it was trained with; the file has no recipe with them"
     patch = str(list(origin["patch"])).replace(" ", "") if origin.get("patch") else ""
     sizes = ", ".join(f"{name} {value}" for name, value in (origin.get("sizes") or {}).items())
     knobs = f"--network {origin.get('network')}" + (f' --patch "{patch}"' if patch else "")
-    return f"Its recipe says {knobs}" + (f" (sizes: {sizes})" if sizes else "")
+    return f"Its recipe has {knobs}" + (f" (sizes: {sizes})" if sizes else "")
 
 
 def _heads(encoder: torch.nn.Module) -> int:
@@ -149,15 +151,15 @@ def _heads(encoder: torch.nn.Module) -> int:
 
 
 def _history(origin: Mapping[str, Any]) -> str:
-    """How it came to be, in brackets."""
+    """Describe the training of a file in brackets."""
     facts = [f"{origin['iteration']:,} iterations" if isinstance(origin.get("iteration"), int) else ""]
     facts += [f"{name} {origin[name]}" for name in ("network", "mask", "mask_ratio", "volumes") if name in origin]
-    told = ", ".join(fact for fact in facts if fact)
-    return f" ({told})" if told else ""
+    known = ", ".join(fact for fact in facts if fact)
+    return f" ({known})" if known else ""
 
 
 def _grey_differences(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
-    """A line for each grey value that is scaled in another way than in pre-training."""
+    """Return a line for each grey limit that differs from pre-training."""
     return [
         f"  {name} is {recipe[name]} here, {origin[name]} in pre-training: the encoder sees other grey values"
         for name in ("grey_low", "grey_high")
@@ -166,7 +168,7 @@ def _grey_differences(origin: Mapping[str, Any], recipe: Mapping[str, Any] | Non
 
 
 def _other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
-    """A line where the voxels of pre-training were averaged from another number of stored ones."""
+    """Return a line where the voxels of pre-training were averaged from another number of stored ones."""
     if not origin or recipe is None or "downsample" not in recipe:
         return []
     here, there = list(recipe["downsample"]), list(origin.get("downsample", AS_STORED))

@@ -1,4 +1,4 @@
-"""What training and evaluation engines run: batches, optimizer steps, precision."""
+"""Functions of training and evaluation engines: prepare batches, make optimizer steps, choose the precision."""
 
 from scripts.engines.freed_memory import keep_freed_memory
 from scripts.engines.metric_comparison import lower_is_better

@@ -1,8 +1,8 @@
-"""Durations as text."""
+"""Format durations."""
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: `0.25 s`, `40 s`, `12 min`, `3.5 h`, `15 days`."""
+    """Return a duration with a fitting unit: `0.25 s`, `40 s`, `12 min`, `3.5 h`, `15 days`."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     for limit, unit, name in ((100, 1, "s"), (6000, 60, "min"), (172800, 3600, "h")):

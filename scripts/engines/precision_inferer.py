@@ -1,4 +1,4 @@
-"""The forward pass in the chosen precision, the same in training and validation."""
+"""Run the forward pass in the chosen precision, the same in training and validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ PRECISIONS = ("fp32", "bf16")
 
 
 class PrecisionInferer(Inferer):
-    """Call the network under autocast, and hand back float32.
+    """Call the network under autocast and return float32.
 
     bfloat16 has the exponent range of float32, so no gradient scaler is needed.
 
@@ -19,6 +19,10 @@ class PrecisionInferer(Inferer):
 
     Raises:
         ValueError: another precision.
+
+    Example::
+
+        prediction = PrecisionInferer("bf16")(image, network)
     """
 
     def __init__(self, precision: str = "fp32") -> None:
@@ -30,7 +34,7 @@ class PrecisionInferer(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
     ) -> torch.Tensor:
-        """The network's output for `inputs`, as float32."""
+        """Return the network's output for `inputs`, as float32."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
             output = network(inputs, *args, **kwargs)
         return output.float()

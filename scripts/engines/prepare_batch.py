@@ -1,4 +1,4 @@
-"""What a training or validation engine gets out of a batch of crops."""
+"""Unpack batches for training and validation engines, in the form of MONAI's `prepare_batch`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,17 +18,17 @@ def prepare_masked_batch(
     non_blocking: bool = False,
     **kwargs: Any,
 ) -> MaskedBatch:
-    """Unpack a batch in MONAI's prepare-batch form: input, target, and what `forward` takes beside the input.
+    """Unpack a batch in MONAI's prepare-batch form: input, target, and further arguments of `forward`.
 
     Args:
-        batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the loader has
-            listed them, "kept" (b, k) tokens.
-        device: where the tensors go.
-        non_blocking: copy while the host goes on, from pinned memory.
+        batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the
+            loader lists them, "kept" (b, k) tokens.
+        device: target of the tensors.
+        non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
 
     Returns:
-        The image, (image, mask) for the loss, (indices of the kept tokens,), and no keywords.
+        The image; (image, mask) for the loss; (indices of the kept tokens,) for `forward`; no keywords.
     """
     image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
     mask = _plain(batch["mask"])
@@ -48,12 +48,12 @@ def prepare_target_batch(
     Args:
         batch: "image" (b, 1, z, y, x), "target" (b, c, z, y, x) and "known", bool of the same shape, True where the
             labels decide.
-        device: where the tensors go.
-        non_blocking: copy while the host goes on, from pinned memory.
+        device: target of the tensors.
+        non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
 
     Returns:
-        The image, (target, known) for the loss, nothing more and no keywords.
+        The image; (target, known) for the loss; no further arguments; no keywords.
     """
     image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
     target = _plain(batch["target"]).to(device, non_blocking=non_blocking, **kwargs)
@@ -66,35 +66,35 @@ def prepare_box_batch(
     non_blocking: bool = False,
     **kwargs: Any,
 ) -> BoxBatch:
-    """Unpack a batch of whole boxes: the image goes to the device, the labels stay where scores are counted.
+    """Unpack a batch of boxes: the image is copied to the device, the labels stay on the CPU, which scores them.
 
     Args:
         batch: "image" (b, 1, z, y, x) and "label", integers of the same shape.
-        device: where the image goes.
-        non_blocking: copy while the host goes on, from pinned memory.
+        device: target of the image.
+        non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
     """
     image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
     return image, _plain(batch["label"]).cpu(), (), {}
 
 
-def split_batch(batch: Mapping[str, Any], parts: int) -> Iterator[dict[str, Any]]:
-    """Cut a collated batch along its first axis into equal parts, in order.
+def microbatches(batch: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    """Yield equal shares of a collated batch along its first axis, in order.
 
     Raises:
-        ValueError: the batch is not divisible by `parts`.
+        ValueError: the batch is not divisible by `count`.
     """
     size = len(batch["image"])
-    if size % parts:
+    if size % count:
         raise ValueError(
-            f"a batch of {size} crops cannot be split into {parts} equal parts; choose another accumulation"
+            f"a batch of {size} crops cannot be divided into {count} equal microbatches; choose another accumulation"
         )
-    step = size // parts
+    step = size // count
     for first in range(0, size, step):
         yield {key: value[first : first + step] for key, value in batch.items()}
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """Drop MONAI's metadata: compiled networks and plain losses want a torch.Tensor."""
+    """Remove MONAI's metadata: compiled networks and plain losses need a torch.Tensor."""
     as_tensor = getattr(tensor, "as_tensor", None)
     return as_tensor() if as_tensor is not None else tensor

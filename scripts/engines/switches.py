@@ -1,8 +1,8 @@
-"""Switches of a command line: python-fire reads `true` as text, and any text counts as true in Python."""
+"""Parse switches of a command line: python-fire reads `true` as text, and Python takes any text as true."""
 
 
 def switch(value: bool | str, name: str = "switch") -> bool:
-    """True or false, given as such or as the word.
+    """Return true or false, given as such or as a word.
 
     Raises:
         ValueError: anything else.

@@ -1,4 +1,4 @@
-"""What no training reaches on the same hidden tokens: the marks that a validation loss is read against."""
+"""Scores without any training on the same hidden tokens, to compare a validation loss with."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,13 @@ class Baselines:
     `token_mean`, predicting each token's own mean: 1 but for flat tokens (whose variance is 0);
     `interpolation`, grey values interpolated linearly from the visible voxels, in units of the true token's mean and
     deviation; `interpolation_fitted`, the same after each interpolated token is itself brought to zero mean and unit
-    variance, and all of them are multiplied by the one factor that fits best: what is left when brightness and
-    contrast are forgiven.
+    variance, and all of them are multiplied by the one factor that fits best: the error without that of brightness and
+    contrast.
 
     Args:
         dataset: of validation crops, each with "image" (1, z, y, x) and "mask".
         patch: voxels of a token.
-        crops: how many of them; interpolation takes up to a second each.
+        crops: number of crops; interpolation takes up to a second each.
         recorder: receives the scores.
     """
 
@@ -51,7 +51,7 @@ class Baselines:
 
 
 def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int]) -> dict[str, float]:
-    """The three scores by name.
+    """Return the three scores by name.
 
     Args:
         images: (B, 1, Z, Y, X).

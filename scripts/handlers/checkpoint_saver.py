@@ -1,4 +1,4 @@
-"""Save a run so that it goes on to the bit, and restore it."""
+"""Save the state of a run so that it resumes bit for bit, and restore it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +12,16 @@ from scripts.handlers.metric_logger import MetricLogger
 
 
 class CheckpointSaver:
-    """Write `last.pt` every so often and when training ends, and some that stay.
+    """Write `last.pt` every `save_interval` iterations and when training ends, and checkpoints that stay.
 
-    A checkpoint has the network, the optimizer, the schedule, the state of the other parts, the iteration, and in
+    Unlike MONAI's handler, which starts a new epoch on resume, it restores the iteration, so that data, schedule and
+    random numbers continue where they were; and each file is complete or absent.
+
+    A checkpoint has the network, the optimizer, the schedule, the state of the other objects, the iteration, and in
     "recipe" what rebuilds the network and its masks. All of it loads with `weights_only=True`.
 
     Args:
-        folder: of the run; what it holds from an earlier part is loaded on `attach`.
+        folder: of the run; its last checkpoint is loaded on `attach`.
         network: the plain network, neither compiled nor wrapped for several processes.
         stateful: objects with `state_dict` by name: optimizer, schedule, recorder, validation.
         recorder: flushed before each checkpoint, so that the log is never behind.
@@ -45,7 +48,7 @@ class CheckpointSaver:
         self.saved_at = folder.start
 
     def attach(self, engine: Engine) -> None:
-        """Restore the earlier part of the run, and save from now on; to be attached after all that changes the state.
+        """Restore the run, and save from now on; attach it after all handlers that change the state.
 
         Raises:
             ValueError: the checkpoint is of another network.
@@ -71,7 +74,7 @@ class CheckpointSaver:
         self.recorder.restart_clock()
 
     def keep(self, engine: Engine) -> None:
-        """Keep the checkpoint of this iteration for good."""
+        """Keep the checkpoint of this iteration."""
         self.save(engine)
         if self.rank == 0:
             link_or_copy(self.folder.last, self.folder.kept(int(engine.state.iteration)))
@@ -88,7 +91,7 @@ class CheckpointSaver:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:
-    """(name, old, new) of all plain values that differ, nested names joined by dots."""
+    """Return (name, old, new) of all plain values that differ, nested names joined by dots."""
     found: list[tuple[str, Any, Any]] = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)

@@ -1,4 +1,4 @@
-"""Hold a transferred encoder still while a new decoder finds its feet."""
+"""Freeze the pre-trained encoder for the first iterations, while the new decoder learns."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from monai.engines.utils import IterationEvents
 class FreezeEncoder:
     """Leave the encoder's weights as they are, to the bit, for the first iterations; then train all.
 
-    The encoder's gradients are dropped between backward and step. A parameter without a gradient is passed over by
-    torch's optimizers, so weight decay and momentum do not move it either, and gradient clipping, which comes after,
-    sees the decoder alone. Backward still goes through the encoder: so several processes exchange the same gradients
+    The encoder's gradients are dropped between backward and step. torch's optimizers skip a parameter without
+    a gradient, so weight decay and momentum do not move it either, and gradient clipping, which comes after, takes
+    the decoder alone. Backward still goes through the encoder: so several processes exchange the same gradients
     at every iteration, and a compiled network stays as it is. Needs no state: a resumed run knows its iteration.
 
     Args:

@@ -156,7 +156,7 @@ class PredictionWriter:
         assert self._background is not None
         self._background.close()
         self.progress.close()
-        for line in self.steps.watch.findings():
+        for line in self.steps.statistics.findings():
             print(line, flush=True)
         if self.partial.sections < self.partial.shape[0]:
             self.partial.suspend()

@@ -13,16 +13,16 @@ from scripts.metrics.score_report import as_json, markdown_table, named_scores, 
 
 
 class ScoreTable:
-    """After each run of an evaluator, write its numeric metrics with their definitions; the first process writes.
+    """Write the numeric metrics of an evaluator with their definitions after each run; the first process writes.
 
-    The files of an earlier run of the same evaluator are replaced: they hold the latest scores, and say of which epoch.
+    The files of an earlier run of the same evaluator are replaced: they have the latest scores, with their epoch.
 
     Args:
         output_dir: folder of the two files; made where it is missing.
         name: file name without ending.
         metrics: names to write; None writes every metric that is a number.
         choice: a metric of the engine that decodes; then its scores are written as it defines them, with its decoder.
-        about: what else to note, by name, such as volume, box and checkpoint; above the table too.
+        about: metadata by name, such as volume, box and checkpoint; also written above the table.
 
     Raises:
         ValueError: a name that is not among the engine's metrics when it has run.
@@ -40,7 +40,7 @@ class ScoreTable:
         self.metrics, self.choice, self.about = metrics, choice, dict(about or {})
 
     def attach(self, engine: Engine) -> None:
-        """Write when the evaluator has finished."""
+        """Write when the evaluator completes."""
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""All randomness of an iteration from (seed, iteration, process), so that a resumed run goes on as if never stopped."""
+"""Derive all randomness of an iteration from (seed, iteration, process), so that resuming changes nothing."""
 
 import torch
 from ignite.engine import Engine, Events
@@ -8,7 +8,7 @@ _SPREAD = 0x9E3779B97F4A7C15
 
 
 class SeedEachIteration:
-    """Seed torch before each iteration; what draws inside it (drop path) then needs nothing from the one before.
+    """Seed torch before each iteration, so that random numbers inside it (drop path) do not depend on earlier ones.
 
     Args:
         seed: of the run.
@@ -29,5 +29,5 @@ class SeedEachIteration:
 
 
 def iteration_seed(seed: int, iteration: int, rank: int) -> int:
-    """A 63-bit number from the three."""
+    """Return a 63-bit number from the three."""
     return ((seed + 1) * _SPREAD + iteration * 1_000_003 + rank * 7_919) % 2**63

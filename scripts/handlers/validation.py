@@ -1,4 +1,4 @@
-"""Scores on held-out boxes, measured while training goes on."""
+"""Score the network on held-out boxes during training."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ class ValidationLoss(Loss):
 
     Args:
         loss: a callable on prediction and target.
-        device: where sums are kept; that of the network.
+        device: of the sums; that of the network.
     """
 
     def __init__(self, loss: Callable[..., torch.Tensor], device: str | torch.device = "cpu") -> None:
@@ -36,23 +36,26 @@ class ValidationLoss(Loss):
 
 
 class Validation:
-    """Run a validator before the first iteration, every so often, and after the last one.
+    """Run a validator before the first iteration, every `interval` iterations, and after the last one.
+
+    Unlike MONAI's ValidationHandler it can run before training, decodes boxes with a search over settings, keeps the
+    best checkpoint by the result, and has a state for resuming.
 
     The key score decides which network is kept as the best; of equal ones the later, and never the untrained one. With
-    a `choice` the boxes are decoded: the recorder hears all scores as val_NAME, the deciding one first, and what was
-    chosen as chosen_SETTING.
+    a `choice` the boxes are decoded: all scores are logged as val_NAME, the key score first, and the chosen settings
+    as chosen_SETTING.
 
     With several processes each validates its own share; a process whose share of the boxes is empty only takes part in
-    adding up. So the loader of process r holds items r, r + processes, ... (a `torch.utils.data.Subset`), of which
+    the sums. So the loader of process r holds items r, r + processes, ... (a `torch.utils.data.Subset`), of which
     there may be none.
 
     Args:
         validator: a MONAI evaluator, with the metric "val_loss", or with the choice.
         interval: iterations between two validations.
-        recorder: told of the scores.
+        recorder: receives the scores.
         save_best: called at each new best; null to keep none.
-        choice: what decodes and scores the validator's boxes; null where the loss decides.
-        loss_validator: with a choice, a second evaluator, whose "val_loss" is told too; null for none.
+        choice: the metric that decodes and scores the validator's boxes; null where the loss decides.
+        loss_validator: with a choice, a second evaluator, whose "val_loss" is logged too; null for none.
         untrained: whether to validate before the first iteration too.
     """
 
@@ -74,12 +77,12 @@ class Validation:
         self.best_iteration: int | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Listen to a training engine; attach after the recorder and before what saves checkpoints."""
+        """Attach to a training engine, after the recorder and before the handler that saves checkpoints."""
         engine.add_event_handler(Events.STARTED, self._before_the_first)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_an_iteration)
 
     def measure(self, iteration: int) -> float:
-        """Validation now; the key score."""
+        """Validate now, and return the key score."""
         scores = self._losses() if self.choice is None else self._decoded(self.choice)
         key = scores[self.key]
         self.recorder.log(iteration, scores)
@@ -91,12 +94,12 @@ class Validation:
         return key
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint; with the latest choice of the decoder."""
+        """State for the checkpoint, with the latest choice of the decoder."""
         decoder = None if self.choice is None else self.choice.chosen
         return {"best": self.best, "best_iteration": self.best_iteration, "decoder": decoder}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """From the checkpoint."""
+        """Restore the state."""
         self.best, self.best_iteration = state["best"], state.get("best_iteration")
         if self.choice is not None:
             self.choice.chosen = state.get("decoder")
@@ -106,7 +109,7 @@ class Validation:
         return {VAL_LOSS: float(self.validator.state.metrics[VAL_LOSS])}
 
     def _decoded(self, choice: DecoderSearch) -> dict[str, float]:
-        """The key score, the loss, what was chosen, and all other scores of the boxes."""
+        """Return the key score, the loss, the chosen settings, and all other scores of the boxes."""
         if _length(self.validator):
             self.validator.run()
             found = {name: float(self.validator.state.metrics[name]) for name in choice.scores}

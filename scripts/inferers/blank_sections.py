@@ -1,12 +1,12 @@
-"""Which sections of a volume are blank, or lack texture, found while they are read for the network."""
+"""Find sections that are blank or lack texture, while they are read for the network."""
 
 import numpy as np
 
 from scripts.ops.section_quality.measures import missing_sections
 
 
-class SectionWatch:
-    """Sums over each section of a box, taken part by part.
+class SectionStatistics:
+    """Sums over each section of a box, collected block by block.
 
     Args:
         first: number of the box's first section in the volume.
@@ -19,7 +19,7 @@ class SectionWatch:
         self._sums = np.zeros((3, sections))
 
     def add(self, section: int, grey: np.ndarray) -> None:
-        """Add a part (z, y, x) that begins at `section` of the box; each voxel once."""
+        """Add a block (z, y, x) that begins at `section` of the box; each voxel once."""
         rows = slice(section, section + len(grey))
         flat = grey.reshape(len(grey), -1)
         self._low[rows] = np.minimum(self._low[rows], flat.min(1))
@@ -29,7 +29,7 @@ class SectionWatch:
         self._sums[:, rows] += [np.full(len(flat), flat.shape[1]), grey.sum(1, dtype=np.float64), squares]
 
     def findings(self) -> list[str]:
-        """A line for each section that is blank, or has under a tenth of the usual contrast."""
+        """Return a line for each section that is blank, or has less than a tenth of the usual contrast."""
         seen = np.flatnonzero(self._sums[0])
         count, total, squares = self._sums[:, seen]
         deviation = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
@@ -42,5 +42,5 @@ class SectionWatch:
             what = (
                 f"blank, every voxel is {grey:g}" if blank[place] else f"no texture, deviation {deviation[place]:.2g}"
             )
-            lines.append(f"section {self.first + section}: {what}; what is predicted there means nothing")
+            lines.append(f"section {self.first + section}: {what}; the prediction there is meaningless")
         return lines

@@ -1,4 +1,4 @@
-"""Which voxels an inference goes through, and how their maps become instances afterwards."""
+"""Choose the box of an inference, and print the command that decodes its maps."""
 
 import dataclasses
 import os
@@ -21,7 +21,7 @@ def inference_region(
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
 ) -> Region:
-    """The box of a volume to predict: the one given, else all of it.
+    """Return the box of a volume to predict: the one given, else all of it.
 
     Args:
         volume: a path, a data manifest or `synthetic`, as in `scripts.data.open_regions`; of several volumes the first.
@@ -31,7 +31,7 @@ def inference_region(
         reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
 
     Raises:
-        ValueError: no such box, no grey range, or factors that cannot be.
+        ValueError: no such box, no grey range, or impossible factors.
     """
     region = open_regions(volume, "training", box or WHOLE, section_depth=1, reduce=reduce)[0]
     check_grey([region], grey_low, grey_high)
@@ -44,13 +44,13 @@ def say_how_to_decode(out: str | os.PathLike[str], decoder: Mapping[str, Any], o
     Args:
         out: the maps.
         decoder: "name" and "settings" of the checkpoint's decoder.
-        offsets: convention of the affinities, where they are such.
+        offsets: convention of the affinities; null for other maps.
     """
     print(f"instances   {decode_command(out, decoder, offsets)}", flush=True)
 
 
 def decode_command(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> str:
-    """`python -m scripts decode maps.zarr --decoder agglomeration --out maps_instances.h5 --threshold 0.3`."""
+    """Return `python -m scripts decode maps.zarr --decoder agglomeration --out maps_instances.h5 --threshold 0.3`."""
     settings = {name: value for name, value in decoder["settings"].items() if value is not None}
     if offsets not in (None, "nearest"):
         settings.setdefault("offsets", offsets)

@@ -1,5 +1,4 @@
-"""A box of a volume as windows of the size a network was trained on, side by side, the last ones filled by
-reflection."""
+"""Cut a box of a volume into windows of the network's size, side by side, the last ones padded by reflection."""
 
 import dataclasses
 import os
@@ -24,7 +23,7 @@ def reconstruction_region(
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
 ) -> Region:
-    """The box of a volume to reconstruct: the one given, else the volume's validation part.
+    """Return the box of a volume to reconstruct: the one given, else the volume's validation part.
 
     Args:
         volume: a path, a data manifest or `synthetic`, as in `scripts.data.open_regions`; of several volumes the first.
@@ -34,7 +33,7 @@ def reconstruction_region(
         reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
 
     Raises:
-        ValueError: no such box, no grey range, or factors that cannot be.
+        ValueError: no such box, no grey range, or impossible factors.
     """
     region = dataclasses.replace(open_regions(volume, "validation", box, section_depth=1, reduce=reduce)[0], label=None)
     check_grey([region], grey_low, grey_high)

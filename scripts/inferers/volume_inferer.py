@@ -40,7 +40,11 @@ class VolumeInferer(Inferer):
         pad: voxels that are added on both sides of each axis, at least.
 
     Raises:
-        ValueError: sizes, flips, a blend, a convention or a precision that cannot be.
+        ValueError: impossible sizes, flips, blend, convention or precision.
+
+    Example::
+
+        maps = VolumeInferer(window=(6, 96, 96), flips=4)(image, ActivatedNetwork(network, ["sigmoid"] * 3))
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class VolumeInferer(Inferer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides the result, apart from volume and network, in plain numbers and words."""
+        """The settings that decide the result, apart from volume and network, as plain numbers and text."""
         return {
             "window": list(self.window),
             "stride": list(self.stride),
@@ -82,12 +86,12 @@ class VolumeInferer(Inferer):
         }
 
     def grid(self, shape: Sequence[int]) -> WindowGrid:
-        """The windows over a box of that shape; steps of at least a batch."""
+        """Return the windows over a box of that shape, in rows of at least a batch."""
         together = -(-self.batch // len(self.codes))
         return WindowGrid(_triple(shape), self.window, self.stride, self.pad, together)
 
     def totals(self, grid: WindowGrid) -> TotalWeights:
-        """The sums of the weights of all windows of a grid; those of the last few grids are kept."""
+        """Return the sums of the weights of all windows of a grid; those of the last few grids are cached."""
         if grid not in self._totals:
             while len(self._totals) >= GRIDS:
                 del self._totals[next(iter(self._totals))]
@@ -95,7 +99,7 @@ class VolumeInferer(Inferer):
         return self._totals[grid]
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
+        """Return maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
 
         Raises:
             ValueError: an image of other axes, or a network whose output has another size than its input.
@@ -176,7 +180,7 @@ class VolumeInferer(Inferer):
         return votes, low.amin(0), high.amax(0)
 
     def _weights(self, device: torch.device, channels: int) -> torch.Tensor:
-        """Weight of a vote, (C, z, y, x): a window's weights, divided by the number of votes on each voxel."""
+        """Return the weight of a vote, (C, z, y, x): a window's weights divided by the votes on each voxel."""
         key = device, channels
         if key not in self._weights_of_votes:
             weights = torch.from_numpy(self.weights)[None] / self.votes.counts(self.window)
@@ -193,7 +197,7 @@ def _bounds(maps: torch.Tensor, windows: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
-    """The planes of the padded box that windows at z span, of an image (1, z, y, x) continued by mirroring."""
+    """Return the planes of the padded box that windows at z span, of an image (1, z, y, x) continued by mirroring."""
     spans = ((z, z + grid.window[0]), (0, grid.padded[1]), (0, grid.padded[2]))
     for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
         low, high = low - before, high - before
@@ -213,7 +217,7 @@ def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
 
 
 def _batches(places: list[tuple[int, int]], together: int) -> list[list[tuple[int, int]]]:
-    """Places in full batches; the last takes one from that before where it would have one alone, torch's slowest."""
+    """Divide positions into full batches; one left alone, torch's slowest case, gets another from the batch before."""
     ends = [*range(together, len(places), together), len(places)]
     if together > 2 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
         ends[-2] -= 1
@@ -221,7 +225,7 @@ def _batches(places: list[tuple[int, int]], together: int) -> list[list[tuple[in
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
-    """Codes in groups of at most `at_once`, whose windows have one shape."""
+    """Divide codes into groups of at most `at_once` whose windows have one shape."""
     groups: list[list[int]] = []
     for code in codes:
         if groups and len(groups[-1]) < at_once and (square or (groups[-1][0] ^ code) < 8):

@@ -1,4 +1,4 @@
-"""A box of a volume as the steps of an inference: what is read for each, and what each adds and ends."""
+"""Iterate over a box of a volume in rows of windows: read each row, predict it, return the planes it completes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from monai.inferers import Inferer
 from torch.utils.data import Dataset
 
 from scripts.data.regions.region import Region
-from scripts.inferers.blank_sections import SectionWatch
+from scripts.inferers.blank_sections import SectionStatistics
 from scripts.inferers.blender import Blender
 from scripts.inferers.volume_inferer import Network, VolumeInferer
 from scripts.ops.windows import mirrored
@@ -19,17 +19,17 @@ GIB = 2**30
 
 
 class VolumeSteps(Dataset[dict[str, Any]]):
-    """The voxels that each step of an inference needs, read when they are asked for.
+    """Read the voxels of each row of windows when it is requested.
 
-    An item has "image" (1, z, y, x), a row of windows along x with mirrored voxels where they reach out, and "index",
-    the number of the step. Read by one process, as it also keeps watch for blank sections.
+    An item has "image" (1, z, y, x), a row of windows along x, mirrored beyond the border, and "index",
+    the number of the row. Use one process, as it also collects statistics of sections.
 
     Args:
         region: the volume, and the box to predict.
-        inferer: says where the windows are.
+        inferer: places the windows.
         transform: of each item; it gives float32.
-        context: `volume`: windows that reach out of the box see the volume around it, and its mirror image beyond the
-            volume's ends. `box`: they see the mirror image of the box, as if there were nothing else.
+        context: `volume`: windows beyond the box contain the volume around it, and its mirror image beyond the
+            volume's ends. `box`: they contain the mirror image of the box, as if there were nothing else.
 
     Raises:
         ValueError: another context.
@@ -47,10 +47,10 @@ class VolumeSteps(Dataset[dict[str, Any]]):
         self.region, self.transform, self.context = region, transform, context
         self.grid = inferer.grid(region.box.shape)
         self.first = 0
-        self.watch = SectionWatch(region.box.start[0], region.box.shape[0])
+        self.statistics = SectionStatistics(region.box.start[0], region.box.shape[0])
 
     def begin_at(self, section: int) -> None:
-        """Leave out the steps whose windows reach no section of the box from this one on."""
+        """Skip the rows whose windows end before this section of the box."""
         self.first = self.grid.first_step_for(min(section, self.grid.shape[0] - 1))
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class VolumeSteps(Dataset[dict[str, Any]]):
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
         if z0 < z1 and y0 < y1:
             z, y, x = z0 + self.grid.before[0] - step.z, y0 + self.grid.before[1] - step.lines[0], self.grid.before[2]
-            self.watch.add(z0, grey[z : z + z1 - z0, y : y + y1 - y0, x : x + self.grid.shape[2]])
+            self.statistics.add(z0, grey[z : z + z1 - z0, y : y + y1 - y0, x : x + self.grid.shape[2]])
         item: dict[str, Any] = {"image": grey[None], "index": step.index}
         return item if self.transform is None else dict(self.transform(item))
 
@@ -89,11 +89,11 @@ class VolumeSteps(Dataset[dict[str, Any]]):
 
 
 class StepInferer(Inferer):
-    """Go through the steps of a volume in order: `VolumeInferer` with sums that live from one call to the next.
+    """Predict the rows of a volume in order: `VolumeInferer` with sums kept from one call to the next.
 
     Args:
         inferer: how windows are computed and blended.
-        steps: of which volume.
+        steps: the rows of the volume.
         scratch: a folder for the sums where they exceed `blend_memory_gib`; None keeps them in memory always.
         blend_memory_gib: most memory, or memory of the GPU, for the sums of the planes that a window spans.
     """
@@ -113,12 +113,12 @@ class StepInferer(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Network, *args: Any, index: int = 0, **kwargs: Any
     ) -> torch.Tensor:
-        """What step `index` ends: maps (1, C, z, y, x) float32, or an empty tensor.
+        """Return the maps that row `index` completes: (1, C, z, y, x) float32, or an empty tensor.
 
         Args:
-            inputs: (1, 1, z, y, x), the step's image.
-            network: of maps.
-            index: of the step.
+            inputs: (1, 1, z, y, x), the row's image.
+            network: windows to maps.
+            index: of the row.
         """
         grid = self.steps.grid
         if self._blender is None or index == self.steps.first:
@@ -131,6 +131,6 @@ class StepInferer(Inferer):
 def prepare_step(
     batch: dict[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
 ) -> tuple[torch.Tensor, None, tuple[()], dict[str, int]]:
-    """For MONAI's evaluator: a batch of one step as image, no label, and the step's number for `StepInferer`."""
+    """For MONAI's evaluator: a batch of one row as image, no label, and the row's number for `StepInferer`."""
     image = torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking)
     return image, None, (), {"index": int(batch["index"])}

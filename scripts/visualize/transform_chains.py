@@ -1,8 +1,4 @@
-"""A picture of what each step of a transform chain makes of an item: for notebooks, and to look at a config by.
-
-It stands in this room because it paints with the colours of a run's pictures and walks a chain as the training data
-does, and a notebook imports from no tool.
-"""
+"""Draw the result of each step of a transform chain, for notebooks and to check a config."""
 
 import io
 import os
@@ -29,13 +25,13 @@ KNOWN, UNKNOWN = (0.8, 0.9, 1.0), (0.35, 0.35, 0.35)
 
 @dataclass(frozen=True)
 class ChainPicture:
-    """A picture that a notebook shows as it is; `names` are the steps, in the order of the blocks."""
+    """A picture that a notebook displays; `names` are the steps, in the order of the blocks."""
 
     image: Image.Image
     names: tuple[str, ...]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it, as the type that the name ends in."""
+        """Write the picture in the format of the ending."""
         self.image.save(path)
         return Path(path)
 
@@ -54,11 +50,11 @@ def show_chain(
     columns: int = 4,
     section: int | None = None,
 ) -> ChainPicture:
-    """One block for the item as it is, and one for each step of the chain, in order.
+    """Draw one block for the item as it is, and one for each step of the chain, in order.
 
     A block has the middle section of every volume of the item, and under it a cut along z through its middle line, in
-    which a section is four pixels high. Sizes are true to each other, so a step that cuts a margin away is seen to do
-    so. Volumes are told by their shapes: (1, z, y, x) or (z, y, x) grey values; whole numbers under one of `labels`,
+    which a section is four pixels high. All blocks have one scale, so a step that crops is visible. Volumes are
+    recognised by their shapes: (1, z, y, x) or (z, y, x) grey values; whole numbers under one of `labels`,
     ids in colours; (C, z, y, x) maps, up to three as red, green and blue; a bool (gz, gy, gx) token mask, hidden tokens
     in blue over the image; bool (C, z, y, x) known voxels, pale where known and grey where not, unless all are known.
     Anything else is left out.
@@ -72,10 +68,10 @@ def show_chain(
         section: number of the section to show; the middle one by default.
 
     Returns:
-        The picture; the last line of a notebook's cell shows it.
+        The picture, which a notebook displays.
 
     Raises:
-        ValueError: an item in which nothing can be shown, or whatever a step says of it.
+        ValueError: an item without a volume to show, or an error of a step.
     """
     stream = sample_stream(seed, index)
     item = {**item} if isinstance(item, Mapping) else item
@@ -88,7 +84,7 @@ def show_chain(
 
 @dataclass(frozen=True)
 class _Block:
-    """A step's name, what it left, its size, and whether that is what was there before."""
+    """A step's name, its result, the size, and whether the result equals that of the step before."""
 
     name: str
     tiles: Mapping[str, tuple[Colours, Colours]]
@@ -97,16 +93,16 @@ class _Block:
 
 
 def _block(name: str, item: Any, labels: Sequence[str], section: int | None, before: _Block | None = None) -> _Block:
-    volumes = _painted(item if isinstance(item, Mapping) else {"image": item}, labels)
+    volumes = _coloured(item if isinstance(item, Mapping) else {"image": item}, labels)
     if not volumes:
-        raise ValueError(f"{name}: nothing to show among {_kinds(item)}; a volume is (1, z, y, x) or (z, y, x)")
+        raise ValueError(f"{name}: no volume to show among {_kinds(item)}; a volume is (1, z, y, x) or (z, y, x)")
     tiles = {key: _views(volume, section) for key, volume in volumes.items()}
     extent = " x ".join(str(size) for size in next(iter(volumes.values())).shape[:3])
     same = before is not None and _alike(tiles, before.tiles) and extent == before.size
     return _Block(name, tiles, extent, same)
 
 
-def _painted(item: Mapping[Any, Any], labels: Sequence[str]) -> dict[str, Colours]:
+def _coloured(item: Mapping[Any, Any], labels: Sequence[str]) -> dict[str, Colours]:
     """(z, y, x, 3) colours of every volume of an item, by key."""
     found: dict[str, Colours] = {}
     image: Colours | None = None
@@ -168,12 +164,12 @@ def _sheet(blocks: Sequence[_Block], columns: int) -> Image.Image:
         left, top = number % columns * width + GAP, tops[number // columns] + GAP
         high, cut = heights[number // columns]
         draw.text((left, top), f"{number} {block.name}", "#999999" if block.same else "black", font)
-        told = "the same as before" if block.same else f"{block.size}   {'   '.join(block.tiles)}"
-        draw.text((left, top + 17), told, "#777777", small)
+        text = "the same as before" if block.same else f"{block.size}   {'   '.join(block.tiles)}"
+        draw.text((left, top + 17), text, "#777777", small)
         for place, (section, along_z) in enumerate(block.tiles.values()):
             x = left + place * (wide + GAP)
-            for view, y, room in ((section, top + CAPTION, high), (along_z, top + CAPTION + high + GAP, cut)):
-                down = (room - view.shape[0]) // 2
+            for view, y, available in ((section, top + CAPTION, high), (along_z, top + CAPTION + high + GAP, cut)):
+                down = (available - view.shape[0]) // 2
                 sheet.paste(Image.fromarray((view * 255).round().astype(np.uint8)), (x, y + down))
     return sheet
 

@@ -1,4 +1,4 @@
-"""What a run does besides its engine: check settings, print a summary, report results."""
+"""Steps of a run around its engine: check settings, print a summary, train, report results."""
 
 from scripts.workflow.check_settings import check_segmentation_settings, check_settings
 from scripts.workflow.overrides import check_overrides

@@ -1,4 +1,4 @@
-"""From a volume on disk to maps on disk in one call, for volumes of any size."""
+"""Predict a volume on disk to maps on disk in one call, for volumes of any size."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def predict_volume(
     about: Mapping[str, Any] | None = None,
     blend_memory_gib: float = 4.0,
 ) -> Path:
-    """Predict a box of a volume, holding a few sections of it at a time. Reading, network and writing overlap.
+    """Predict a box of a volume with a few sections of it in memory. Reading, network and writing overlap.
 
     Args:
         volume: a path as `open_volume` takes it, a volume, or a region. A network that was trained on reduced voxels
@@ -51,19 +51,23 @@ def predict_volume(
         dtype: `float16`, `float32` or `uint8`.
         grey_low, grey_high: grey values that are black and white; needed unless the volume is uint8.
         overwrite: replace an earlier prediction.
-        resume: go on where an earlier run ended.
+        resume: continue an earlier run.
         context: `volume` or `box`, see `VolumeSteps`.
         device: of the network; that of its first parameter by default.
-        channels: names of the channels, to be noted.
-        about: what else to note.
+        channels: names of the channels, stored with the maps.
+        about: metadata to store.
         blend_memory_gib: memory for the sums of the planes a window spans; beyond it they are kept in a file.
 
     Returns:
         The path of the prediction.
 
     Raises:
-        FileExistsError, ValueError: before work starts, where the output, the box or the settings cannot be.
-        OSError: the volume cannot be read, or there is no room; what is done is kept.
+        FileExistsError, BlockingIOError, ValueError: before work starts, for an impossible output, box or setting.
+        OSError: the volume cannot be read, or no space is left; finished sections are kept.
+
+    Example::
+
+        predict_volume("my.zarr", network, VolumeInferer(), "maps.zarr", box="0:50,:,:")
     """
     region = _region(volume, box)
     check_grey([region], grey_low, grey_high)

@@ -5,7 +5,7 @@ import torch
 from monai.engines import SupervisedTrainer
 
 from scripts.engines.precision_inferer import PrecisionInferer
-from scripts.engines.prepare_batch import prepare_masked_batch, split_batch
+from scripts.engines.prepare_batch import microbatches, prepare_masked_batch
 from scripts.engines.training_step import TrainingStep
 from scripts.losses import HiddenTokenLoss
 from scripts.networks import Encoder, MaskedAutoencoder
@@ -37,7 +37,7 @@ def one_step(precision: str = "fp32", **options) -> tuple[float, torch.Tensor]:
     return float(trainer.state.output["loss"]), network.head.weight.detach().clone()
 
 
-def test_a_batch_in_parts_makes_the_same_step():
+def test_a_batch_in_microbatches_makes_the_same_step():
     loss, weight = one_step()
     for parts in (2, 4):
         parted_loss, parted_weight = one_step(accumulation=parts)
@@ -61,8 +61,8 @@ def test_bf16_comes_close_and_hands_back_float32():
 
 
 def test_parts_that_do_not_divide_a_batch_are_refused():
-    with pytest.raises(ValueError, match="batch of 4 crops cannot be split into 3"):
-        list(split_batch(batch(), 3))
+    with pytest.raises(ValueError, match="batch of 4 crops cannot be divided into 3"):
+        list(microbatches(batch(), 3))
     with pytest.raises(ValueError, match="fp16"):
         PrecisionInferer("fp16")
     with pytest.raises(ValueError, match="accumulation 0"):

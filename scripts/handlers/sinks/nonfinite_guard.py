@@ -1,4 +1,4 @@
-"""Stop a run whose loss is not finite, and say where the crops lie that it came from."""
+"""Stop a run whose loss is not finite, and name the locations of its crops."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,24 +9,24 @@ import torch
 from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
 SHOWN = 8
-"""Crops named in the message; the rest is counted."""
+"""Crops named in the message; others are counted."""
 
 
 class NonFiniteGuard(LogSink):
-    """Raise where the loss is not a number or infinite, before the next checkpoint is written.
+    """Raise where the loss is NaN or infinite, before the next checkpoint is written.
 
     Args:
-        place: `(region, corner) -> str`, where a crop lies; `CropDataset.place`.
+        place: `(region, corner) -> str`, the location of a crop; `CropDataset.place`.
     """
 
     def __init__(self, place: Callable[[int, Sequence[int]], str]) -> None:
         self.place = place
 
     def on_step(self, record: StepRecord) -> None:
-        """Judge one iteration.
+        """Check one iteration.
 
         Raises:
-            FloatingPointError: the loss is not finite; with iteration, learning rate and the crops' places.
+            FloatingPointError: the loss is not finite; with iteration, learning rate and the crops' locations.
         """
         if math.isfinite(record.loss):
             return
@@ -36,9 +36,8 @@ class NonFiniteGuard(LogSink):
         more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
         raise FloatingPointError(
             f"the loss of iteration {record.iteration} is {record.loss} at learning rate {record.learning_rate:.3g}; "
-            f"{why}: {'; '.join(places[:SHOWN])}{more}. The last checkpoint is from before it: look at the crops, "
-            "then go "
-            "on with --resume true, or begin anew with a lower --base_lr or --precision fp32"
+            f"{why}: {'; '.join(places[:SHOWN])}{more}. The last checkpoint is from before it: check the crops, "
+            "then resume with --resume true, or start again with a lower learning rate or --precision fp32"
         )
 
 

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard; the pictures come from `scripts.handlers.pictures`."""
+"""Write curves and pictures for TensorBoard."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoard(LogSink):
-    """Write scalars `train/...` and `validation/...`, and any image.
+    """Write scalars `train/...` and `validation/...`, and images.
 
     Args:
         folder: of the event files.
@@ -26,7 +26,7 @@ class TensorBoard(LogSink):
         self._writer: SummaryWriter | None = None
 
     def on_start(self, start: int, iterations: int) -> None:
-        """Open an event file; TensorBoard hides what an earlier one has beyond `start`."""
+        """Open an event file; TensorBoard hides the points of earlier files after `start`."""
         from torch.utils.tensorboard import SummaryWriter  # imports slowly, and only one process of a run writes
 
         self._writer = SummaryWriter(self.folder, purge_step=start + 1 if start else None)
@@ -53,7 +53,7 @@ class TensorBoard(LogSink):
             self._writer.add_image(name, picture, iteration, dataformats="HW" if picture.ndim == 2 else "HWC")
 
     def flush(self) -> None:
-        """Write out what is buffered."""
+        """Write buffered points to disk."""
         if self._writer is not None:
             self._writer.flush()
 
