@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scripts.data.files.memory_check import check_memory, free_memory
+from scripts.engines.memory_check import check_memory, free_memory
 
 
 def test_a_box_that_fits_passes_and_a_larger_one_names_needed_free_and_fitting():
