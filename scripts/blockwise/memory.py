@@ -1,8 +1,7 @@
 """Memory that decoding takes, and whether a volume must go block by block."""
 
-import psutil
-
 from scripts.blockwise.grid import Size3
+from scripts.engines.memory_check import free_memory
 
 BYTES_A_VOXEL = {
     "zwatershed": 16,
@@ -30,8 +29,8 @@ def decoding_gib(decoder: str, shape: Size3, channels: int, itemsize: int) -> fl
 
 
 def free_gib() -> float:
-    """GiB that a process can take without swapping."""
-    return float(psutil.virtual_memory().available) / 2**30
+    """GiB that a process can take without swapping, in a container of its limit."""
+    return free_memory() / 2**30
 
 
 def block_gib(block: Size3, itemsize: int) -> float:

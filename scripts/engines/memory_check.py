@@ -1,6 +1,6 @@
 """Refuse work that does not fit into the free memory, before it starts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -21,14 +21,20 @@ def free_memory() -> int:
     return min(free, max(limit - used, 0))
 
 
-def check_memory(work: str, shape: Sequence[int], bytes_per_voxel: float, remedy: str = "", copies: int = 1) -> None:
+def check_memory(
+    work: str,
+    shape: Sequence[int],
+    bytes_per_voxel: float,
+    remedy: Callable[[int, int, int], str] | None = None,
+    copies: int = 1,
+) -> None:
     """Raise where a box needs more memory than is free.
 
     Args:
         work: what is done, as the user knows it, such as "decode with agglomeration".
         shape: voxels (z, y, x) of the box.
         bytes_per_voxel: needed at the peak.
-        remedy: option that makes the box smaller, followed by the box that fits, such as "--box".
+        remedy: called with the voxels (z, y, x) that fit; returns the option that selects them.
         copies: boxes in memory at the same time, one a process.
 
     Raises:
@@ -36,7 +42,7 @@ def check_memory(work: str, shape: Sequence[int], bytes_per_voxel: float, remedy
 
     Example::
 
-        check_memory("decode with agglomeration", (1000, 2048, 2048), 57, "--box")
+        check_memory("decode", (1000, 2048, 2048), 57, lambda z, y, x: f"--box 0:{z},0:{y},0:{x}")
     """
     z, y, x = (int(size) for size in shape)
     free, per_section = free_memory(), bytes_per_voxel * y * x * copies
@@ -45,7 +51,7 @@ def check_memory(work: str, shape: Sequence[int], bytes_per_voxel: float, remedy
     together = f", {copies} at a time" if copies > 1 else ""
     fitting = int(free / per_section)
     if fitting >= 1:
-        box = f"{fitting} of its {z} sections fit" + (f": {remedy} 0:{fitting},0:{y},0:{x}" if remedy else "")
+        box = f"{fitting} of its {z} sections fit" + (f": {remedy(fitting, y, x)}" if remedy else "")
     else:
         side = int((free / (bytes_per_voxel * copies)) ** 0.5)
         box = f"not even one section fits; {side} x {side} voxels of one do"

@@ -7,8 +7,12 @@ from typing import Annotated
 import numpy as np
 from tqdm import tqdm
 
+from scripts.engines.memory_check import check_memory
 from scripts.ops.limits import Limits
 from scripts.tools.command_line.argument_types import Shape, ending
+
+BYTES_PER_VOXEL = 15
+"""Peak memory of making a volume, as docs/synthetic.md has it."""
 
 
 def synthesize(
@@ -34,12 +38,14 @@ def synthesize(
 
     Raises:
         ValueError: a shape or seed that makes no volume.
+        MemoryError: the volume does not fit into memory.
         FileExistsError: the file exists and overwrite is not given.
     """
     path = Path(out)
     if path.exists() and not overwrite:
         raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
     size = (shape[0], shape[1], shape[2])
+    check_memory("synthesize", size, BYTES_PER_VOXEL, lambda z, y, x: f"--shape {z},{y},{x}")
     from scripts.data.synthetic import save_synthetic, synthesize_volume
 
     begin = time.perf_counter()

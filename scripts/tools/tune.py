@@ -1,11 +1,14 @@
 """`python -m scripts tune`: find the best setting of a decoder on a validation box, with the whole table and a plot."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from scripts.blockwise.memory import decoding_gib
 from scripts.data import open_volume
-from scripts.data.files.predictions import read_prediction
+from scripts.data.files.predictions import open_prediction, read_prediction
+from scripts.engines.memory_check import GIB, check_memory
 from scripts.metrics.decoder_grid import Setting, check_boxes, grid, search
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder as made_decoder
@@ -53,6 +56,7 @@ def tune(
         The table, the best row marked.
 
     Raises:
+        MemoryError: the box, times the processes, does not fit into memory.
         ValueError: overlapping boxes, an unknown metric, decoder or setting, shapes that differ.
     """
     settings = grid(choices)
@@ -61,6 +65,9 @@ def tune(
     with open_volume(gt, cache_mib=8) as volume:
         part = Box.parse(box, volume.shape)
         check_boxes(part, None if test_box is None else Box.parse(test_box, volume.shape))
+    with open_prediction(pred) as opened:
+        voxel = decoding_gib(decoder, (1, 1, 1), opened.shape[0], opened.dtype.itemsize) * GIB
+    check_memory(f"tune {decoder}", part.shape, voxel, partial(_smaller_box, part), processes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "search.jsonl"
@@ -78,6 +85,12 @@ def tune(
     (folder / "search.md").write_text(table.markdown())
     table.plot(folder / "search.png")
     return f"{table.markdown()}\n{folder}/search.md, search.png, search.jsonl"
+
+
+def _smaller_box(box: Box, *size: int) -> str:
+    """Return the option for a box of that size at the start of `box`."""
+    stop = [first + extent for first, extent in zip(box.start, size, strict=True)]
+    return f"--box {','.join(f'{first}:{last}' for first, last in zip(box.start, stop, strict=True))}"
 
 
 @dataclass(frozen=True)
