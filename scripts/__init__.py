@@ -11,4 +11,22 @@ Conventions:
   inferers | checkpoints | visualize, handlers, blockwise, workflow, tools.
 """
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+_LIBRARY = {
+    "open_volume": "scripts.data.volumes",
+    "load_network": "scripts.workflow.segmentation_model",
+    "decoder": "scripts.ops.decoding.decoders",
+    "score": "scripts.workflow.segmentation_model",
+}
+"""What a program of yours needs (docs/library.md), each loaded when it is first used."""
+__all__ = ["decoder", "load_network", "open_volume", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LIBRARY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LIBRARY[name]), name)

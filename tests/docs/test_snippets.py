@@ -8,6 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from scripts.data.synthetic import synthesize_volume
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "contributing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -58,3 +60,16 @@ def test_the_python_of_the_readme_predicts_decodes_and_scores(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     assert 0 <= float(ended.stdout.splitlines()[-1]) < 0.5
+
+
+def test_the_page_on_the_library_runs_as_printed_here_with_one_window(tmp_path):
+    (block,) = BLOCK.findall((ROOT / "docs" / "library.md").read_text())
+    assert len([line for line in block.splitlines() if line.strip()]) <= 10
+    volume = synthesize_volume((6, 96, 96), 0)
+    with h5py.File(tmp_path / "image.h5", "w") as file:
+        file["raw"], file["labels"] = volume.image, volume.labels
+    program = block.replace("image.h5", str(tmp_path / "image.h5")).replace("0:4,0:64,0:64", "0:6,0:96,0:96")
+    program = program.replace(':96")', ':96", pad=(0, 0, 0))').replace("0:4, 0:64, 0:64", "0:6, 0:96, 0:96")
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("['affinity z', 'affinity y', 'affinity x'] ")

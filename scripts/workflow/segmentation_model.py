@@ -1,0 +1,128 @@
+"""A trained segmentation network from Python: load a checkpoint, predict a volume, decode the maps."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from scripts.checkpoints import decoder_of, recipe_of, restore
+from scripts.data.volumes import ArrayVolume, Volume, downsampled_volume
+from scripts.inferers import VolumeInferer
+from scripts.networks import ActivatedNetwork, segmentation_network
+from scripts.ops.box import Box
+from scripts.ops.decoding.decoders import decoder
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.scores import all_scores
+from scripts.transforms.grey import ScaleGrey
+
+BEFORE = {
+    "architecture": "unetr",
+    "trunk_sizes": None,
+    "auxiliary_offsets": [],
+    "offsets": None,
+    "reduce": [1, 1, 1],
+    "grey_low": None,
+    "grey_high": None,
+    "flips": 4,
+}
+"""What a recipe means that was written before it had the setting."""
+WINDOWS = ("batch", "flips", "pad", "stride", "window")
+"""Settings of windows that a prediction may change."""
+
+
+class SegmentationModel:
+    """A network with the windows, grey range and decoder of its training.
+
+    Args:
+        network: to maps in their range, (B, 1, z, y, x) to (B, C, z, y, x).
+        recipe: of the training.
+        decoder: name and settings that validation chose.
+        device: where the network is.
+    """
+
+    def __init__(
+        self, network: ActivatedNetwork, recipe: Mapping[str, Any], decoder: Mapping[str, Any], device: torch.device
+    ) -> None:
+        self.network, self.recipe, self.device = network, dict(recipe), device
+        self.decoder_name, self.decoder_settings = str(decoder["name"]), dict(decoder["settings"])
+        self.channels = [str(name) for name in recipe["channels"]]
+        self.scale = ScaleGrey(recipe["grey_low"], recipe["grey_high"])
+
+    def predict(
+        self, volume: np.ndarray | Volume, box: str | Box | None = None, **windows: int | Sequence[int]
+    ) -> np.ndarray:
+        """The maps of a volume, or of a box of it, in memory.
+
+        Volumes too large for that go through `configs/inference.json`, which writes to disk.
+
+        Args:
+            volume: grey values (z, y, x).
+            box: z0:z1,y0:y1,x0:x1; beyond its ends the network sees the mirror image, as in validation.
+            windows: `window`, `stride`, `pad`, `flips` or `batch`, other than in training.
+
+        Returns:
+            (channels, z, y, x) float32.
+
+        Raises:
+            ValueError: an array of other axes, grey values outside the range of the network, a box outside, an unknown
+                setting.
+        """
+        known = {"window", "stride", "pad", "flips", "batch"}
+        if set(windows) - known:
+            raise ValueError(
+                f"unknown setting '{sorted(set(windows) - known)[0]}'; there are {', '.join(sorted(known))}"
+            )
+        grey = volume if isinstance(volume, Volume) else ArrayVolume(volume)
+        grey = downsampled_volume(grey, self.recipe["reduce"])
+        part = Box.parse(box, grey.shape)
+        settings: dict[str, Any] = {name: self.recipe[name] for name in ("window", "stride", "pad", "flips")}
+        inferer = VolumeInferer(**{**settings, **windows}, affinity=self.recipe["offsets"])
+        image = self.scale(grey[part.slices])[None, None].to(self.device)
+        return inferer(image, self.network).cpu().numpy()[0]
+
+    def decode(self, maps: np.ndarray, **settings: Any) -> np.ndarray:
+        """Instances (z, y, x) of maps, by the decoder that validation chose; `settings` change some of its own."""
+        return decoder(self.decoder_name, {**self.decoder_settings, **settings})(maps)
+
+
+def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device | None = None) -> SegmentationModel:
+    """Load a segmentation network for use from Python.
+
+    Args:
+        checkpoint: `best.pt` of a training, or a bundle's `models/model.pt` with its `model.json`.
+        device: by default the GPU if there is one.
+
+    Raises:
+        ValueError: no such file, or no segmentation network.
+    """
+    if not os.path.isfile(checkpoint):
+        raise ValueError(f"there is no checkpoint '{checkpoint}'; give the best.pt of a training")
+    recipe = recipe_of(checkpoint, BEFORE)
+    missing = [name for name in ("activations", "channels", "window", "stride", "pad", "widths") if name not in recipe]
+    if missing:
+        raise ValueError(f"'{checkpoint}' is no segmentation network: its recipe has no {', '.join(missing)}")
+    network = segmentation_network(
+        recipe["architecture"],
+        len(recipe["activations"]) + len(recipe["auxiliary_offsets"]),
+        {"patch": recipe["patch"], **{name: recipe["sizes"][name] for name in ("width", "depth", "heads")}},
+        recipe["widths"],
+        recipe["trunk_sizes"],
+    )
+    restore(network, checkpoint)
+    used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    maps = ActivatedNetwork(network.to(used), recipe["activations"], len(recipe["auxiliary_offsets"])).eval()
+    return SegmentationModel(maps, recipe, decoder_of(checkpoint, {"name": "agglomeration", "settings": {}}), used)
+
+
+def score(instances: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """All scores of a segmentation by name, as `python -m scripts score` prints them.
+
+    Args:
+        instances: (z, y, x) ids, 0 for background.
+        truth: likewise; negative where it is not known, which is left out.
+    """
+    known = truth >= 0
+    table = ContingencyTable.from_arrays(truth[known], instances[known])
+    return {one.name: float(one.value) for one in all_scores(table)}

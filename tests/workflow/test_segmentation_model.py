@@ -1,0 +1,46 @@
+"""A network loaded from Python predicts and decodes as the bundle does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import scripts
+from scripts.data.volumes import ArrayVolume
+from scripts.ops.decoding.decoders import decoder
+
+SHIPPED = Path(__file__).parents[2] / "bundles" / "sem_neuron_affinity" / "models" / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def network():
+    return scripts.load_network(SHIPPED, device="cpu")
+
+
+def test_an_array_and_a_volume_have_the_same_maps_in_their_range(network):
+    image = np.random.default_rng(0).integers(0, 256, (4, 24, 32), dtype=np.uint8)
+    small = {"window": (2, 16, 16), "stride": (2, 8, 8), "pad": (0, 0, 0)}
+    maps = network.predict(image, **small)
+    assert (maps.shape, maps.dtype) == ((3, 4, 24, 32), np.float32)
+    assert 0 <= maps.min() <= maps.max() <= 1
+    part = network.predict(ArrayVolume(image), "0:4,0:24,8:32", **small)
+    assert np.array_equal(part, network.predict(np.ascontiguousarray(image[:, :, 8:]), **small))
+    assert np.array_equal(network.decode(maps), decoder(network.decoder_name, network.decoder_settings)(maps))
+
+
+def test_scores_leave_out_what_is_not_known():
+    truth = np.repeat([[[1, 1, 2, 2, -1]]], 4, axis=1)
+    assert scripts.score(np.where(truth > 0, truth, 7), truth)["voi_split"] == 0
+
+
+def test_what_is_no_segmentation_network_is_refused(tmp_path, network):
+    with pytest.raises(ValueError, match=r"there is no checkpoint 'none\.pt'"):
+        scripts.load_network("none.pt")
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "plain.pt")
+    with pytest.raises(ValueError, match="is no segmentation network: its recipe has no activations"):
+        scripts.load_network(tmp_path / "plain.pt")
+    with pytest.raises(ValueError, match="unknown setting 'windows'; there are batch, flips, pad, stride, window"):
+        network.predict(np.zeros((4, 24, 32), np.uint8), windows=3)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        scripts.nothing  # noqa: B018
