@@ -3,8 +3,8 @@
 python -m tests.benchmarks.correction_loop maps.h5 image.h5:labels --box 92:100,0:256,0:256 --out curve.png
 
 Each round the worst error of all is located and corrected: a split object by a merge of its two largest segments, a
-merging segment by a split between its two largest objects, each given by two points as in `edits.json`. An error that
-no cut mends is left out and the next one is taken.
+merging segment by a split between its two largest objects, each given by two points as in `edits.json`. Segments are
+merged only where both are mostly of the object. An edit that is refused is left out and the next error is taken.
 """
 
 import argparse
@@ -43,6 +43,11 @@ def correction(error: SegmentationError, truth: np.ndarray, instances: np.ndarra
     return Edit("split" if error.kind == "merge" else "merge", first, second)
 
 
+def mostly(object_id: int, labels: np.ndarray) -> bool:
+    """Whether more than half of the labelled voxels are of one object; else its segment is split first, not merged."""
+    return 2 * int((labels == object_id).sum()) > int((labels > 0).sum())
+
+
 def scores_of(truth: np.ndarray, instances: np.ndarray) -> dict[str, float]:
     """The scores that are shown."""
     every = {one.name: float(one.value) for one in all_scores(ContingencyTable.from_arrays(truth, instances))}
@@ -59,6 +64,10 @@ def run(maps: np.ndarray, truth: np.ndarray, name: str, settings: dict, most: in
             {key: [asdict(e) for e in getattr(found, key)] for key in ("worst_merges", "worst_splits")}
         )
         for error in listed:
+            if error.kind == "split" and not all(
+                mostly(error.id, truth[instances == piece]) for piece in (error.first, error.second)
+            ):
+                continue
             edit = correction(error, truth, instances)
             if edit in tried:
                 continue
@@ -70,7 +79,7 @@ def run(maps: np.ndarray, truth: np.ndarray, name: str, settings: dict, most: in
                 continue
             break
         else:
-            print(f"no error is left that an edit mends, after {len(rows) - 1} edits")
+            print(f"no error is left that an edit corrects, after {len(rows) - 1} edits")
             break
         rows.append(scores_of(truth, instances))
         print(f"{len(rows) - 1:3} {edit}: {error} -> {rows[-1]}", flush=True)

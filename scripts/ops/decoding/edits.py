@@ -11,6 +11,9 @@ Point = tuple[int, int, int]
 SATURATED = 0.9999
 """Voxels joined by affinities from here on are one fragment."""
 CAPACITY = 2**30
+NEAR = 0.25
+"""Share of the distance of the two points within which fragments stay with their point, so that a cut does not take the
+one fragment under a point off."""
 
 
 class Edit(NamedTuple):
@@ -34,7 +37,8 @@ def apply_edits(labels: np.ndarray, affinities: np.ndarray, edits: Sequence[Edit
 
     A merged segment has the id of its first side. Of a segment that is split the side of the first point keeps the id,
     the side of the second gets a new one, above all others: the cut runs between watershed fragments of the segment
-    where the affinities over the faces sum up to the least (Ford & Fulkerson 1956).
+    where the affinities over the faces sum up to the least (Ford & Fulkerson 1956). Fragments within a quarter of the
+    distance of the points, in voxels, stay with their point.
 
     Args:
         labels: (z, y, x) ids, 0 is background.
@@ -103,10 +107,26 @@ def _cut(mask: np.ndarray, affinities: np.ndarray, first: Point, second: Point, 
     source, sink = (int(fragments[tuple(np.subtract(point, low))]) for point in (first, second))
     if source == sink or 0 in (source, sink):
         raise ValueError(f"{place}: the two points are in one fragment; choose points further apart")
-    pairs, weights = _borders(fragments, graded)
-    beyond = _sink_side(pairs, weights, int(fragments.max()) + 1, source, sink)
-    found = np.argwhere(beyond[fragments] & part) + low
+    joined = _joined_near(fragments, np.subtract(first, low), np.subtract(second, low))
+    pairs, weights = _borders(joined[fragments], graded)
+    beyond = _sink_side(pairs, weights, len(joined), source, sink)
+    found = np.argwhere(beyond[joined[fragments]] & part) + low
     return tuple(found.T)
+
+
+def _joined_near(fragments: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """For each fragment the one that it is joined with: that of a point near it, else itself."""
+    joined = np.arange(int(fragments.max()) + 1)
+    reach = NEAR * float(np.linalg.norm(first - second))
+    near = []
+    for point in (first, second):
+        squares = [(np.arange(size) - at) ** 2 for size, at in zip(fragments.shape, point, strict=True)]
+        ball = squares[0][:, None, None] + squares[1][:, None] + squares[2] <= reach**2
+        near.append(np.setdiff1d(fragments[ball], [0]))
+    own = [fragments[tuple(point)] for point in (first, second)]
+    for number in range(2):
+        joined[np.setdiff1d(near[number], [*near[1 - number], own[1 - number]])] = own[number]
+    return joined
 
 
 def _borders(fragments: np.ndarray, affinities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
