@@ -1,4 +1,4 @@
-"""Decode affinities block by block; the instances are those of decoding the whole volume in memory."""
+"""Decode block by block; the instances are those of decoding the whole volume in memory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +17,24 @@ from scripts.blockwise.borders import (
     find_fragment_borders,
     fragment_borders_file,
     segments_file,
+)
+from scripts.blockwise.components import (
+    component_links_file,
+    components_file,
+    count_components,
+    find_components,
+    link_components,
+    number_components,
+)
+from scripts.blockwise.floods import (
+    SEEDS,
+    create_seeds,
+    flood_masks,
+    floods_file,
+    number_objects,
+    seeds_file,
+    write_objects,
+    write_seeds,
 )
 from scripts.blockwise.grid import DIRECTIONS
 from scripts.blockwise.instances import create_instances
@@ -37,6 +55,27 @@ def decode_blocks(folder: Path, workers: Workers) -> dict[str, int]:
     """
     plan = Plan.load(folder)
     run = _Run(folder, plan, workers)
+    return (
+        _decode_masks(folder, plan, run) if plan.decoder in ("binary", "bc") else _decode_affinities(folder, plan, run)
+    )
+
+
+def _decode_masks(folder: Path, plan: Plan, run: "_Run") -> dict[str, int]:
+    run.blocks("components", find_components, components_file)
+    run.once(folder / "masks_offsets.npy", count_components)
+    run.blocks("links", link_components, component_links_file)
+    run.once(folder / "masks_of.npy", number_components)
+    run.once(folder / SEEDS / "zarr.json", create_seeds)
+    run.blocks("seeds", write_seeds, seeds_file)
+    run.blocks("floods", flood_masks, floods_file)
+    run.once(folder / "objects.npy", number_objects)
+    numbers = np.load(folder / "objects.npy")
+    create_instances(folder / STORE, {"labels": numbers.dtype}, plan.grid.shape, plan.chunk, plan.attributes)
+    run.blocks("instances", write_objects, written_file)
+    return {"labels": int(numbers.max(initial=0))}
+
+
+def _decode_affinities(folder: Path, plan: Plan, run: "_Run") -> dict[str, int]:
     if plan.decoder == "zwatershed-percentile":
         run.blocks("values", count_values, values_file)
         run.blocks("ranks", count_values_within, within_file)

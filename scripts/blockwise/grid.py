@@ -91,6 +91,12 @@ class BlockGrid:
             [(i >= low) & (i < high) for i, low, high in zip(at, box.start, box.stop, strict=True)]
         )
 
+    def owners(self, linear: np.ndarray) -> np.ndarray:
+        """The block that each voxel is in."""
+        at = np.unravel_index(linear, self.shape)
+        z, y, x = (i // step for i, step in zip(at, self.block, strict=True))
+        return np.asarray(np.ravel_multi_index((z, y, x), self.counts))
+
     def on_face(self, linear: np.ndarray, box: Box, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """The two coordinates, in a face of a box across an axis, of voxels by their linear indices."""
         at = np.unravel_index(linear, self.shape)

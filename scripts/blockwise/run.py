@@ -23,7 +23,7 @@ from scripts.ops.targets.affinity_convention import NEAREST, convention
 
 BLOCK = (64, 512, 512)
 """Voxels of a block by default, rounded to whole chunks."""
-IN_BLOCKS = ("zwatershed", "zwatershed-percentile", "agglomeration", "agglomeration-quantile")
+IN_BLOCKS = ("zwatershed", "zwatershed-percentile", "agglomeration", "agglomeration-quantile", "binary", "bc")
 """Decoders that go block by block."""
 
 
@@ -60,6 +60,7 @@ def planned(
         raise ValueError(f"decoder '{decoder}' does not go block by block; these do: {', '.join(IN_BLOCKS)}")
     with open_prediction(pred) as prediction:
         _check_channels(decoder_of(decoder, settings), prediction.shape)
+        _check_maps(decoder, prediction.shape)
         chunk = chunk_of(part.shape, prediction.chunks)
         dtype = str(prediction.dtype)
     return Plan(
@@ -137,7 +138,7 @@ def _begin(plan: Plan, out: Path, folder: Path, resume: bool, overwrite: bool) -
 
 
 def _check_channels(made: Decoder, shape: tuple[int, ...]) -> None:
-    """Blocks read the first three channels, one step back along z, y and x, or those of a map."""
+    """Affinities: blocks read the first three channels, one step back along z, y and x."""
     if isinstance(made, AffinityDecoder):
         channels = convention(made.offsets)
         if shape[0] != channels.channels:
@@ -147,6 +148,12 @@ def _check_channels(made: Decoder, shape: tuple[int, ...]) -> None:
                 f"the first channels of --offsets are {channels.offsets[:3]}; block by block they must be "
                 f"{NEAREST.offsets}; decode in memory, or store the channels so"
             )
+
+
+def _check_maps(name: str, shape: tuple[int, ...]) -> None:
+    expected = {"binary": 1, "bc": 2}.get(name, shape[0])
+    if shape[0] != expected:
+        raise ValueError(f"prediction of shape {shape} has {shape[0]} channels, expected {expected}")
 
 
 def _checked_block(blocks: Sequence[int] | None, chunk: Size3, shape: Size3) -> Size3:

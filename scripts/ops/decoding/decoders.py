@@ -146,6 +146,11 @@ class BinaryWatershed(BinaryThresholds):
         check_settings(self)
         super().__post_init__()
 
+    @property
+    def thresholds(self) -> BinaryThresholds:
+        """Of seeds and mask."""
+        return BinaryThresholds(self.seed, self.mask)
+
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(1, z, y, x) probabilities to instances."""
         return binary_watershed(prediction, self, small_seed=self.small_seed, small=self.small)
@@ -161,6 +166,11 @@ class BCWatershed(ContourThresholds):
     def __post_init__(self) -> None:
         check_settings(self)
         super().__post_init__()
+
+    @property
+    def thresholds(self) -> ContourThresholds:
+        """Of seeds and mask."""
+        return ContourThresholds(self.seed, self.contour, self.mask)
 
     def __call__(self, prediction: np.ndarray) -> np.ndarray:
         """(2, z, y, x) probabilities to instances."""

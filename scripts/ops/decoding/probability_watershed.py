@@ -98,9 +98,7 @@ def binary_watershed(
     Raises:
         ValueError: another number of channels, values out of range.
     """
-    b = _channels(prediction, 1)
-    seed, mask = _above(b[0], thresholds.seed), _above(b[0], thresholds.mask)
-    return _grow(seed, mask, quantised_height(b[0]), small_seed, small)
+    return _grow(*maps_of_binary(prediction, thresholds), small_seed, small)
 
 
 def bc_watershed(
@@ -111,10 +109,21 @@ def bc_watershed(
     small: int = 128,
 ) -> np.ndarray:
     """B and C, (2, z, y, x), to instances; otherwise as `binary_watershed`."""
+    return _grow(*maps_of_contour(prediction, thresholds), small_seed, small)
+
+
+def maps_of_binary(prediction: np.ndarray, thresholds: BinaryThresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(1, z, y, x) probabilities to (seeds, mask, height): bool, bool, uint8. Errors as `binary_watershed`."""
+    b = _channels(prediction, 1)[0]
+    return _above(b, thresholds.seed), _above(b, thresholds.mask), quantised_height(b)
+
+
+def maps_of_contour(prediction: np.ndarray, thresholds: ContourThresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(2, z, y, x) probabilities to (seeds, mask, height): bool, bool, uint8. Errors as `bc_watershed`."""
     b, c = _channels(prediction, 2)
     seed = _above(b, thresholds.seed)
     seed &= _below(c, thresholds.contour)
-    return _grow(seed, _above(b, thresholds.mask), quantised_height(b), small_seed, small)
+    return seed, _above(b, thresholds.mask), quantised_height(b)
 
 
 def bcd_watershed(
