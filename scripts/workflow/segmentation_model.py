@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from scripts.checkpoints import decoder_of, recipe_of, restore
+from scripts.checkpoints.file import load_checkpoint
+from scripts.checkpoints.recipe import upgraded_recipe
+from scripts.checkpoints.restore import restore
 from scripts.data.volumes import ArrayVolume, Volume, downsampled_volume
 from scripts.inferers import VolumeInferer
 from scripts.networks import ActivatedNetwork, segmentation_network
@@ -17,17 +19,8 @@ from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
 from scripts.transforms.grey import ScaleGrey
 
-BEFORE = {
-    "architecture": "unetr",
-    "trunk_sizes": None,
-    "auxiliary_offsets": [],
-    "offsets": None,
-    "reduce": [1, 1, 1],
-    "grey_low": None,
-    "grey_high": None,
-    "flips": 4,
-}
-"""What a recipe means that was written before it had the setting."""
+DEFAULTS = {"offsets": None, "grey_low": None, "grey_high": None, "flips": 4}
+"""Of a recipe that leaves them out."""
 WINDOWS = ("batch", "flips", "pad", "stride", "window")
 """Settings of windows that a prediction may change."""
 
@@ -75,7 +68,7 @@ class SegmentationModel:
                 f"unknown setting '{sorted(set(windows) - known)[0]}'; there are {', '.join(sorted(known))}"
             )
         grey = volume if isinstance(volume, Volume) else ArrayVolume(volume)
-        grey = downsampled_volume(grey, self.recipe["reduce"])
+        grey = downsampled_volume(grey, self.recipe["downsample"])
         part = Box.parse(box, grey.shape)
         settings: dict[str, Any] = {name: self.recipe[name] for name in ("window", "stride", "pad", "flips")}
         inferer = VolumeInferer(**{**settings, **windows}, affinity=self.recipe["offsets"])
@@ -99,7 +92,8 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
     """
     if not os.path.isfile(checkpoint):
         raise ValueError(f"there is no checkpoint '{checkpoint}'; give the best.pt of a training")
-    recipe = recipe_of(checkpoint, BEFORE)
+    content = load_checkpoint(checkpoint, plain=True)
+    recipe = {**DEFAULTS, **upgraded_recipe(content["recipe"])}
     missing = [name for name in ("activations", "channels", "window", "stride", "pad", "widths") if name not in recipe]
     if missing:
         raise ValueError(f"'{checkpoint}' is no segmentation network: its recipe has no {', '.join(missing)}")
@@ -113,7 +107,10 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
     restore(network, checkpoint)
     used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     maps = ActivatedNetwork(network.to(used), recipe["activations"], len(recipe["auxiliary_offsets"])).eval()
-    return SegmentationModel(maps, recipe, decoder_of(checkpoint, {"name": "agglomeration", "settings": {}}), used)
+    chosen = content.get("decoder") or content.get("parts", {}).get("validation", {}).get("decoder")
+    if not chosen:
+        raise ValueError(f"'{checkpoint}' names no decoder: it was saved before the first validation; take best.pt")
+    return SegmentationModel(maps, recipe, chosen, used)
 
 
 def score(instances: np.ndarray, truth: np.ndarray) -> dict[str, float]:
