@@ -89,7 +89,9 @@ def _heading(volume: Volume, box: Box) -> list[str]:
         lines.append(f"voxel size     {_times(volume.voxel_size_nm)} nm (z, y, x); {_times(extent, '.3g')} um in all")
     if box != Box.whole(volume.shape):
         lines.append(f"box            {box}, {_times(box.shape)} voxels")
-    return lines
+    if volume.position is not None and any(volume.position):
+        lines.append(f"position       {_times(volume.position)} voxels (z, y, x) in a larger volume")
+    return lines + [f"note           {remark}" for remark in volume.remarks()]
 
 
 def _grey_lines(survey: GreySurvey, every: bool) -> list[str]:
@@ -105,6 +107,7 @@ def _grey_lines(survey: GreySurvey, every: bool) -> list[str]:
 
 def _label_lines(survey: LabelSurvey, volume: Volume, every: bool) -> list[str]:
     inside = np.sort(survey.voxels)
+    unknown = survey.unknown.mean()
     lines = [f"ids            {len(survey.ids):,} besides background 0, which is {survey.background.mean():.1%} of all"]
     if len(survey.ids):
         top = int(survey.ids[-1])
@@ -117,6 +120,8 @@ def _label_lines(survey: LabelSurvey, volume: Volume, every: bool) -> list[str]:
         )
         low, middle, high = (int(f(survey.ids_of_section)) for f in (np.min, np.median, np.max))
         lines.append(f"ids a section  {low:,} to {high:,}, median {middle:,}")
+    if unknown:
+        lines.append(f"unknown        {unknown:.1%} of the voxels are -1: left out of training and of every score")
     if every:
         pairs = zip(survey.ids_of_section, survey.background, strict=True)
         rows = [[str(survey.first + k), f"{count:,}", f"{share:.1%}"] for k, (count, share) in enumerate(pairs)]

@@ -1,4 +1,4 @@
-"""Keys that an item only promises: their voxels are gathered later, for a whole batch, on the device.
+"""Keys whose voxels an item does not have yet: they are gathered later, for a whole batch, on the device.
 
 An item of `CropDataset(read=False)` has `item["deferred"] = {"image": (1, z, y, x)}` instead of the voxels. A transform
 that can work on a gathered batch skips such a key and has a method `on_batch(batch)`, which `DeviceBatches` calls in

@@ -1,4 +1,4 @@
-"""Distance targets: how deep inside an object, or how far outside all of them, does a voxel lie?"""
+"""Distance targets: how deep inside an object, or how far outside all of them, is a voxel?"""
 
 from collections.abc import Sequence
 
@@ -72,8 +72,8 @@ class InstanceDistanceTarget(Transform):
     """Each instance's 3-D distance to its surface over its maximum, in (0, 1]; -1 on the background.
 
     The maximum is that of the part of the instance that can be seen: a crop equals the crop of the volume's target
-    exactly for instances that lie wholly within crop and margin, a voxel short of its border. One that reaches farther
-    is relative to what is seen of it, so that a thick one has larger values than in the volume.
+    exactly for instances that are completely within crop and margin, a voxel short of its border. One that reaches
+    farther is relative to what is seen of it, so that a thick one has larger values than in the volume.
 
     A value is known on background, and in instances that touch no unknown voxel.
 

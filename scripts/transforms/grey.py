@@ -26,6 +26,10 @@ class ScaleGrey(Transform):
 
     Raises:
         ValueError: only one of the two given, or low not below high.
+
+    Example:
+        >>> ScaleGrey()(np.array([[[0, 255]]], np.uint8)).tolist()
+        [[[-1.0, 1.0]]]
     """
 
     backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
@@ -57,7 +61,7 @@ class ScaleGrey(Transform):
         if dtype == (torch.uint8 if isinstance(dtype, torch.dtype) else np.uint8):
             return 0.0, 255.0
         raise ValueError(
-            f"grey values of dtype {dtype} have no declared range; say which values are black and white, "
+            f"grey values of dtype {dtype} have no declared range; give the values that are black and white, "
             "for example low=0, high=65535"
         )
 

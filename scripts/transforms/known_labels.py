@@ -10,11 +10,11 @@ from scripts.ops.box import Size3, Window
 from scripts.ops.labels.label_checks import labels_as_stored
 
 UNKNOWN = -1
-"""The id of voxels that nobody has labelled; 0 is background."""
+"""The id of unlabelled voxels; 0 is background."""
 
 
 class Target(Protocol):
-    """What a network is asked to predict of a label volume. All sizes are in voxels: z, y, x."""
+    """What a network predicts, as computed from a label volume. All sizes are in voxels: z, y, x."""
 
     @property
     def channels(self) -> int:
@@ -40,11 +40,11 @@ class Target(Protocol):
 
 @runtime_checkable
 class OneSidedTarget(Target, Protocol):
-    """A target that looks less far on one side than `margin`; nobody erodes labels that it does not look at."""
+    """A target that reads less far on one side than `margin`; labels that it does not read need no erosion."""
 
     @property
     def reach(self) -> tuple[Size3, Size3]:
-        """Voxels looked at before the first of a crop and after its last, along each axis; at most `margin`."""
+        """Voxels read before the first of a crop and after its last, along each axis; at most `margin`."""
 
 
 def as_volume(label: NdarrayOrTensor, name: str = "label") -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The last step of a training chain: labels to what the network is asked for, cut to the crop it sees."""
+"""The last step of a training chain: labels to what the network predicts, cut to its crop."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ class MakeTargetsd(MapTransform):
         erosion: that of `ErodeLabel`, before any target.
         image: key of the image, (channels, z, y, x).
         label: key of the labels, (1, z, y, x) whole numbers; taken out of the item.
-        mask: key of a volume that is 0 where labels are unknown, (1, z, y, x); looked at and taken out where there.
+        mask: key of a volume that is 0 where labels are unknown, (1, z, y, x); read and taken out where there is one.
 
     Raises:
         ValueError: no targets, or a crop that is none or smaller than a target can do with, as with a long offset.

@@ -1,4 +1,4 @@
-"""Which tokens the encoder will not see: single tokens, whole columns through the sections, or whole sections.
+"""Which tokens are hidden from the encoder: single tokens, columns through all sections, or complete sections.
 
 The strategies of Cheng et al. 2023, Figure 2: random, space-only, section-only. Each mask is bool (gz, gy, gx), True =
 hidden, and hides the same number of tokens at every draw: of n units it keeps floor(n * (1 - ratio) + 1e-6).
@@ -33,7 +33,7 @@ class _RandUnitMask(Randomizable, Transform):
         self.hidden = hidden_units(self.units, self.kept_units, self.R)
 
     def __call__(self, image: Any = None, randomize: bool = True) -> torch.Tensor:
-        """Bool (gz, gy, gx), True = hidden; the image is not looked at. `randomize=False` repeats the last draw."""
+        """Bool (gz, gy, gx), True = hidden; the image is not read. `randomize=False` repeats the last draw."""
         if randomize or self.hidden is None:
             self.randomize()
         mask = np.empty(self.grid, dtype=bool)
@@ -81,7 +81,7 @@ class RandSectionMask(_RandUnitMask):
 
 
 class _RandUnitMaskd(Randomizable, Transform):
-    """Put a mask beside whatever the item holds; it need not hold an image."""
+    """Add a mask to an item, with or without an image."""
 
     backend = _RandUnitMask.backend
 

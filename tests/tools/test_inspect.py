@@ -111,10 +111,20 @@ def test_bad_input_names_the_place(volume, tmp_path):
     broken[1, 2, 3] = np.nan
     with pytest.raises(ValueError, match="section 1: 1 values of the section are not finite"):
         survey_grey(ArrayVolume(broken), Box.whole(broken.shape))
-    with pytest.raises(ValueError, match="section 0 has label -1"):
-        survey_labels(ArrayVolume(np.full((1, 2, 2), -1)), Box.whole((1, 2, 2)))
-    with pytest.raises(ValueError, match="float32, labels are whole numbers"):
+    with pytest.raises(ValueError, match="hold -2 in box 0:1,0:2,0:2; ids are 0 or positive, and -1 is unknown"):
+        survey_labels(ArrayVolume(np.full((1, 2, 2), -2)), Box.whole((1, 2, 2)))
+    with pytest.raises(ValueError, match=r"hold nan at \(z, y, x\) = \(1, 2, 3\); ids are whole numbers"):
         survey_labels(ArrayVolume(broken), Box.whole(broken.shape))
+
+
+def test_unknown_voxels_are_counted_apart_in_labels_of_any_type():
+    labels = np.array([[[-1, -1, 0, 3]], [[5, 5, 5, 3]]])
+    for dtype in (np.int16, np.float32):
+        counted = survey_labels(ArrayVolume(labels.astype(dtype)), Box.whole(labels.shape))
+        assert counted.ids.tolist() == [3, 5]
+        assert counted.voxels.tolist() == [2, 3]
+        assert counted.background.tolist() == [0.25, 0]
+        assert counted.unknown.tolist() == [0.5, 0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])

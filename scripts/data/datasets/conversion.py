@@ -1,4 +1,4 @@
-"""Downloaded archives to chunked HDF5, section by section, as the manifest's steps say."""
+"""Downloaded archives to chunked HDF5, section by section, by the conversions of the manifest."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def converted_files(manifest: Manifest) -> dict[Path, list[tuple[RemoteFile, Con
 
 
 def is_converted(path: Path, parts: Sequence[tuple[RemoteFile, Conversion]]) -> bool:
-    """Whether `path` holds these datasets, made from these very downloads."""
+    """Whether `path` has these datasets, made from the same downloads."""
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("sources") != _sources(parts):
@@ -48,7 +48,7 @@ def convert(
     manifest: Manifest,
     overwrite: bool = False,
 ) -> None:
-    """Write one HDF5 file from archives in the folder `downloads`; it appears under its name only when whole.
+    """Write one HDF5 file from archives in the folder `downloads`; it appears under its name when it is complete.
 
     Its attributes are `resolution` (nm, z y x), `sources`, `licence` and `citation`.
 
@@ -106,7 +106,7 @@ def _numbered(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str,
 
 
 def _stack(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str, np.ndarray]]:
-    """A member that holds all sections, unpacked beside the archive while it is read."""
+    """A member with all sections, unpacked beside the archive while it is read."""
     found = _members(archive, step.source)
     if len(found) != 1:
         every = ", ".join(name for name in archive.namelist()[:8])
@@ -126,7 +126,7 @@ def _volume(path: Path, step: Conversion) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _members(archive: zipfile.ZipFile, pattern: str) -> list[str]:
-    """Members whose path ends as the pattern says; what macOS adds to archives is left out."""
+    """Members whose path matches the pattern at its end; what macOS adds to archives is left out."""
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     return [name for name in names if PurePosixPath(name).match(pattern)]
 

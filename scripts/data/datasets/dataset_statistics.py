@@ -1,4 +1,4 @@
-"""Walk through a volume once, section by section, and keep what can be said about each."""
+"""Read a volume once, section by section, and keep the statistics of each."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from scripts.data.regions.known_labels import UNKNOWN, KnownLabels
 from scripts.data.volumes import Volume
 from scripts.ops.box import Box
 from scripts.ops.section_quality.findings import Finding, label_findings, section_findings
@@ -24,7 +25,7 @@ SLAB_BYTES = 2**28
 Look = Callable[[int, NDArray], None]
 """Called with the number and the voxels of each section in turn."""
 SMALLEST_TEXTURE = 32
-"""Pixels along y and x below which sections are not compared: too few to tell chance from likeness."""
+"""Pixels along y and x below which sections are not compared: too few to distinguish chance from similarity."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,15 @@ class GreySurvey:
 
 @dataclass(frozen=True)
 class LabelSurvey:
-    """Ids with their numbers of voxels in a box, and for each section the number of ids and the share of background."""
+    """Ids with their numbers of voxels in a box, and for each section the number of ids, the share of background (0)
+    and of unknown voxels (-1)."""
 
     first: int
     ids: NDArray[np.uint64]
     voxels: NDArray[np.int64]
     ids_of_section: NDArray[np.int64]
     background: NDArray[np.float64]
+    unknown: NDArray[np.float64]
     findings: list[Finding]
 
 
@@ -66,7 +69,7 @@ def survey_grey(volume: Volume, box: Box, look: Look | None = None) -> GreySurve
         try:
             statistics.append(section_statistics(section))
         except ValueError as error:
-            raise ValueError(f"{volume.path}: section {z}: {error}; mend or crop the volume") from None
+            raise ValueError(f"{volume.path}: section {z}: {error}; fix or crop the volume") from None
         if min(section.shape) >= SMALLEST_TEXTURE:
             last.append(texture(section))
         if len(last) > 1:
@@ -82,22 +85,20 @@ def survey_grey(volume: Volume, box: Box, look: Look | None = None) -> GreySurve
 
 
 def survey_labels(volume: Volume, box: Box, look: Look | None = None) -> LabelSurvey:
-    """Count the ids of a label volume; 0 is background.
+    """Count the ids of a label volume; 0 is background, -1 is unknown.
 
     Raises:
-        ValueError: labels that are not whole numbers, or negative.
+        ValueError: labels that are not whole numbers, or below -1.
     """
-    if volume.dtype.kind not in "bui":
-        raise ValueError(
-            f"{volume.path} has voxels of type {volume.dtype}, labels are whole numbers; save them as such"
-        )
+    if volume.dtype.kind not in "bu":
+        volume = KnownLabels(volume)
     total: dict[int, int] = {}
-    background, counts, same = [], [], []
+    background, unknown, counts, same = [], [], [], []
     before: NDArray | None = None
-    for z, section in _sections(volume, box, look):
-        if section.min() < 0:
-            raise ValueError(f"{volume.path}: section {z} has label {section.min()}; labels are 0 or positive")
-        ids, voxels = _unique(section)
+    for _, section in _sections(volume, box, look):
+        known = section if section.dtype.kind in "bu" else section[section != UNKNOWN]
+        unknown.append(1 - known.size / section.size)
+        ids, voxels = _unique(known)
         for label, count in zip(ids.tolist(), voxels.tolist(), strict=True):
             total[label] = total.get(label, 0) + count
         empty = int(voxels[0]) if ids.size and ids[0] == 0 else 0
@@ -109,7 +110,7 @@ def survey_labels(volume: Volume, box: Box, look: Look | None = None) -> LabelSu
     findings = label_findings(np.array(background), np.array(same), box.start[0])
     ids = np.array(sorted(total), dtype=np.uint64)
     voxels = np.array([total[label] for label in ids.tolist()], dtype=np.int64)
-    return LabelSurvey(box.start[0], ids, voxels, np.array(counts), np.array(background), findings)
+    return LabelSurvey(box.start[0], ids, voxels, np.array(counts), np.array(background), np.array(unknown), findings)
 
 
 def _sections(volume: Volume, box: Box, look: Look | None) -> Iterator[tuple[int, NDArray]]:
@@ -132,6 +133,8 @@ def _sections(volume: Volume, box: Box, look: Look | None) -> Iterator[tuple[int
 
 def _unique(section: NDArray) -> tuple[NDArray, NDArray]:
     """Sorted ids and their counts; by counting where ids are small, which is ten times faster than sorting."""
+    if not section.size:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     if section.dtype.kind == "b" or section.max() <= 4 * section.size:
         counts = np.bincount(section.ravel().astype(np.int64, copy=False))
         ids = np.flatnonzero(counts)

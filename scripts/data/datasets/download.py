@@ -35,7 +35,7 @@ class Patience:
 
 
 class InterruptedDownloadError(Exception):
-    """The connection ended early or the server is busy; what arrived is kept and the rest can be asked for."""
+    """The connection ended early or the server is busy; what arrived is kept and the rest can be requested."""
 
 
 def download(
@@ -49,7 +49,7 @@ def download(
 ) -> Path:
     """Bring `url` to `target`, going on from `target.part` if an earlier call left one.
 
-    The rest of a part is asked for with `Range`, tied by `If-Range` to the file the part is from where the server names
+    The rest of a part is requested with `Range`, tied by `If-Range` to the file the part is from where the server names
     it by ETag or date; a server that sends all of it again restarts the part. The part gets its final name only once
     size and checksums agree.
 
@@ -105,7 +105,7 @@ def _receive_all(url: str, part: Path, size: int | None, patience: Patience) -> 
                 if failures >= patience.tries:
                     raise OSError(
                         f"{url}: {error}; gave up after {patience.tries} tries without a new byte. "
-                        f"{_length(part)} bytes are kept in {part}: the same command goes on from there"
+                        f"{_length(part)} bytes are kept in {part}: the same command resumes there"
                     ) from error
                 bar.set_postfix_str(f"{error}; trying again")
                 time.sleep(patience.wait(failures))

@@ -59,7 +59,8 @@ class RemoteFile:
 class Manifest:
     """A data set as its manifest states it.
 
-    Relative paths lie in the data folder (`data_folder`) where the manifest names files to fetch, else beside it.
+    Relative paths are counted from the data folder (`data_folder`) where the manifest names files to download, else
+    from its own folder.
     """
 
     name: str
@@ -108,10 +109,10 @@ def load_manifest(name_or_path: str | os.PathLike[str], folder: str | os.PathLik
 
     Args:
         name_or_path: `snemi3d` for `data_manifests/snemi3d.json`, or the path of a JSON file.
-        folder: where its relative paths lie, if not in the place that `Manifest` tells.
+        folder: where its relative paths are counted from, if not as `Manifest` describes.
 
     Raises:
-        FileNotFoundError: no such manifest; says which there are.
+        FileNotFoundError: no such manifest; lists those there are.
         ValueError: not JSON, or not a manifest; names the file, the JSON path, the value and what belongs there.
     """
     path = _find(str(name_or_path))

@@ -1,4 +1,4 @@
-"""Write volumes so that a file is either whole or not there, slab by slab so that nothing must fit in memory."""
+"""Write volumes slab by slab, so that nothing must fit in memory; a file appears only when it is complete."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def write_hdf5(
     overwrite: bool = False,
     attributes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write 3D datasets to an HDF5 file, whole or not at all.
+    """Write 3D datasets to an HDF5 file, which appears only when it is complete.
 
     Args:
         path: the file; missing folders are made.
@@ -55,7 +55,7 @@ def write_hdf5(
         voxel_size_nm: (z, y, x) in nm, kept as the attribute `resolution`.
         chunks: voxels of a gzip chunk (z, y, x); None writes plain contiguous voxels, which are larger and read
             fastest, and needs arrays.
-        overwrite: replace an earlier file; it is as it was until the new one is whole.
+        overwrite: replace an earlier file; it stays as it was until the new one is complete.
         attributes: more attributes of the file, such as its source and licence.
 
     Returns:
@@ -65,6 +65,9 @@ def write_hdf5(
         FileExistsError: the file exists and `overwrite` is False.
         ValueError: slabs that do not fit together, or none.
         OSError: no space left.
+
+    Example:
+        >>> write_hdf5("volume.h5", {"raw": raw, "labels": labels}, voxel_size_nm=(30, 6, 6))
     """
     with new_hdf5(path, voxel_size_nm, overwrite, attributes) as file:
         if not isinstance(datasets, Mapping):
@@ -91,7 +94,7 @@ def write_hdf5(
 
 
 class _GrowingDataset:
-    """A gzip dataset that slabs are appended to; whole layers of chunks are compressed once and written as they are."""
+    """A gzip dataset that slabs are appended to; complete layers of chunks are compressed once."""
 
     def __init__(self, file: h5py.File, name: str, chunks: Size3) -> None:
         self.file, self.name, self.chunks = file, name, chunks

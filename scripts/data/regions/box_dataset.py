@@ -1,4 +1,4 @@
-"""Whole boxes with their labels, one item a region: what validation and evaluation predict and score."""
+"""Complete boxes with their labels, one item a region, for validation and evaluation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from torch.utils.data import Dataset
 from scripts.data.regions.region import Region
 
 MOST_VOXELS = 2 * 10**9
-"""Largest box that is held in memory with its labels and its predictions."""
+"""Largest box that is kept in memory with its labels and its predictions."""
 
 
 class BoxDataset(Dataset[dict[str, Any]]):
-    """The boxes of regions, whole: {"image" (1, z, y, x), "label" (1, z, y, x), "name"}, then the transform.
+    """The complete boxes of regions: {"image" (1, z, y, x), "label" (1, z, y, x), "name"}, then the transform.
 
     The image has the volume's dtype; the labels, where there are any, are int32 if the ids allow, else int64, and -1
     where unknown.
@@ -24,7 +24,12 @@ class BoxDataset(Dataset[dict[str, Any]]):
         most_voxels: boxes larger than this are refused.
 
     Raises:
-        ValueError: a box too large to hold in memory.
+        ValueError: a box too large to keep in memory.
+
+    Example:
+        >>> item = BoxDataset(open_regions("synthetic", "validation"))[0]
+        >>> item["image"].shape == item["label"].shape
+        True
     """
 
     def __init__(
@@ -38,8 +43,8 @@ class BoxDataset(Dataset[dict[str, Any]]):
             if region.box.voxels > most_voxels:
                 raise ValueError(
                     f"box {region.box} of {region.title} has {region.box.voxels:,} voxels, more than the "
-                    f"{most_voxels:,} that are held in memory; give a smaller validation box, or predict it with "
-                    "inference.json, which goes through a volume of any size in slabs"
+                    f"{most_voxels:,} that are kept in memory; give a smaller validation box, or predict it with "
+                    "inference.json, which reads a volume of any size in slabs"
                 )
 
     def __len__(self) -> int:

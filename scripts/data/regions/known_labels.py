@@ -10,13 +10,13 @@ from scripts.ops.box import Box, Offset3
 UNKNOWN = -1
 """The label of an unlabelled voxel; 0 is background, which is a label."""
 LARGEST_WHOLE = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
-"""Largest number up to which a real type holds every whole one, so that two ids are never one."""
+"""Largest number up to which a real type holds every whole number, so that two ids stay apart."""
 SIGNED = {"bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
-"""Smallest signed type that holds the ids of an unsigned one and -1; uint64 only where the ids allow."""
+"""Smallest signed type for the ids of an unsigned one and -1; uint64 only where the ids allow."""
 
 
 class KnownLabels(Volume):
-    """A label volume of which only some boxes may be read; a read outside them gives -1 and touches no file.
+    """A label volume of which only some boxes may be read; a read outside them returns -1 and reads no file.
 
     Args:
         labels: whole numbers of any type, 0 for background; -1 is unknown, where the type can hold it.
@@ -29,6 +29,11 @@ class KnownLabels(Volume):
     Raises:
         ValueError: a box outside; on reading: a fraction or not a number, an id above 2**63 - 1 (above 2**24 as
             float32), or one below -1.
+
+    Example:
+        >>> labels = ArrayVolume(np.array([[[5, 5, 7]]], np.uint8))
+        >>> KnownLabels(labels, [Box((0, 0, 0), (1, 1, 2))])[...].tolist()
+        [[[5, 5, -1]]]
     """
 
     def __init__(self, labels: Volume, known: Sequence[Box] | None = None) -> None:

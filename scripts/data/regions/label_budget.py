@@ -49,7 +49,7 @@ def _with_ends(text: str, box: Box) -> str:
     """`:,0:512,512:` with the ends of a box where it has none."""
     ranges = [part.partition(":") for part in str(text).replace(" ", "").split(",")]
     if len(ranges) != 3 or not all(colon for _, colon, _ in ranges):
-        return text  # not a box, which its reader says
+        return text  # not a box: Box.parse raises the error
     ends = zip(ranges, box.start, box.stop, strict=True)
     return ",".join(f"{low or first}:{high or last}" for (low, _, high), first, last in ends)
 
@@ -102,7 +102,7 @@ def describe_labels(regions: Sequence[Region]) -> str:
 def _remark(only: int | None) -> str:
     if only is None:
         return ""
-    return f"; every object looked at has the id {only}: if this is a mask, number its objects first"
+    return f"; every object in the sections read has the id {only}: if this is a mask, number its objects first"
 
 
 def _in_words(regions: Sequence[Region]) -> str:

@@ -82,7 +82,7 @@ def open_labels(path: str) -> Volume:
     """A volume of labels.
 
     Raises:
-        ValueError: as `open_volume`, and says what labels are.
+        ValueError: as `open_volume`, with a note on what labels are.
     """
     try:
         return open_volume(path)
@@ -92,7 +92,7 @@ def open_labels(path: str) -> Volume:
 
 def _no_data_set(path: str, word: str | None) -> str:
     if word is None:
-        return f"{path} comes without labels; say where they are, for example --labels my.h5:labels"
+        return f"{path} comes without labels; give their path, for example --labels my.h5:labels"
     return (
         f"labels '{word}' is no path of a volume, and {path} no data set that names classes; give the labels of "
         "this volume, for example --labels my.h5:labels"

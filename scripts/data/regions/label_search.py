@@ -1,4 +1,4 @@
-"""A look at labels before training: is there anything to learn from, and are they labels at all?"""
+"""Check labels before training: is there anything to learn from, and are they labels at all?"""
 
 from collections.abc import Iterator, Sequence
 

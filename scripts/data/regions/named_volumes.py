@@ -28,7 +28,7 @@ class NamedVolume:
         weight: share of the crops, or None.
         name: of the data set; "" for the path of a volume.
         place: where it is written, for messages, such as `mine.json: $.training[0]`; "" for the path of a volume.
-        own_split: whether the data set says what belongs to the split; otherwise its sections are divided.
+        own_split: whether the data set states the split; otherwise its sections are divided.
     """
 
     image: Volume

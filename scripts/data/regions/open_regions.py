@@ -12,9 +12,9 @@ from scripts.data.regions.voxel_checks import region_remarks
 from scripts.data.volumes.downsampled import (
     AS_STORED,
     checked_factors,
+    describe_reduction,
     downsampled_labels,
     downsampled_volume,
-    reduction_in_words,
 )
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import Box
@@ -88,7 +88,7 @@ def describe(regions: Sequence[Region]) -> str:
         name = f"{region.name}: " if region.name else ""
         known = f" in {region.labelled}" if region.labelled is not None else ""
         label = f", labels {region.label.path}{known}" if region.label is not None else ""
-        path = f"{region.image.path}{reduction_in_words(region.image)}"
+        path = f"{region.image.path}{describe_reduction(region.image)}"
         lines.append(
             f"{name}{path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
             f"{share:.0%} of the crops"
@@ -114,7 +114,7 @@ def _region(
 
 def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, depth: int, reduce: Sequence[int]) -> Box:
     """The box to read, in voxels of `image`, which is the volume at the factors `reduce`."""
-    where = f"{image.path}{reduction_in_words(image)}"
+    where = f"{image.path}{describe_reduction(image)}"
     if box is not None or (volume.own_split and volume.box is None):
         try:
             return Box.parse(box, image.shape)
@@ -122,7 +122,7 @@ def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, dept
             raise ValueError(f"{where}: {error}") from None
     if not volume.own_split:
         name = volume.name or image.path
-        first, last = section_split(image.shape[0], split, depth, f"{name}{reduction_in_words(image)}")
+        first, last = section_split(image.shape[0], split, depth, f"{name}{describe_reduction(image)}")
         return Box((first, 0, 0), (last, *image.shape[1:]))
     try:
         stored = Box.parse(volume.box, volume.image.shape)

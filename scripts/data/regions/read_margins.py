@@ -1,4 +1,4 @@
-"""How large to read a crop so that geometry can pull in what lies around it, without leaving what may be read."""
+"""How large to read a crop so that augmentations find true voxels around it, inside the box that may be read."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def read_size(regions: Sequence[Region], crop: Sequence[int], margin: Sequence[i
     """Voxels (z, y, x) to read for a crop with a margin around it: `crop + 2 * margin`, or less in thin regions.
 
     Crops are read wholly inside a region's box, so a margin keeps the labels near the border of the box out of the
-    crops' centres, unless the box goes on beyond the labels. The margin is cut where it does not fit the box, or where
+    crops' centres, unless the box extends beyond the labels. The margin is cut where it does not fit the box, or where
     more than `UNSEEN` of the labelled extent would never be in a centre. What is cut is the same on both sides: the
     crop is always the exact middle, `start = (read - crop) // 2`.
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from scripts.data.regions.label_alignment import check_same_shape
-from scripts.data.volumes.downsampled import reduction_in_words
+from scripts.data.volumes.downsampled import describe_reduction
 from scripts.data.volumes.volume import Volume
 from scripts.ops.box import Box
 
 
 @dataclass(frozen=True)
 class Region:
-    """A box of voxels (z, y, x) of an image volume; crops lie wholly inside it.
+    """A box of voxels (z, y, x) of an image volume; crops are completely inside it.
 
     Args:
         image: grey values.
@@ -50,10 +50,10 @@ class Region:
 
     @property
     def sampling_box(self) -> Box:
-        """The voxels that the crops' centres are drawn from: the labelled part, or the whole box."""
+        """The voxels that the crops' centres are drawn from: the labelled part, or all of the box."""
         return self.box if self.labelled is None else self.labelled
 
     @property
     def title(self) -> str:
         """The region's name in messages."""
-        return (self.name or self.image.path or "volume in memory") + reduction_in_words(self.image)
+        return (self.name or self.image.path or "volume in memory") + describe_reduction(self.image)

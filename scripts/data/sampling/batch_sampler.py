@@ -18,10 +18,14 @@ class GlobalBatchSampler(Sampler[list[int]]):
         rank: number of this process.
         world: number of processes.
         accumulation: parts in which a process takes its share of a global batch.
-        start: optimizer steps already done, where a resumed run goes on; may be set until iteration begins.
+        start: optimizer steps already done, where a resumed run continues; may be set until iteration begins.
 
     Raises:
         ValueError: a batch that does not divide evenly, a rank outside the world, or a start outside the run.
+
+    Example:
+        >>> list(GlobalBatchSampler(batch=4, iterations=2, rank=1, world=2))
+        [[2, 3], [6, 7]]
     """
 
     def __init__(

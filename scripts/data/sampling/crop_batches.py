@@ -1,4 +1,4 @@
-"""One setting that says where crops are cut: by worker processes, or on the training device."""
+"""Choose where crops are cut: in worker processes, or on the training device."""
 
 import torch
 

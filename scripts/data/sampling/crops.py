@@ -2,7 +2,7 @@
 
 The stream of sample i is numpy's counter-based generator Philox with the key (seed, i). From it come, in this order,
 the region, the corner of each try, and whatever the random transforms of the chain draw, one after the other. Nothing
-is carried from sample to sample, so workers, processes and resumed runs agree without telling each other anything.
+is carried from sample to sample, so workers, processes and resumed runs agree without communication.
 """
 
 import copy
@@ -33,24 +33,29 @@ class CropDataset(Dataset[dict[str, Any]]):
 
     A region is drawn in proportion to its voxels, or to its weight where weights are given, then a corner, each
     position inside the region's box as likely; where only a part of the box is labelled, each of those whose centre
-    lies in that part, or as near to it as the box allows. Only the crop's own voxels are read. Where a rule rejects the
+    is in that part, or as near to it as the box allows. Only the crop's own voxels are read. Where a rule rejects the
     crop another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
 
     An item has "image" (1, z, y, x) in the volume's dtype, "label" likewise where the regions have labels, "index" i,
     "region" k and "corner" (3,) int64, the first voxel in the volume; then the transform is applied to it.
 
     Args:
-        regions: where crops may lie.
+        regions: where crops are read.
         size: extent of a crop, (z, y, x) voxels.
         seed: 0 to 2**64 - 1.
-        length: number of samples; None for as many as are asked for.
+        length: number of samples; None for no end.
         transform: a callable on the item. MONAI's random transforms are set to the sample's stream first.
-        reject: rules that turn a crop down, see `scripts.data.sampling.rejection`.
+        reject: rules that reject a crop, see `scripts.data.sampling.rejection`.
         read: False leaves out "image" and names it in "deferred"; all random draws are the same. See `DeviceBatches`.
 
     Raises:
         ValueError: no region, a crop larger than a region's box, weights for some regions only, labels for some regions
             only.
+
+    Example:
+        >>> crops = CropDataset(open_regions("synthetic", "training"), (6, 96, 96), seed=0)
+        >>> crops[0]["image"].shape
+        (1, 6, 96, 96)
     """
 
     def __init__(
@@ -85,7 +90,7 @@ class CropDataset(Dataset[dict[str, Any]]):
 
         Raises:
             IndexError: negative, or not below the length.
-            ValueError: every try was rejected, or the transform turned down the crop; names the volume and the place.
+            ValueError: every try was rejected, or the transform raised an error; names the volume and the place.
         """
         index = int(index)
         if index < 0 or (self.length is not None and index >= self.length):
@@ -115,7 +120,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         return plans
 
     def place(self, region: int, corner: Sequence[int] | np.ndarray) -> str:
-        """Where a crop lies, for messages: `REGION at z0:z1,y0:y1,x0:x1`."""
+        """Where a crop is, for messages: `REGION at z0:z1,y0:y1,x0:x1`."""
         return f"{self.regions[region].title} at {self._box(corner)}"
 
     def _draw(self, stream: np.random.RandomState, index: int) -> tuple[int, np.ndarray, np.ndarray | None]:

@@ -83,7 +83,7 @@ def _upload(dataset: CropDataset, device: torch.device) -> tuple[torch.Tensor, t
         )
     dtypes = sorted({str(np.dtype(region.image.dtype)) for region in regions})
     if len(dtypes) > 1:
-        raise ValueError(f"volumes of several dtypes {dtypes} cannot lie in one block on {device}; choose the loader")
+        raise ValueError(f"volumes of several dtypes {dtypes} cannot be in one block on {device}; choose the loader")
     dtype = torch.from_numpy(np.empty(0, dtype=dtypes[0])).dtype
     total = sum(region.box.voxels for region in regions)
     _check_room(total * dtype.itemsize, device)

@@ -1,4 +1,4 @@
-"""Rules that turn down a crop with little to learn from: true means draw another one.
+"""Rules that reject a crop with little to learn from: true means draw another one.
 
 A rule is any callable from a (z, y, x) array in the volume's own grey values to a bool; these are the named ones.
 """
@@ -13,13 +13,13 @@ class RejectionRule(Protocol):
     """A pure test of one crop; its `repr` is what an error message shows."""
 
     def __call__(self, crop: np.ndarray) -> bool:
-        """Whether the (z, y, x) crop is turned down."""
+        """Whether the (z, y, x) crop is rejected."""
         ...
 
 
 @dataclass(frozen=True)
 class MostlyBlack:
-    """Turn down a crop in which more than `fraction` of the voxels are at or below `threshold`.
+    """Reject a crop in which more than `fraction` of the voxels are at or below `threshold`.
 
     Args:
         threshold: highest grey value that counts as black.
@@ -38,7 +38,7 @@ class MostlyBlack:
 
 @dataclass(frozen=True)
 class MissingSection:
-    """Turn down a crop with more than `allowed` missing sections.
+    """Reject a crop with more than `allowed` missing sections.
 
     A section counts as missing where more than `fraction` of its voxels equal their neighbour in x to the bit, as
     filler of any grey value does and micrographs do not (1 to 6 % of the voxels of four public 8-bit volumes).

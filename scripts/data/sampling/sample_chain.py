@@ -11,8 +11,8 @@ class SampleChain:
     """Run a transform, usually MONAI's `Compose`, so that what it draws depends on the given stream alone.
 
     All random steps draw from the one stream in the order of the chain. `Compose.set_random_state` would make a
-    generator for each, at 0.14 ms apiece; and its way of going through the steps costs as much as our steps do, so a
-    plain chain is gone through here.
+    generator for each, at 0.14 ms apiece; and its loop over the steps costs as much as our steps do, so a plain
+    chain is run here.
 
     Args:
         transform: a callable on an item, or None.
@@ -26,7 +26,7 @@ class SampleChain:
         """The item after all steps.
 
         Raises:
-            ValueError: a step turned the item down; also where MONAI would say so as a RuntimeError.
+            ValueError: a step refused the item; also where MONAI raises RuntimeError for it.
         """
         for transform in self._random:
             if isinstance(transform, Compose):  # its children are in the list themselves

@@ -10,7 +10,7 @@ MEMBRANE_NM = 9.0
 LEAFLET_NM = 8.0
 """From the border to the middle of the dark line on either side of it."""
 DEEP_NM = np.float32(75.0)
-"""Beyond this depth, how deep a voxel lies makes no difference."""
+"""Beyond this depth, the depth of a voxel makes no difference."""
 MOST = 12
 """Neurites that can meet in one cell of nodes."""
 CYTOPLASM, MEMBRANE, MYELIN = np.float32(152.0), np.float32(74.0), np.float32(38.0)

@@ -27,7 +27,7 @@ def paint_mitochondria(
     image: np.ndarray,
     mitochondria: np.ndarray,
 ) -> None:
-    """Draw mitochondria where they lie inside their neurite, clear of its membrane; fills `mitochondria` (Y, X)."""
+    """Draw mitochondria where they are inside their neurite, clear of its membrane; fills `mitochondria` (Y, X)."""
     height, width = image.shape
     for j in range(numbers.shape[0] - 1):
         for i in range(numbers.shape[1] - 1):

@@ -15,7 +15,7 @@ class SectionDefect:
 
     Attributes:
         section: its index along z.
-        kind: "slipped" (image and labels lie `shift_nm` aside), "blurred" or "missing" (only the image suffers).
+        kind: "slipped" (image and labels are moved by `shift_nm`), "blurred" or "missing" (only the image suffers).
         shift_nm: (y, x) of a slip, else zeros.
     """
 

@@ -1,4 +1,4 @@
-"""Territories of the synthetic volume: which tubes lie near each node of a grid that is coarse within the section."""
+"""Territories of the synthetic volume: which tubes are near each node of a grid that is coarse within the section."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Nodes:
     """The grid of nodes: every section, and every `stride`-th voxel of y and x from 0 to the far border.
 
     Attributes:
-        offset: (Z, Y, X, 2) float32 nm; what lies at (y, x) in the image was at (y, x) + offset in the unbent tissue.
+        offset: (Z, Y, X, 2) float32 nm; what is at (y, x) in the image was at (y, x) + offset in the unbent tissue.
         stride: voxels between nodes in y and x.
         step_nm: (z, y, x) distance of nodes.
     """
@@ -38,7 +38,7 @@ def lay_nodes(
     slips_nm: np.ndarray,
     generator: np.random.Generator,
 ) -> Nodes:
-    """Nodes for a volume: the tissue is bent smoothly, each section lies a little off, slipped ones by `slips_nm`."""
+    """Nodes for a volume: the tissue is bent smoothly, each section is moved a little, slipped ones by `slips_nm`."""
     stride = max(1, round(NODE_NM / voxel_size_nm[1]))
     counts = (shape[0], -(-shape[1] // stride) + 1, -(-shape[2] // stride) + 1)
     step = (voxel_size_nm[0], stride * voxel_size_nm[1], stride * voxel_size_nm[2])

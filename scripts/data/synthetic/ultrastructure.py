@@ -1,4 +1,4 @@
-"""What lies inside the neurites of the synthetic volume: mitochondria, vesicles, tubules, microtubules and synapses."""
+"""What is inside the neurites of the synthetic volume: mitochondria, vesicles, tubules, microtubules and synapses."""
 
 from dataclasses import dataclass
 

@@ -1,13 +1,18 @@
 """Volumes: one lazy (z, y, x) array for every format."""
 
-from scripts.data.volumes.downsampled import DownsampledVolume, ReducedLabels, downsampled_labels, downsampled_volume
+from scripts.data.volumes.downsampled import (
+    DownsampledLabels,
+    DownsampledVolume,
+    downsampled_labels,
+    downsampled_volume,
+)
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import ArrayVolume, Volume
 
 __all__ = [
     "ArrayVolume",
+    "DownsampledLabels",
     "DownsampledVolume",
-    "ReducedLabels",
     "Volume",
     "downsampled_labels",
     "downsampled_volume",

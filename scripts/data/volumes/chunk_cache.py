@@ -55,7 +55,7 @@ _of_process: tuple[int, ChunkCache] = (-1, ChunkCache(0))
 
 
 def process_cache(cache_mib: float) -> ChunkCache:
-    """The cache that all volumes of this process share; it is as large as the largest budget asked of it.
+    """The cache that all volumes of this process share; it is as large as the largest budget among them.
 
     After a fork the child begins with an empty one. Inside a DataLoader worker it has the worker's share.
     """

@@ -17,7 +17,7 @@ _numbers = itertools.count()
 
 
 class Opened(NamedTuple):
-    """What a process holds of a chunked volume: its file, its place in the shared cache, and how to let go of both."""
+    """What a process keeps of a chunked volume: its file, its place in the shared cache, and how to release both."""
 
     file: Any
     cache: ChunkCache
@@ -62,14 +62,14 @@ class ChunkedVolume(Volume):
 
     @staticmethod
     def _close_file(file: Any) -> None:
-        """Close what `_open_file` gave."""
+        """Close what `_open_file` returned."""
 
     def _open(self, inherited: Any) -> Opened:
         if inherited is not None:  # never read after a fork: parent and child would share the file's position
             self._close_file(inherited.file)
         file, cache, number = self._open_file(), process_cache(self.cache_mib), next(_numbers)
         return Opened(
-            file, cache, number, weakref.finalize(self, _let_go, os.getpid(), cache, number, file, self._close_file)
+            file, cache, number, weakref.finalize(self, _release, os.getpid(), cache, number, file, self._close_file)
         )
 
     def _close(self, handle: Opened) -> None:
@@ -106,7 +106,7 @@ class ChunkedVolume(Volume):
         return out
 
 
-def _let_go(pid: int, cache: ChunkCache, number: int, file: Any, close: Callable[[Any], None]) -> None:
+def _release(pid: int, cache: ChunkCache, number: int, file: Any, close: Callable[[Any], None]) -> None:
     """When a volume is closed or forgotten, in the process that opened it."""
     if pid == os.getpid():
         cache.forget(number)

@@ -13,7 +13,7 @@ AXES = "zyx"
 AS_STORED = (1, 1, 1)
 """Factors that leave a volume as it is."""
 SLAB_BYTES = 2**28
-"""Stored voxels that are held while a box is averaged: all sections of a crop, some of a large box."""
+"""Stored voxels that are kept in memory while a box is averaged: all sections of a crop, some of a large box."""
 
 
 class DownsampledVolume(Volume):
@@ -33,6 +33,10 @@ class DownsampledVolume(Volume):
 
     Raises:
         ValueError: factors that are not three whole numbers from 1 up, or larger than the volume.
+
+    Example:
+        >>> DownsampledVolume(ArrayVolume(np.zeros((4, 64, 64), np.uint8)), (1, 2, 2)).shape
+        (4, 32, 32)
     """
 
     def __init__(self, volume: Volume, factors: Sequence[int]) -> None:
@@ -67,12 +71,12 @@ class DownsampledVolume(Volume):
         self.volume.close()
 
 
-class ReducedLabels(DownsampledVolume):
+class DownsampledLabels(DownsampledVolume):
     """Labels of a volume at whole-number factors: each voxel is the one stored voxel in the middle of its block.
 
     Along an axis that is voxel (factor - 1) // 2 of the block: the one whose centre is nearest the block's, and the
     first of the two that are where the factor is even. So an id is never a mixture, and -1, unknown, stays -1. An
-    object that holds no such voxel is not there.
+    object without such a voxel is absent.
     """
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
@@ -90,9 +94,9 @@ def downsampled_volume(volume: Volume, factors: Sequence[int]) -> Volume:
 
 
 def downsampled_labels(volume: Volume, factors: Sequence[int]) -> Volume:
-    """Labels at whole-number factors (z, y, x), see `ReducedLabels`; the volume itself where all are 1."""
+    """Labels at whole-number factors (z, y, x), see `DownsampledLabels`; the volume itself where all are 1."""
     checked = checked_factors(factors, volume.shape, volume.path or "the array")
-    return volume if checked == AS_STORED else ReducedLabels(volume, checked)
+    return volume if checked == AS_STORED else DownsampledLabels(volume, checked)
 
 
 def downsampled_shape(shape: Sequence[int], factors: Sequence[int]) -> Size3:
@@ -101,7 +105,7 @@ def downsampled_shape(shape: Sequence[int], factors: Sequence[int]) -> Size3:
     return z, y, x
 
 
-def reduction_in_words(volume: Volume) -> str:
+def describe_reduction(volume: Volume) -> str:
     """` (reduced 1 x 2 x 2)` to follow a volume's name in a message; nothing where it is read as it is stored."""
     return f" (reduced {' x '.join(map(str, volume.factors))})" if isinstance(volume, DownsampledVolume) else ""
 
@@ -134,7 +138,7 @@ def checked_factors(factors: Any, shape: Sequence[int], place: str) -> Size3:
 def block_means(voxels: np.ndarray, factors: Sequence[int]) -> np.ndarray:
     """The means of blocks of `factors` voxels, (z, y, x) of whole blocks; whole numbers rounded, halves up.
 
-    Whole numbers are added up in a type that holds every sum, so the result is exact; real ones as float64.
+    Whole numbers are added up in a type wide enough for every sum, so the result is exact; real ones as float64.
     """
     count = int(np.prod(factors))
     total = np.zeros(downsampled_shape(voxels.shape, factors), _type_of_sums(voxels.dtype, count))

@@ -1,4 +1,4 @@
-"""A file in memory by mapping: pages are asked for before a read needs them and let go before they add up.
+"""A file in memory by mapping: pages are requested before a read needs them and released before they add up.
 
 Left alone, the system reads around each page that is touched (up to megabytes, by the disk's setting), and pages that
 were read count as memory of the process for as long as they stay mapped.
@@ -12,7 +12,7 @@ from typing import BinaryIO
 FAULT_AROUND = 2**16
 """Bytes that Linux maps around a page that is touched for the first time."""
 FAR = 2**15
-"""Lines further apart than this are asked for one by one; nearer ones with what lies between, in one request."""
+"""Lines further apart than this are requested one by one; nearer ones with what is between them, in one request."""
 
 
 class FilePages:
@@ -37,7 +37,7 @@ class FilePages:
         self.touched = 0
 
     def expect(self, blocks: Iterable[int], lines: int, pitch: int, line_bytes: int) -> None:
-        """Say what is read next: from each first byte in `blocks`, so many lines of bytes, `pitch` bytes apart."""
+        """Announce what is read next: from each first byte in `blocks`, so many lines of bytes, `pitch` bytes apart."""
         if self.size <= self.limit or not hasattr(self.map, "madvise"):
             return
         span = (lines - 1) * pitch + line_bytes

@@ -159,7 +159,7 @@ def _dimension_labels(dataset: h5py.Dataset) -> list[str] | None:
 
 
 def _offset(dataset: h5py.Dataset) -> int | None:
-    """First byte of a contiguous dataset whose voxels lie in the file as numpy has them, or None."""
+    """First byte of a contiguous dataset whose voxels are in the file as numpy has them, or None."""
     if dataset.chunks or dataset.external or dataset.is_virtual or dataset.id.get_offset() is None:
         return None
     if dataset.id.get_type().get_size() != dataset.dtype.itemsize or dataset.id.get_storage_size() < dataset.nbytes:

@@ -1,4 +1,4 @@
-"""Volumes whose voxels lie in a file as they are in memory: the file is mapped, and nothing is decoded."""
+"""Volumes whose voxels are in a file as they are in memory: the file is mapped, and nothing is decoded."""
 
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal
@@ -16,11 +16,11 @@ class MappedVolume(Volume):
 
     Args:
         path, shape, voxel_size_nm: as `Volume`.
-        file: the file that holds the voxels.
+        file: the file with the voxels.
         stored: type of a voxel as stored, in the file's byte order.
         offset: first byte of the voxels in the file.
         order: "C" where x varies fastest in the file, "F" where z does.
-        cache_mib: pages of the file to hold mapped in MiB, for the whole run.
+        cache_mib: pages of the file to keep mapped in MiB, for the whole run.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class MappedVolume(Volume):
 
     def _open(self, inherited: Any) -> tuple[FilePages, Any]:
         limit = max(share_of_budget(self.cache_mib), MIB)
-        if inherited is not None:  # a read-only map stays good through a fork
+        if inherited is not None:  # a read-only map stays valid after a fork
             inherited[0].limit = limit
             return inherited
         with self._bytes() as file:

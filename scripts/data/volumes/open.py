@@ -37,7 +37,7 @@ def open_volume(
     voxel_size_nm: Sequence[float] | None = None,
     cache_mib: float = 128.0,
 ) -> Volume:
-    """Open a volume; its voxels are read only when they are asked for.
+    """Open a volume; its voxels are read only when it is indexed.
 
     Args:
         path: `file.h5:dataset`, `folder.zarr`, `folder.zarr:array`, `folder.n5:dataset`, a folder with Neuroglancer's
@@ -46,7 +46,7 @@ def open_volume(
             `precomputed_folder:8_8_30`. Where an HDF5 file or a Zarr folder has exactly one 3D array, its name may be
             left out. Axes of length 1 beside z, y and x are left out.
         scale: level of an OME-Zarr, N5 or precomputed image, 0 the finest.
-        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm; None takes what the file says.
+        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm; None takes what the file states.
         cache_mib: memory for decoded chunks and mapped pages in MiB. It is a budget for the run: the volumes of a
             process share one cache, as large as the largest budget among them, and DataLoader workers divide it.
 
@@ -58,6 +58,12 @@ def open_volume(
         ValueError: an unknown format, no such dataset, not a 3D array of numbers, corrupt or cut off.
         OSError: the file or the address cannot be read.
         ImportError: a format that needs the extra `cloud`, which is not installed.
+
+    Example:
+        >>> volume = open_volume("volume.h5:raw")
+        >>> volume.shape, volume.voxel_size_nm
+        ((100, 1024, 1024), (30.0, 6.0, 6.0))
+        >>> crop = volume[0:6, 0:96, 0:96]
     """
     if voxel_size_nm is not None:
         voxel_size_nm = checked_voxel_size(voxel_size_nm, "the argument voxel_size_nm")
@@ -71,7 +77,7 @@ def open_volume(
         raise ValueError(
             f"scale {scale} was asked of '{file}'; only OME-Zarr, N5 and precomputed have scale levels, leave scale out"
         )
-    # Each format's libraries are loaded only when it is asked for.
+    # Each format's libraries are loaded only when it is needed.
     if kind == "hdf5":
         from scripts.data.volumes.hdf5 import open_hdf5
 

@@ -1,4 +1,4 @@
-"""The face that every volume shows: shape, dtype, voxel size, and `volume[z, y, x]` that reads only what is asked."""
+"""The interface of every volume: shape, dtype, voxel size, and `volume[z, y, x]`, which reads only that box."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ _opening = threading.RLock()
 
 def _new_lock_in_child() -> None:
     global _opening
-    _opening = threading.RLock()  # another thread of the parent may have held the old one
+    _opening = threading.RLock()  # another thread of the parent may own the old one
 
 
 if hasattr(os, "register_at_fork"):
@@ -36,7 +36,7 @@ class Volume(ABC):
         path: the path it was opened by, with the dataset that was taken; "" for one in memory.
         shape: voxels (z, y, x).
         dtype: type of a voxel, in native byte order.
-        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, or None where the file does not say.
+        voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, or None where the file does not state it.
         offset_nm: position of the first voxel (z, y, x) in nm, or None where the file does not state one.
         offset: position of the first voxel (z, y, x) in voxels of a larger volume, or None where none is stated.
         orientation: letters of the directions of z, y, x in space, such as "SPR", or "" where none are stated.
@@ -149,6 +149,10 @@ class ArrayVolume(Volume):
     Args:
         array: voxels (z, y, x).
         voxel_size_nm: edge lengths of a voxel (z, y, x) in nm, if known.
+
+    Example:
+        >>> ArrayVolume(np.zeros((4, 8, 8), np.uint8), (30, 6, 6))[0, 2:4, 0].tolist()
+        [0, 0]
     """
 
     def __init__(self, array: Any, voxel_size_nm: Sequence[float] | None = None) -> None:

@@ -56,7 +56,7 @@ def in_nanometres(sizes: Sequence[float], units: Sequence[str | None], place: st
 
 
 def checked_voxel_size(value: Any, place: str) -> VoxelSize:
-    """Three positive, finite numbers (z, y, x); `place` says in the error where they stand.
+    """Three positive, finite numbers (z, y, x); `place` names their origin in the error.
 
     Raises:
         ValueError: another count, or a size that is not a positive number.

@@ -74,7 +74,7 @@ class Augmentation(RandomizableTransform):
         return volume
 
     def check(self, volume: np.ndarray) -> None:
-        """Turn down what cannot be changed."""
+        """Refuse what cannot be changed."""
 
 
 class GreyAugmentation(Augmentation):
@@ -171,7 +171,7 @@ class Augmentationd(Randomizable, MapTransform):
 
         Raises:
             KeyError: a key that is not there.
-            ValueError: keys of different extent, voxels not read yet, or what the array form turns down.
+            ValueError: keys of different extent, voxels not read yet, or what the array form refuses.
         """
         item = dict(data)
         name = type(self).__name__

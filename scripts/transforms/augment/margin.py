@@ -11,8 +11,8 @@ from scripts.ops.box import Size3, three_sizes
 def augmentation_margin(augmentations: Sequence[Any] | Compose, crop: Sequence[int]) -> Size3:
     """(z, y, x) voxels to read on each side of a crop.
 
-    Goes through the list from its end: each geometric augmentation says how large an item it needs to leave what the
-    next one needs. Margins add up, but a rescale multiplies. What is not geometric needs none.
+    Reads the list from its end: each geometric augmentation states how large an item it needs so that what is left is
+    what the next one needs. Margins add up, but a rescale multiplies. What is not geometric needs none.
 
     Args:
         augmentations: in the order they are applied, a list or MONAI's `Compose`; other transforms may be among them.

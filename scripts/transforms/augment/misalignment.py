@@ -1,4 +1,4 @@
-"""Misalignment: one section lies aside, or all from one section on."""
+"""Misalignment: one section is displaced, or all from one section on."""
 
 import math
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class RandMisalignment(GeometricAugmentation):
         if int(displacement) != displacement or displacement < 0:
             raise ValueError(f"displacement {displacement} must be a whole number of pixels, not negative")
         if not 0 <= rotation <= 1 or not 0 <= slip <= 1:
-            raise ValueError(f"rotation {rotation} and slip {slip} must lie in 0 to 1")
+            raise ValueError(f"rotation {rotation} and slip {slip} must be from 0 to 1")
         self.displacement, self.rotation, self.slip = int(displacement), rotation, slip
         self.reach = self._reach()
         self.moved = slice(0, 0)

@@ -28,7 +28,7 @@ class RandMissingParts(GreyAugmentation):
     def __init__(self, prob: float = 0.9, section_prob: float = 0.9, half_width: float = 0.25, gap: int = 2) -> None:
         super().__init__(prob)
         if not 0 <= section_prob <= 1 or not 0 < half_width <= 1:
-            raise ValueError(f"section_prob {section_prob} and half_width {half_width} must lie in 0 to 1")
+            raise ValueError(f"section_prob {section_prob} and half_width {half_width} must be from 0 to 1")
         if int(gap) != gap or gap < 1:
             raise ValueError(f"gap {gap} must be a whole number of sections, at least 1: never two neighbours")
         self.section_prob, self.half_width, self.gap = section_prob, half_width, int(gap)

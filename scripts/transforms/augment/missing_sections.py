@@ -1,4 +1,4 @@
-"""Missing sections: some were lost before they were imaged, so their neighbours lie together."""
+"""Missing sections: some were lost before they were imaged, so their neighbours are adjacent."""
 
 from collections.abc import Sequence
 

@@ -36,7 +36,7 @@ class RandGrey(GreyAugmentation):
         super().__init__(prob)
         if not 0 <= contrast <= 1 or brightness < 0 or gamma < 0 or not 0 <= per_section <= 1:
             raise ValueError(
-                f"contrast {contrast} and per_section {per_section} must lie in 0 to 1, brightness {brightness} and "
+                f"contrast {contrast} and per_section {per_section} must be from 0 to 1, brightness {brightness} and "
                 f"gamma {gamma} must not be negative"
             )
         self.contrast, self.brightness, self.gamma, self.per_section = contrast, brightness, gamma, per_section

@@ -105,7 +105,7 @@ def test_a_plain_volume_needs_its_labels_named(file):
     (region,) = opened(file, box=None)
     assert str(region.box) == "0:18,0:16,0:16"
     assert region.label[0, 0].tolist() == [1] * 8 + [0] + [2] * 7
-    with pytest.raises(ValueError, match=r"v\.h5:raw comes without labels; say where they are, .*--labels my\.h5"):
+    with pytest.raises(ValueError, match=r"v\.h5:raw comes without labels; give their path, .*--labels my\.h5"):
         labelled_regions(f"{file}:raw", None, "training", None, CROP)
     with pytest.raises(ValueError, match="labels 'neurites' is no path of a volume"):
         labelled_regions(f"{file}:raw", "neurites", "training", None, CROP)
@@ -260,7 +260,9 @@ def test_the_budget_is_told_in_words(file):
 
 def test_a_mask_that_was_never_numbered_is_pointed_out(tmp_path):
     file = saved(tmp_path, mask=(arrays()[1] == 2).astype(np.uint8))
-    assert "; every object looked at has the id 1: if this is a mask, number" in describe_labels(opened(file, "mask"))
+    assert "; every object in the sections read has the id 1: if this is a mask, number" in describe_labels(
+        opened(file, "mask")
+    )
 
 
 def test_a_held_out_section_is_never_read(file):

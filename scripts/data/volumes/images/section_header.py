@@ -25,7 +25,7 @@ def section_header(path: str) -> SectionHeader:
     """Read the header of one section.
 
     Raises:
-        ValueError: not the format its name says, cut off, in colour, or of a type that is no plain grey.
+        ValueError: not the format of its name, cut off, in colour, or of a type that is no plain grey.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix in (".tif", ".tiff"):
@@ -75,14 +75,13 @@ def _tiff(path: str) -> SectionHeader:
     layout = read_layout(path)
     if len(layout.shape) != 2 and layout.shape[0] != 1:
         raise ValueError(
-            f"section '{path}' holds {layout.shape[0]} pages; open the file itself as a stack, "
-            "or save one section a file"
+            f"section '{path}' has {layout.shape[0]} pages; open the file itself as a stack, or save one section a file"
         )
     return SectionHeader((layout.shape[-2], layout.shape[-1]), layout.stored.newbyteorder("="))
 
 
 def _check_end(file: BinaryIO, path: str, kind: str, mark: bytes) -> None:
-    """An image that was copied whole ends in its mark, perhaps with a few bytes after it."""
+    """An image that was copied completely ends in its mark, perhaps with a few bytes after it."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 64, 0))
     if mark not in file.read():
@@ -92,7 +91,7 @@ def _check_end(file: BinaryIO, path: str, kind: str, mark: bytes) -> None:
 
 
 def _damaged(path: str, kind: str, what: str) -> ValueError:
-    return ValueError(f"section '{path}' is no whole {kind} file, it {what}; copy or export it again")
+    return ValueError(f"section '{path}' is no complete {kind} file, it {what}; copy or export it again")
 
 
 def _coloured(path: str, what: str) -> ValueError:

@@ -19,7 +19,7 @@ from scripts.ops.box import Offset3
 
 
 class TiffLayout(NamedTuple):
-    """What the headers of a TIFF say.
+    """What the headers of a TIFF state.
 
     Attributes:
         shape: pages, y, x; or y, x of a single page.
@@ -56,7 +56,7 @@ def open_tiff(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float
 
 
 class MappedSections(MappedVolume):
-    """Uncompressed pages that lie apart in the file."""
+    """Uncompressed pages that are apart in the file."""
 
     def _view(self, pages: FilePages) -> tuple[list[int], list[np.ndarray]]:
         offsets = read_layout(self._file).offsets
