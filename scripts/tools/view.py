@@ -18,7 +18,7 @@ from scripts.ops.limits import Limits
 from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
 from scripts.tools.command_line.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
-from scripts.tools.viewer_sources import offset_of, open_prediction, viewer_url
+from scripts.tools.viewer_sources import UnsignedLabels, offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
 from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
 
@@ -131,6 +131,7 @@ def prepare_view(
     for name in ("instances", "truth"):
         if name in paths:
             labels = opened.enter_context(open_volume(paths[name]))
+            labels = UnsignedLabels(labels) if labels.dtype.kind == "i" else labels
             shown = name == "instances" or "instances" not in paths
             layers.append(LayerSource(name, "segmentation", visible=shown))
             data[name] = Viewed(labels, offset_of(labels, edges), edges, True)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
+import numpy as np
 
 from scripts.data.volumes import Volume
 from scripts.data.volumes.open import FORMATS
-from scripts.ops.box import Box
+from scripts.ops.box import Box, Offset3
 
 HDF5 = FORMATS["hdf5"]
 
@@ -24,6 +25,27 @@ class OpenedPrediction(NamedTuple):
 
     array: Any
     offset: tuple[int, int, int]
+
+
+class UnsignedLabels(Volume):
+    """Labels without negative ids: what is not known, -1, is shown as background.
+
+    Args:
+        labels: of a signed type.
+    """
+
+    def __init__(self, labels: Volume) -> None:
+        unsigned = np.dtype(f"u{labels.dtype.itemsize}")
+        super().__init__(labels.path, labels.shape, unsigned, labels.voxel_size_nm)
+        self.labels, self.offset_nm, self.fork_safe = labels, labels.offset_nm, labels.fork_safe
+
+    def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
+        box = tuple(slice(first, end) for first, end in zip(low, high, strict=True))
+        return np.maximum(self.labels[box], 0).astype(self.dtype)
+
+    def close(self) -> None:
+        """Close the file. A later read opens it again."""
+        self.labels.close()
 
 
 def open_prediction(path: str) -> OpenedPrediction:
@@ -51,8 +73,6 @@ def open_prediction(path: str) -> OpenedPrediction:
             arrays = {key: node for key, node in group.arrays() if node.ndim == 4}
             arrays = arrays if name else dict(list(arrays.items())[:1])  # the finest level
     elif file.endswith(".npy"):
-        import numpy as np
-
         arrays, attributes = {"": np.load(file, mmap_mode="r")}, {}
     else:
         raise ValueError(f"prediction '{file}' is none of .h5, .hdf5, .zarr, .npy")

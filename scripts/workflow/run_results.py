@@ -21,6 +21,9 @@ from scripts.ops.scoring.scores import declared_scores, headlines
 from scripts.visualize.curves import draw_fine_tuning_curves, draw_pretraining_curve
 from scripts.workflow.log_table import Row, first_and_last, in_columns, speed
 
+LAYERS = {"instances": "instances", "truth": "labels", "prediction": "prediction"}
+"""What the viewer shows of an evaluation, and the dataset that it is."""
+
 
 def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0) -> None:
     """Draw the curve and the reconstruction into the folder of a pre-training, and print a table of scores.
@@ -110,7 +113,10 @@ def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: s
     written = scores.path.with_suffix(".md")
     print("\n" + written.read_text(encoding="utf-8").strip() + "\n")
     files = [*evaluation.paths, scores.path, written, *([Path(picture)] if picture is not None else [])]
-    print("\n".join(str(path) for path in files if path.exists()), flush=True)
+    print("\n".join(str(path) for path in files if path.exists()))
+    for region, path in zip(evaluation.regions, evaluation.paths, strict=True):
+        layers = " ".join(f"--{layer} {path}:{name}" for layer, name in LAYERS.items())
+        print(f"look at the errors: python -m scripts view {region.image.path} {layers}", flush=True)
 
 
 def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:

@@ -85,6 +85,26 @@ def test_errors_of_instances_of_a_box_are_annotations_at_their_place(files):
     assert (data["instances"].offset, count) == ((1, 0, 20), 1)
 
 
+def test_an_evaluation_is_shown_at_its_box_and_what_is_not_known_as_background(files):
+    with h5py.File(files / "evaluation.h5", "w") as file:
+        truth = np.full((2, 20, 20), -1, np.int64)
+        truth[:, :, 2:10], truth[:, :, 10:] = 4, 6
+        file["labels"], file["instances"] = truth, np.full((2, 20, 20), 5, np.uint32)
+        file["prediction"] = np.zeros((3, 2, 20, 20), np.uint8)
+        file.attrs["box"] = "1:3,10:30,40:60"
+    names = {"instances": "instances", "truth": "labels", "prediction": "prediction"}
+    paths = {"image": f"{files}/v.h5:raw"} | {key: f"{files}/evaluation.h5:{name}" for key, name in names.items()}
+    with ExitStack() as opened:
+        state, data, _ = prepare_view(opened, paths)
+        assert {data[name].offset for name in names} == {(1, 10, 40)}
+        assert data["truth"].array[0, 0].tolist() == [0, 0, *[4] * 8, *[6] * 10]
+    (point,) = state["layers"][4]["annotations"]
+    assert point["description"].startswith("1. id 5 merges truth 6 and 4: ")
+    x, y, _ = point["point"]
+    assert 48 < x < 52
+    assert 10 < y < 30
+
+
 def fetch(viewer, path):
     base = str(viewer).split("/v/")[0]
     with urllib.request.urlopen(base + path) as answer:
