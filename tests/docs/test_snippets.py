@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from scripts.data.synthetic import synthesize_volume
 
@@ -41,25 +40,9 @@ def test_they_do_what_the_page_says():
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_python_of_the_readme_predicts_decodes_and_scores(tmp_path):
-    """On a volume of two cells with a dark membrane between them, smaller than the one of the README."""
-    labels = np.repeat(np.repeat([[[1, 0, 2]]], 6, axis=0), (22, 4, 22), axis=2).repeat(48, axis=1).astype(np.uint32)
-    with h5py.File(tmp_path / "my_volume.h5", "w") as file:
-        file["labels"], file["raw"] = labels, np.where(labels == 0, 60, 160).astype(np.uint8)
-    (block,) = BLOCK.findall((ROOT / "README.md").read_text())
-    for shown, here in (("my_volume.h5", str(tmp_path / "my_volume.h5")), ("0:20, 0:512, 0:512", "0:6, 0:48, 0:48")):
-        assert shown in block
-        block = block.replace(shown, here)
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", block],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert 0 <= float(ended.stdout.splitlines()[-1]) < 0.5
+def test_the_readme_shows_the_python_of_the_page_on_the_library():
+    """Which the next test runs."""
+    assert BLOCK.findall((ROOT / "README.md").read_text()) == BLOCK.findall((ROOT / "docs" / "library.md").read_text())
 
 
 def test_the_page_on_the_library_runs_as_printed_here_with_one_window(tmp_path):
