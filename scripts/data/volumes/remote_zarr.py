@@ -5,7 +5,8 @@ from typing import Any
 
 from scripts.data.volumes.cloud import CloudVolume, Store
 from scripts.data.volumes.ome_zarr import Level, level_at, multiscales
-from scripts.data.volumes.volume import Volume, checked_array, long_axes
+from scripts.data.volumes.stated_metadata import check_attributes, stated_axes, stated_position, volume_axes
+from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import stated_voxel_size
 
 DRIVERS = {2: "zarr", 3: "zarr3"}
@@ -44,14 +45,18 @@ def open_remote_zarr(
     array, version = _array(store, name)
     if array is None:
         raise ValueError(f"'{store.shown}' has no Zarr array '{name}'; name one as '{store.shown}:ARRAY'")
-    shape = array["shape"]
-    kept = long_axes(shape) if level is None else list(range(level.leading(shape, place), len(shape)))
+    shape, attributes = array["shape"], _attributes(store, name)
+    check_attributes(attributes, place)
+    named = stated_axes(attributes, array.get("dimension_names"))
+    kept = volume_axes(named, shape, place) if level is None else list(range(level.leading(shape, place), len(shape)))
     checked_array([shape[axis] for axis in kept], array.get("dtype", array.get("data_type")), place)
     spec = {"driver": DRIVERS[version], "kvstore": store.location(name)}
     size = voxel_size_nm
     if size is None:
-        size = level.voxel_size_nm if level else stated_voxel_size(_attributes(store, name), place)
-    return CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
+        size = level.voxel_size_nm if level else stated_voxel_size(attributes, place)
+    volume = CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
+    volume.offset = stated_position(attributes, volume.voxel_size_nm, place)
+    return volume
 
 
 def _attributes(store: Store, name: str) -> Mapping[str, Any]:

@@ -324,3 +324,15 @@ class TestBadInput:
         write_n5(tmp_path / "v.n5" / "raw", voxels)
         with pytest.raises(ValueError, match=r"v\.n5' is no N5 dataset and has no levels .*; name one as '.*:DATASET'"):
             open_volume(tmp_path / "v.n5")
+
+
+def test_what_a_zarr_array_states_is_applied_or_refused_at_an_address_too(tmp_path, voxels, served):
+    zarr.create_array(tmp_path / "v.zarr", shape=voxels.shape, chunks=voxels.shape, dtype=voxels.dtype)[:] = voxels
+    array = zarr.open_array(tmp_path / "v.zarr", mode="a")
+    array.attrs.update({"voxel_size": [30, 6, 6], "offset": [60, 6, 0]})
+    with open_volume(f"{served}/v.zarr") as volume:
+        assert volume.position == (2, 1, 0)
+        assert np.array_equal(volume[:], voxels)
+    array.attrs["scale_factor"] = 2
+    with pytest.raises(ValueError, match=r"v\.zarr' has the attribute scale_factor 2"):
+        open_volume(f"{served}/v.zarr")
