@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 
 from scripts.handlers.sinks.log_sink import LogSink, StepRecord
 
-KEPT = ("image", "region", "corner", "index")
+KEPT = ("image", "region", "corner", "index", "skipped")
 """Keys of a batch that a record keeps: enough to name the location of a bad crop."""
 
 

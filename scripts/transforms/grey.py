@@ -9,6 +9,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
+from scripts.ops.nonfinite import REFUSE, ZERO, checked_choice
 from scripts.transforms.deferred import present_keys
 
 
@@ -23,6 +24,7 @@ class ScaleGrey(Transform):
     Args:
         low: grey value that becomes -1; 0 for uint8, to be declared for any other dtype.
         high: grey value that becomes 1; 255 for uint8, to be declared for any other dtype.
+        nonfinite: "zero" turns NaN and infinite values into 0, the middle of the range; else they are an error.
 
     Raises:
         ValueError: only one of the two given, or low not below high.
@@ -34,7 +36,8 @@ class ScaleGrey(Transform):
 
     backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
 
-    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+    def __init__(self, low: float | None = None, high: float | None = None, nonfinite: str = REFUSE) -> None:
+        self.nonfinite = checked_choice(nonfinite)
         if (low is None) != (high is None):
             raise ValueError(f"low={low}, high={high}: declare both ends of the grey range or neither")
         if low is not None and high is not None and not -np.inf < low < high < np.inf:
@@ -49,6 +52,8 @@ class ScaleGrey(Transform):
         """
         low, high = self._range(volume.dtype)
         grey = _float32_copy(volume)
+        if self.nonfinite == ZERO:
+            _fill_nonfinite(grey, (low + high) / 2)
         if self.low is not None:
             _check_inside(grey, low, high)
         grey -= (low + high) / 2
@@ -74,6 +79,7 @@ class ScaleGreyd(MapTransform):
         low: grey value that becomes -1.
         high: grey value that becomes 1.
         allow_missing_keys: whether an item may lack a key.
+        nonfinite: "zero" turns NaN and infinite values into 0; else they are an error.
     """
 
     backend = ScaleGrey.backend
@@ -84,9 +90,10 @@ class ScaleGreyd(MapTransform):
         low: float | None = None,
         high: float | None = None,
         allow_missing_keys: bool = False,
+        nonfinite: str = REFUSE,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.scale = ScaleGrey(low, high)
+        self.scale = ScaleGrey(low, high, nonfinite)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Scale the item's keys; one whose voxels are still to be gathered is left to `on_batch`."""
@@ -106,19 +113,26 @@ def _float32_copy(volume: NdarrayOrTensor) -> NdarrayOrTensor:
     return np.ascontiguousarray(volume).astype(np.float32)
 
 
+def _fill_nonfinite(grey: NdarrayOrTensor, value: float) -> None:
+    if isinstance(grey, torch.Tensor):
+        grey[~torch.isfinite(grey)] = value
+    else:
+        grey[~np.isfinite(grey)] = value
+
+
 def _check_inside(grey: NdarrayOrTensor, low: float, high: float) -> None:
     if low <= grey.min() and grey.max() <= high:  # false for NaN too
         return
     values = grey.cpu().numpy() if isinstance(grey, torch.Tensor) else grey
     place = tuple(map(int, np.argwhere(~((values >= low) & (values <= high)))[0]))
-    where = f"at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x)"
     odd = int(np.count_nonzero(~np.isfinite(values)))
     if odd:
         place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+    where = f"at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x)"
+    if odd:
         raise ValueError(
-            f"grey value {values[place]} at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x): {odd} "
-            "voxels of it are NaN or infinite; write the volume again with such voxels filled, for example by "
-            "numpy.nan_to_num, or choose a box without them"
+            f"grey value {values[place]} {where}: {odd} voxels of it are NaN or infinite; --nonfinite zero replaces "
+            "them by the middle of the grey range, --nonfinite skip draws another training crop"
         )
     raise ValueError(
         f"grey value {values[place]:g} {where} is outside the declared range {low:g} to {high:g}; declare the range "

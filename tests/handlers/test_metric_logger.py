@@ -71,6 +71,15 @@ def test_the_log_has_each_iteration_once_after_a_kill_between_checkpoints(tmp_pa
     assert [entry["val_loss"] for entry in entries if "val_loss" in entry] == [0.7]
 
 
+def test_skipped_crops_are_counted_in_the_log(tmp_path):
+    log = JsonlLog(tmp_path / "log.jsonl")
+    log.on_start(0, 2)
+    log.on_step(record(1, batch={"skipped": torch.tensor([0, 2, 1])}))
+    log.on_step(record(2, batch={"skipped": torch.tensor([0, 0, 0])}))
+    log.close()
+    assert [entry.get("skipped") for entry in read_log(tmp_path / "log.jsonl")] == [3, None]
+
+
 def test_a_value_that_is_not_finite_is_null_in_the_log(tmp_path):
     log = JsonlLog(tmp_path / "log.jsonl")
     log.on_start(0, 1)

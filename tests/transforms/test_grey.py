@@ -52,7 +52,7 @@ def test_a_dtype_without_declared_range_is_an_error(volume):
 
 @pytest.mark.parametrize("value", [1.5, -0.25, float("nan")])
 def test_a_value_outside_the_range_is_named_with_its_place(value):
-    said = ("outside the declared range 0 to 1", "1 voxels of it are NaN or infinite; .* numpy.nan_to_num")
+    said = ("outside the declared range 0 to 1", "1 voxels of it are NaN or infinite; --nonfinite zero")
     volume = np.full((1, 2, 3, 3), 0.5, np.float32)
     volume[0, 1, 2, 0] = value
     for form in (volume, torch.from_numpy(volume)):
@@ -86,3 +86,17 @@ def test_a_deferred_key_is_left_to_the_batch():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_scales_to_the_same_bits():
     assert torch.equal(ScaleGrey()(torch.from_numpy(ALL_GREYS).cuda()).cpu(), ScaleGrey()(ALL_GREYS))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_named_so_or_becomes_the_middle_of_the_range(value):
+    grey = np.full((1, 2, 3, 4), 60.0, np.float32)
+    grey[0, 1, 2, 3] = value
+    with pytest.raises(ValueError, match=rf"{value} at \(0, 1, 2, 3\) .* NaN or infinite; --nonfinite zero"):
+        ScaleGrey(0, 100)(grey)
+    for volume in (grey, torch.from_numpy(grey)):
+        scaled = ScaleGrey(0, 100, nonfinite="zero")(volume)
+        assert scaled[0, 1, 2, 3] == 0
+        np.testing.assert_allclose(scaled[0, 0], 0.2, rtol=1e-6)
+    with pytest.raises(ValueError, match="nonfinite 'ignore' is not one of refuse, zero, skip"):
+        ScaleGrey(0, 100, nonfinite="ignore")

@@ -15,9 +15,11 @@ from torch.utils.data import Dataset
 from scripts.data.regions.open_regions import region_shares
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_regions
+from scripts.data.sampling.nonfinite_crops import NonFinite
 from scripts.data.sampling.rejection import RejectionRule
 from scripts.data.sampling.sample_chain import SampleChain
 from scripts.ops.box import Box, Size3, three_sizes
+from scripts.ops.nonfinite import REFUSE, SKIP, checked_choice
 
 TRIES = 1000
 """Corners drawn for one sample before its region is given up: enough where 3 % of the positions pass the rules."""
@@ -46,6 +48,8 @@ class CropDataset(Dataset[dict[str, Any]]):
         length: number of samples; None for no end.
         transform: a callable on the item. MONAI's random transforms are set to the sample's stream first.
         reject: rules that reject a crop, see `scripts.data.sampling.rejection`.
+        nonfinite: "skip" rejects a crop with NaN or infinite values too, and the item has "skipped", the crops rejected
+            for it; else such crops are left to the transform.
         read: False leaves out "image" and names it in "deferred"; all random draws are the same. See `DeviceBatches`.
 
     Raises:
@@ -67,6 +71,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         transform: Callable[[dict[str, Any]], Any] | None = None,
         reject: RejectionRule | Sequence[RejectionRule] | None = None,
         read: bool = True,
+        nonfinite: str = REFUSE,
     ) -> None:
         self.regions = tuple(regions)
         self.size = three_sizes(size, "crop size")
@@ -76,7 +81,10 @@ class CropDataset(Dataset[dict[str, Any]]):
         _check_alike(self.regions)
         self.seed, self.length, self.read = int(seed), length, read
         self.chain = SampleChain(transform)
-        self.rules = (reject,) if callable(reject) else tuple(reject or ())
+        self.rules: tuple[RejectionRule, ...] = (reject,) if callable(reject) else tuple(reject or ())
+        self.skip_nonfinite = checked_choice(nonfinite) == SKIP
+        if self.skip_nonfinite:
+            self.rules = (NonFinite(), *self.rules)
         self._bounds = np.cumsum(region_shares(self.regions))
         self._starts, self._positions = _positions(self.regions, self.size)
 
@@ -96,8 +104,10 @@ class CropDataset(Dataset[dict[str, Any]]):
         if index < 0 or (self.length is not None and index >= self.length):
             raise IndexError(f"sample {index} of {self.length if self.length is not None else 'endless'} crops")
         stream = sample_stream(self.seed, index)
-        k, corner, crop = self._draw(stream, index)
+        k, corner, crop, skipped = self._draw(stream, index)
         item: dict[str, Any] = {"index": index, "region": k, "corner": corner}
+        if self.skip_nonfinite:
+            item["skipped"] = skipped
         if self.read:
             item["image"] = (self._read(k, corner) if crop is None else crop)[None]
             label = self.regions[k].label
@@ -123,16 +133,19 @@ class CropDataset(Dataset[dict[str, Any]]):
         """Where a crop is, for messages: `REGION at z0:z1,y0:y1,x0:x1`."""
         return f"{self.regions[region].title} at {self._box(corner)}"
 
-    def _draw(self, stream: np.random.RandomState, index: int) -> tuple[int, np.ndarray, np.ndarray | None]:
+    def _draw(self, stream: np.random.RandomState, index: int) -> tuple[int, np.ndarray, np.ndarray | None, int]:
+        """Region, corner, the crop where a rule read it, and the crops rejected for values that are not finite."""
+        skipped = 0
         k = int(np.searchsorted(self._bounds, stream.random_sample() * self._bounds[-1], side="right"))
         for _ in range(TRIES):
             corner = self._starts[k] + (stream.random_sample(3) * self._positions[k]).astype(np.int64)
             if not self.rules:
-                return k, corner, None
+                return k, corner, None, 0
             crop = self._read(k, corner)
             rejected_by = next((rule for rule in self.rules if rule(crop)), None)
             if rejected_by is None:
-                return k, corner, crop
+                return k, corner, crop, skipped
+            skipped += isinstance(rejected_by, NonFinite)
         region = self.regions[k]
         raise ValueError(
             f"{rejected_by} rejected {TRIES} crops in a row of region {region.title} (box {region.box} of "

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
+
 from scripts.checkpoints.run_log import keep_until
 from scripts.data.files.replacing import full_disk_error, is_full
 from scripts.handlers.sinks.log_sink import LogSink, StepRecord
@@ -37,7 +39,8 @@ class JsonlLog(LogSink):
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
 
     def on_step(self, record: StepRecord) -> None:
-        """Write an iteration."""
+        """Write an iteration; "skipped" counts crops rejected for values that are not finite, where there were any."""
+        skipped = int(torch.as_tensor(record.batch.get("skipped", 0)).sum())
         self._write(
             {
                 "iteration": record.iteration,
@@ -48,6 +51,7 @@ class JsonlLog(LogSink):
                 "seconds": record.seconds,
                 "waiting": record.waiting,
                 "elapsed": record.elapsed,
+                **({"skipped": skipped} if skipped else {}),
             }
         )
 

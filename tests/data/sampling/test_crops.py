@@ -302,3 +302,20 @@ def test_a_value_outside_the_grey_range_is_named_with_its_crop(wrap):
         ValueError, match=r"sample 4, recorded.npy at .*: grey value .* outside the declared range 300 to 400"
     ):
         crops[4]
+
+
+def test_a_crop_with_a_value_that_is_not_finite_is_skipped_for_the_next_of_the_same_stream():
+    array = noise().astype(np.float32)
+    plain = CropDataset([region(array)], SIZE, seed=3, length=40)
+    broken = array.copy()
+    broken[2, 5, 6] = np.nan
+    skipping = CropDataset([region(broken)], SIZE, seed=3, length=40, nonfinite="skip")
+    items = [skipping[number] for number in range(40)]
+    assert all(np.isfinite(item["image"]).all() for item in items)
+    skipped = [item["skipped"] for item in items]
+    assert sum(skipped) > 0
+    for number, (item, count) in enumerate(zip(items, skipped, strict=True)):
+        if count == 0:  # untouched by the rule
+            np.testing.assert_array_equal(item["image"], plain[number]["image"])
+    np.testing.assert_array_equal(skipping[7]["image"], items[7]["image"])
+    assert "skipped" not in plain[0]
