@@ -6,6 +6,7 @@ from pathlib import Path
 
 import monai
 import numpy
+import psutil
 import torch
 
 import scripts
@@ -26,15 +27,8 @@ def made_with() -> dict[str, str]:
 def hardware() -> str:
     """Return `Intel Xeon, 2 cores, 24 GiB memory, no GPU`."""
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
-    return ", ".join([_processor(), f"{os.cpu_count()} cores", *_memory(), *(gpus or ["no GPU"])])
-
-
-def _memory() -> list[str]:
-    """In a list of one; of none where the system does not tell."""
-    names = getattr(os, "sysconf_names", {})
-    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names):
-        return []
-    return [f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB memory"]
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB memory"
+    return ", ".join([_processor(), f"{os.cpu_count()} cores", memory, *(gpus or ["no GPU"])])
 
 
 def _processor() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from scripts.checkpoints.pretrained_weights import encoder_weights, in_words, read_weights
+from scripts.checkpoints.pretrained_weights import encoder_weights, name_list, read_weights
 from scripts.data.volumes.downsampled import AS_STORED
 
 
@@ -39,7 +39,7 @@ class Transfer:
             ("resized", self.resized),
             ("left out", self.left_out),
         ]
-        return "\n".join(f"  {kind:<11}{len(names):>5}  {in_words(names)}".rstrip() for kind, names in rows)
+        return "\n".join(f"  {kind:<11}{len(names):>5}  {name_list(names)}".rstrip() for kind, names in rows)
 
 
 def load_pretrained_encoder(
@@ -133,7 +133,9 @@ def check_fit(
         )
     broken = [name for name in transfer.loaded if not torch.isfinite(there[name]).all()]
     if broken:
-        raise ValueError(f"--pretrained '{path}' holds weights that are not finite: {in_words(broken)}; its run failed")
+        raise ValueError(
+            f"--pretrained '{path}' holds weights that are not finite: {name_list(broken)}; its run failed"
+        )
 
 
 def _fitting_knobs(origin: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scripts.checkpoints.pretrained_encoder import Transfer, load_pretrained_encoder
-from scripts.checkpoints.pretrained_weights import in_words, plain_names, read_weights
+from scripts.checkpoints.pretrained_weights import name_list, plain_names, read_weights
 from scripts.networks import ResidualUNet
 
 HEAD = "head"
@@ -62,7 +62,7 @@ def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[s
     )
     if transfer.missing or transfer.unexpected or transfer.resized:
         named = origin.get("architecture", "unetr" if origin.get("task") else None)
-        known = f" (its recipe says architecture {named})" if named else ""
+        known = f" (its recipe has architecture {named})" if named else ""
         raise ValueError(
             f"--pretrained '{path}' is of another architecture or of other sizes than this residual U-Net{known}:\n"
             f"{transfer.table()}\n. Choose the --architecture and --trunk it was trained with, or leave it out to "
@@ -70,7 +70,9 @@ def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[s
         )
     broken = [name for name in transfer.loaded if not torch.isfinite(there[name]).all()]
     if broken:
-        raise ValueError(f"--pretrained '{path}' holds weights that are not finite: {in_words(broken)}; its run failed")
+        raise ValueError(
+            f"--pretrained '{path}' holds weights that are not finite: {name_list(broken)}; its run failed"
+        )
     network.load_state_dict({name: there[name] for name in transfer.loaded}, strict=False)
     if rank == 0:
         print(f"trunk: from {path}\n{transfer.table()}", flush=True)

@@ -41,7 +41,7 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     strange = [f"{name} ({type(value).__name__})" for name, value in content.items() if not torch.is_tensor(value)]
     if strange:
         raise ValueError(
-            f"--pretrained '{path}' is neither a checkpoint of this project nor a state dict: {in_words(strange)} "
+            f"--pretrained '{path}' is neither a checkpoint of this project nor a state dict: {name_list(strange)} "
             "are no weights"
         )
     return {str(name): value for name, value in content.items()}, origin
@@ -63,7 +63,7 @@ def encoder_weights(
     if not any(name.split(".")[0] in PARTS for name in inside):
         raise ValueError(
             f"--pretrained '{path}' holds no encoder: no weight named encoder.* or {'.*, '.join(PARTS)}.* among "
-            f"its {len(plain)} ({in_words(plain)})"
+            f"its {len(plain)} ({name_list(plain)})"
         )
     outside = tuple(name for name in plain if name not in inside and not name.startswith("encoder."))
     return inside, outside, bare
@@ -74,7 +74,7 @@ def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {_unwrapped(name): value for name, value in weights.items()}
 
 
-def in_words(names: Iterable[str]) -> str:
+def name_list(names: Iterable[str]) -> str:
     """List all names where they are few; else count them by their first part, or list the first ones."""
     listed = list(names)
     if len(listed) <= SHOWN:

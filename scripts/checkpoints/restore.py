@@ -1,4 +1,4 @@
-"""A network, what it was made for and how it is decoded, as a checkpoint describes them."""
+"""Restore a network, its recipe and its decoder from a checkpoint."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PRETRAINING = "pretraining"
 def recipe_of(
     checkpoint: str | os.PathLike[str], model: str | os.PathLike[str], task: str | None = None
 ) -> dict[str, Any]:
-    """The recipe in a checkpoint; that of the bundle's model file where the checkpoint has none, or is not there.
+    """Return the recipe of a checkpoint, or that of the bundle's model file where it has none or is missing.
 
     Args:
         checkpoint: path of `best.pt`, `last.pt`, an `iteration_*.pt`, or a plain state dict.
@@ -37,12 +37,12 @@ def recipe_of(
         way_out = f"choose a checkpoint that was trained for '{task}'"
         if task_of(recipe) == PRETRAINING:
             way_out = f"fine-tune it first (configs/train.json --pretrained {checkpoint}), then take that run's best.pt"
-        raise ValueError(f"checkpoint {checkpoint} is {in_words(recipe)}, but '{task}' is wanted: {way_out}")
+        raise ValueError(f"checkpoint {checkpoint} is {checkpoint_text(recipe)}, but '{task}' is wanted: {way_out}")
     return {**published, **recipe}
 
 
 def decoder_of(checkpoint: str | os.PathLike[str], model: str | os.PathLike[str]) -> dict[str, Any]:
-    """The decoder chosen on the validation box, {"name", "settings"}; that of the model file as in `recipe_of`.
+    """Return the decoder chosen on the validation box, {"name", "settings"}; that of the model file as in `recipe_of`.
 
     Raises:
         ValueError: a checkpoint from before the first validation, or of something that is not decoded.
@@ -52,15 +52,16 @@ def decoder_of(checkpoint: str | os.PathLike[str], model: str | os.PathLike[str]
         content = _model_file(model)
     found = content.get("decoder") or content.get("parts", {}).get("validation", {}).get("decoder")
     if not found:
+        origin = f"{checkpoint_text(content['recipe'])}, iteration {content.get('iteration', 0):,}"
         raise ValueError(
-            f"checkpoint {checkpoint} ({in_words(content['recipe'])}, iteration {content.get('iteration', 0):,}) names "
-            "no decoder: it was saved before the first validation, or is no segmentation; take the run's best.pt"
+            f"checkpoint {checkpoint} ({origin}) names no decoder: it was saved before the first validation, or is no "
+            "segmentation; take the run's best.pt"
         )
     return {"name": found["name"], "settings": dict(found["settings"])}
 
 
 def restore(network: torch.nn.Module, checkpoint: str | os.PathLike[str]) -> torch.nn.Module:
-    """The network with the weights of a checkpoint.
+    """Load the weights of a checkpoint into a network, and return it.
 
     Raises:
         ValueError: no such file, unreadable, or of another network; then it names both.
@@ -70,17 +71,17 @@ def restore(network: torch.nn.Module, checkpoint: str | os.PathLike[str]) -> tor
             f"there is no checkpoint '{checkpoint}': train first (configs/train.json), or name one with --checkpoint"
         )
     content = load_checkpoint(checkpoint, plain=True)
-    load_weights(network, content["network"], f"checkpoint {checkpoint} ({in_words(content.get('recipe', {}))})")
+    load_weights(network, content["network"], f"checkpoint {checkpoint} ({checkpoint_text(content.get('recipe', {}))})")
     return network
 
 
 def task_of(recipe: Mapping[str, Any]) -> str:
-    """What a checkpoint with this recipe is for."""
+    """Return the task of a recipe."""
     return str(recipe.get("task", PRETRAINING if "mask_ratio" in recipe else "unknown"))
 
 
-def in_words(recipe: Mapping[str, Any]) -> str:
-    """`the checkpoint of a pre-training, vit_base`, `the checkpoint of 'affinity', vit_base, 3 channels`."""
+def checkpoint_text(recipe: Mapping[str, Any]) -> str:
+    """Return `the checkpoint of a pre-training, vit_base`, `the checkpoint of 'affinity', vit_base, 3 channels`."""
     task = task_of(recipe)
     words = ["the checkpoint of a pre-training" if task == PRETRAINING else f"the checkpoint of '{task}'"]
     if "network" in recipe:
@@ -91,8 +92,8 @@ def in_words(recipe: Mapping[str, Any]) -> str:
 
 
 def _model_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """ "recipe" and "decoder" of a bundle's model file; that beside the code where the path leads nowhere, as it does
-    in a package that is used from another working directory."""
+    """Return recipe and decoder of a bundle's model file, or of that beside the code where the path does not exist,
+    as in a package that is used from another working directory."""
     beside = Path(scripts.__file__).parents[1] / "configs" / "model.json"
     file = next((file for file in (Path(path), beside) if file.is_file()), None)
     content: dict[str, Any] = {} if file is None else json.loads(file.read_text(encoding="utf-8"))

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from tqdm import tqdm
 
 from scripts.data.files.writing import new_hdf5
+from scripts.engines.progress_bar import ProgressBar
 from scripts.engines.switches import switch
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
@@ -81,7 +81,8 @@ class ReconstructionWriter:
 
     def _open(self) -> None:
         self._sums = np.zeros(4)
-        self._bar = tqdm(total=len(self.windows), unit="window", disable=None)
+        self._bar = ProgressBar(len(self.windows), unit="window")
+        self._windows = 0
         self._stack = ExitStack()
         attributes = {"volume": self.windows.volume.path, "box": str(self.windows.box), **self.about}
         self._file: h5py.File = self._stack.enter_context(
@@ -109,7 +110,8 @@ class ReconstructionWriter:
             "reconstruction": grey,
             "pasted": paste_hidden(image, prediction, mask, self.patch),
         }
-        self._bar.update(len(image))
+        self._windows += len(image)
+        self._bar.update(len(image), lambda: f"{self._windows} of {len(self.windows)} windows")
         errors = (prediction - truth).double(), (grey - image).double() * (self.high - self.low) / 2
         for number, (corner, inside) in enumerate(
             zip(state.batch["corner"].tolist(), state.batch["inside"].tolist(), strict=True)

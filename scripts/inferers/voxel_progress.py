@@ -1,34 +1,26 @@
-"""How far an inference is: voxels done, voxels/s, and the time left."""
+"""Show the progress of an inference: voxels done, voxels/s, and the remaining time."""
 
-import sys
 import time
 from typing import TextIO
 
-from tqdm import tqdm
-
 from scripts.engines.duration import duration
+from scripts.engines.progress_bar import ProgressBar
 
 
 class VoxelProgress:
-    """A bar on a terminal, a line now and then elsewhere.
+    """Count the voxels of an inference, and print speed and remaining time.
 
     Args:
         voxels: of the whole box.
         done: of them in an earlier run.
         every_seconds: between two lines where the output is no terminal.
-        stream: where to; standard output.
+        stream: standard output by default.
     """
 
     def __init__(self, voxels: int, done: int = 0, every_seconds: float = 10.0, stream: TextIO | None = None) -> None:
-        self.voxels, self.done, self.every_seconds = voxels, done, every_seconds
-        self.stream = sys.stdout if stream is None else stream
+        self.voxels, self.done = voxels, done
         self._before, self._began = done, time.monotonic()
-        self._last_line = self._began
-        self._bar: tqdm | None = None
-        if self.stream.isatty():
-            self._bar = tqdm(
-                total=voxels, initial=done, unit="voxel", unit_scale=True, file=self.stream, dynamic_ncols=True
-            )
+        self._bar = ProgressBar(voxels, done, "voxel", every_seconds, stream)
 
     @property
     def speed(self) -> float:
@@ -36,27 +28,22 @@ class VoxelProgress:
         return (self.done - self._before) / max(time.monotonic() - self._began, 1e-9)
 
     def add(self, voxels: int) -> None:
-        """Move on."""
+        """Advance by so many voxels."""
         self.done += voxels
-        if self._bar is not None:
-            self._bar.update(voxels)
-            return
-        now = time.monotonic()
-        if voxels and (now - self._last_line >= self.every_seconds):
-            self._last_line = now
-            left = (self.voxels - self.done) / max(self.speed, 1e-9)
-            share = f"{self.done / self.voxels:.1%} of {_voxels(self.voxels)}"
-            print(f"{share}, {_voxels(self.speed)}/s, {duration(left)} left", file=self.stream, flush=True)
+        if voxels:
+            self._bar.update(voxels, self._line)
 
     def close(self) -> None:
-        """End the bar, or say the last line."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-        else:
+        """Close the bar, or print the last line."""
+        if not self._bar.is_terminal:
             seconds = time.monotonic() - self._began
-            text = f"{_voxels(self.done - self._before)} in {duration(seconds)}, {_voxels(self.speed)}/s"
-            print(text, file=self.stream, flush=True)
+            self._bar.write(f"{_voxels(self.done - self._before)} in {duration(seconds)}, {_voxels(self.speed)}/s")
+        self._bar.close()
+
+    def _line(self) -> str:
+        left = (self.voxels - self.done) / max(self.speed, 1e-9)
+        share = f"{self.done / self.voxels:.1%} of {_voxels(self.voxels)}"
+        return f"{share}, {_voxels(self.speed)}/s, {duration(left)} left"
 
 
 def _voxels(number: float) -> str:

@@ -39,7 +39,7 @@ def test_weights_of_another_architecture_or_size_are_refused_with_a_table(tmp_pa
     for name, saved in (("unetr.pt", content), ("wide.pt", unet(width=12).state_dict())):
         torch.save(saved, tmp_path / name)
     network, before = unet(), unet().state_dict()
-    with pytest.raises(ValueError, match=r"another architecture .*recipe says architecture unetr[\s\S]*missing +\d"):
+    with pytest.raises(ValueError, match=r"another architecture .*recipe has architecture unetr[\s\S]*missing +\d"):
         load_pretrained(network, tmp_path / "unetr.pt")
     with pytest.raises(ValueError, match=r"resized +\d+[\s\S]*--trunk it was trained with"):
         load_pretrained(network, tmp_path / "wide.pt")
