@@ -229,11 +229,21 @@ def test_two_processes_choose_as_one_also_where_one_has_no_box(tmp_path):
     assert [(tmp_path / f"of_{rank}").read_text() for rank in range(2)] == [alone, alone]
 
 
+class Counting:
+    """A decoder that records its thresholds at each call."""
+
+    def __init__(self, decoder, calls):
+        self.decoder, self.calls = decoder, calls
+
+    def at_each(self, maps, cuts):
+        self.calls.append(cuts)
+        return self.decoder.at_each(maps, cuts)
+
+
 def test_a_box_is_decoded_once_and_handlers_read_the_instances_that_were_scored():
     calls = []
     choice = DecoderSearch("agglomeration", KEY, choices={"threshold": [0.2, 0.8]}, settings={"dust": 0})
-    at_each = choice._decoders[0].at_each
-    choice._decoders[0].at_each = lambda maps, cuts: calls.append(cuts) or at_each(maps, cuts)
+    choice._decoders[0] = Counting(choice._decoders[0], calls)
     rng = np.random.default_rng(0)
     maps, labels = rng.random((1, 3, 4, 16, 16), dtype=np.float32), rng.integers(1, 4, (1, 1, 4, 16, 16))
     choice.update((torch.from_numpy(maps), torch.from_numpy(labels)))
