@@ -15,6 +15,7 @@ from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey, check_regions
 from scripts.data.regions.voxel_checks import check_voxels
 from scripts.data.volumes.downsampled import AS_STORED
+from scripts.ops.nonfinite import REFUSE
 
 
 def image_regions(
@@ -25,6 +26,7 @@ def image_regions(
     grey_low: float | None = None,
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
+    nonfinite: str = REFUSE,
 ) -> list[Region]:
     """The regions of a split without their labels.
 
@@ -33,6 +35,7 @@ def image_regions(
         crop: size of a crop, (z, y, x) voxels.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
+        nonfinite: "refuse" refuses an image with NaN or infinite values; else they are for transform and dataset.
 
     Raises:
         ValueError: a crop that does not fit, a volume without a grey range or with NaN, and whatever `open_regions`
@@ -41,7 +44,7 @@ def image_regions(
     regions = open_regions(volumes, split, box, crop[0], reduce, label_of=_no_label)
     check_regions(regions, crop)
     check_grey(regions, grey_low, grey_high)
-    check_voxels(regions)
+    check_voxels(regions, nonfinite)
     return regions
 
 
@@ -56,6 +59,7 @@ def labelled_regions(
     grey_low: float | None = None,
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
+    nonfinite: str = REFUSE,
 ) -> list[Region]:
     """The labelled boxes of volumes that a split is read from.
 
@@ -73,6 +77,7 @@ def labelled_regions(
         labelled_box: a box of voxels of the volume that the labels are used in; null for all.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
+        nonfinite: "refuse" refuses an image with NaN or infinite values; else they are for transform and dataset.
 
     Raises:
         ValueError: a volume without labels; labels of another shape or voxel size, of real numbers, in colour, of ids
@@ -86,7 +91,7 @@ def labelled_regions(
     choice.check_shared(opened)
     check_regions(opened, crop)
     check_grey(opened, grey_low, grey_high)
-    check_voxels(opened)
+    check_voxels(opened, nonfinite)
     regions = [part for region in opened for part in _within_budget(region, labelled_sections, labelled_box)]
     for region in regions:
         check_not_swapped(region)

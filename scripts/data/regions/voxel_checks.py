@@ -8,6 +8,7 @@ import numpy as np
 from scripts.data.regions.label_search import spread
 from scripts.data.regions.region import Region
 from scripts.ops.box import Box
+from scripts.ops.nonfinite import REFUSE, checked_choice
 
 SECTIONS, PIECES = 16, 4
 """Sections of a region that are sampled, and pieces of each."""
@@ -20,16 +21,21 @@ MANY_EMPTY = 0.1
 """Share of tokens of one value from which on a region is reported."""
 
 
-def check_voxels(regions: Sequence[Region]) -> None:
+def check_voxels(regions: Sequence[Region], nonfinite: str = REFUSE) -> None:
     """Read some pieces of each region, so that damage in the middle of a volume is found before training.
+
+    Args:
+        regions: with the boxes to read.
+        nonfinite: "refuse" refuses values that are NaN or infinite; "zero" and "skip" leave them to others.
 
     Raises:
         OSError: a piece cannot be read; names the chunk.
-        ValueError: a voxel that is not a number or infinite.
+        ValueError: a voxel that is NaN or infinite, or another choice.
     """
+    refuse = checked_choice(nonfinite) == REFUSE
     for region in regions:
         for box, piece in sampled_pieces(region):
-            if piece.dtype.kind == "f" and not np.isfinite(piece).all():
+            if refuse and piece.dtype.kind == "f" and not np.isfinite(piece).all():
                 raise ValueError(_not_finite(region, box, piece))
 
 
@@ -104,5 +110,5 @@ def _not_finite(region: Region, box: Box, piece: np.ndarray) -> str:
     path = os.fspath(region.image.path or "the volume")
     return (
         f"{path}: the voxel (z, y, x) = {place} is {name}; write the volume again with such voxels filled, for "
-        "example by numpy.nan_to_num, or choose a box without them"
+        "example by numpy.nan_to_num, choose a box without them, or give --nonfinite zero or --nonfinite skip"
     )
