@@ -126,6 +126,9 @@ def test_a_voxel_that_is_not_a_number_is_found_before_training(tmp_path):
     np.save(tmp_path / "v.npy", raw)
     with pytest.raises(ValueError, match=r"v\.npy: the voxel .* = \(10, .* is NaN \(not a number\); .*nan_to_num"):
         image_regions(str(tmp_path / "v.npy"), "training", None, CROP, 0, 255)
+    assert len(image_regions(str(tmp_path / "v.npy"), "training", None, CROP, 0, 255, nonfinite="skip")) == 1
+    with pytest.raises(ValueError, match="nonfinite 'ignore' is not one of refuse, zero, skip"):
+        image_regions(str(tmp_path / "v.npy"), "training", None, CROP, 0, 255, nonfinite="ignore")
 
 
 def test_a_damaged_chunk_in_the_middle_is_found_before_training(tmp_path):
