@@ -12,14 +12,17 @@ from scripts.blockwise.memory import SHARE, decoding_gib, free_gib
 from scripts.blockwise.run import IN_BLOCKS, Engine, planned, run_in_blocks
 from scripts.data.files.predictions import open_prediction, read_prediction
 from scripts.data.files.writing import write_hdf5
+from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
 from scripts.ops.decoding.edits import apply_edits
+from scripts.ops.decoding.masking import mask_instances, mask_prediction
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
-from scripts.ops.limits import Count
+from scripts.ops.limits import Count, Fraction
+from scripts.ops.targets.affinity_convention import convention
 from scripts.tools.command_line.argument_types import BoxText, Shape, Workers, ending
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
-from scripts.tools.decoder_metadata import decoder_metadata
+from scripts.tools.decoder_metadata import choose_offsets, decoder_metadata, warn_of_offsets
 from scripts.tools.edits_file import decode_hash, read_edits
 
 
@@ -32,6 +35,7 @@ def decode(
     smallest: Count = 0,
     holes: bool = False,
     edits: str | None = None,
+    mask: Fraction | str | None = None,
     blocks: Shape | None = None,
     workers: Workers | None = None,
     scheduler: str | None = None,
@@ -55,8 +59,9 @@ def decode(
     zwatershed (--low --high --weak, affinities), zwatershed-percentile (the same, ranks in [0, 1]), both with
     --size --dust --join; agglomeration and agglomeration-quantile (--threshold, several with commas: one run, one
     dataset each; --percent); mutex (--low --strides --dust); binary (--seed --mask), bc (and --contour), bcd and
-    bcd-distance (and --distance --distance_mask), all with --small_seed --small. --offsets names the affinity
-    convention: nearest or long_range.
+    bcd-distance (and --distance --distance_mask), all with --small_seed --small. Decoders of affinities take --offsets:
+    nearest, long_range, or a list such as "[[0,0,1],[0,1,0],[1,0,0]]" for channels x, y, z with the edge to the next
+    voxel; without it, those that the prediction states in an attribute.
 
     Args:
         pred: (channels, z, y, x) floats, or uint8 for value / 255: file.h5:dataset, x.zarr or x.npy.
@@ -67,6 +72,8 @@ def decode(
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
         holes: fill holes that one object encloses.
         edits: a JSON file of merges and splits to make in the end, see docs/correcting.md; affinities only.
+        mask: a volume; where it is 0 nothing is decoded: those voxels stay 0 and join nothing. A number is the setting
+            of that name of binary, bc and bcd.
         blocks: voxels of a block, z,y,x: a multiple of the chunk of the prediction.
         workers: processes on this machine.
         scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
@@ -86,6 +93,9 @@ def decode(
     path = Path(out)
     if decoder is None:
         decoder, settings = _stated(pred, settings)
+    if isinstance(mask, float):
+        mask, settings = None, {**settings, "mask": mask}
+    settings = choose_offsets(pred, decoder, settings)
     cuts = _thresholds(decoder, settings)
     decode_ = _made(decoder, settings)
     with open_prediction(pred) as prediction:
@@ -96,7 +106,7 @@ def decode(
     made_by = decode_hash(decoder, chosen, str(part))
     begin = time.perf_counter()
     if engine.chosen or blocks is not None or resume or need > SHARE * free_gib():
-        _check_blocks(decoder, path, {"--holes": holes, "--edits": edits is not None}, need)
+        _check_blocks(decoder, path, {"--holes": holes, "--edits": edits is not None, "--mask": mask is not None}, need)
         single = {name: value for name, value in settings.items() if name != "threshold" or not cuts}
         plan = planned(pred, part, decoder, single, cuts, smallest, blocks, made_by)
         lines = [
@@ -106,7 +116,8 @@ def decode(
         if path.exists() and not overwrite:
             raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
         maps, _ = read_prediction(pred, part)
-        datasets = _decoded(decode_, maps, cuts)
+        warn_of_offsets(maps, decoder, settings)
+        datasets = _decoded(decode_, maps, cuts, None if mask is None else read_mask(mask, part))
         datasets = {name: _cleaned(labels, smallest, holes) for name, labels in datasets.items()}
         if edits is not None:
             if len(datasets) > 1 or len(maps) < 3:
@@ -139,11 +150,24 @@ def decode(
     )
 
 
-def _decoded(decode_: Any, prediction: np.ndarray, cuts: tuple[float, ...]) -> dict[str, np.ndarray]:
+def _decoded(
+    decode_: Any, prediction: np.ndarray, cuts: tuple[float, ...], inside: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    if inside is not None:
+        channels = convention(decode_.offsets) if hasattr(decode_, "offsets") else None
+        prediction = mask_prediction(prediction, inside, channels)
     if not cuts:
-        return {"labels": decode_(prediction)}
-    assert isinstance(decode_, MeanAgglomeration | QuantileAgglomeration)
-    return {f"labels_{cut:g}": labels for cut, labels in decode_.at_each(prediction, cuts)}
+        datasets = {"labels": decode_(prediction)}
+    else:
+        assert isinstance(decode_, MeanAgglomeration | QuantileAgglomeration)
+        datasets = {f"labels_{cut:g}": labels for cut, labels in decode_.at_each(prediction, cuts)}
+    return datasets if inside is None else {name: mask_instances(one, inside) for name, one in datasets.items()}
+
+
+def read_mask(path: str, box: Box) -> np.ndarray:
+    """(z, y, x) bool of a box: where the volume is not 0."""
+    with open_volume(path, cache_mib=8) as volume:
+        return np.asarray(volume[Box.parse(str(box), volume.shape).slices]) != 0
 
 
 def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], need: float) -> None:

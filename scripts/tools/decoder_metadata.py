@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from scripts.ops.decoding.decoders import DECODERS
+from scripts.ops.decoding.settings import setting_types
+from scripts.ops.targets.affinity_convention import convention
+from scripts.ops.targets.offset_check import better_offsets
 
+OFFSET_ATTRIBUTES = ("offsets", "affinity", "affinity_offsets", "neighborhood", "affinity_neighborhood")
 ENDINGS = (".h5", ".hdf5", ".hdf")
 
 
@@ -41,10 +46,59 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"'{file}' does not name the decoder of its maps; {_remedy()}")
 
 
-def _attributes(file: str) -> Mapping[str, Any]:
+def choose_offsets(pred: str, decoder: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the offsets that the prediction states, unless offsets are given; prints which are used.
+
+    Offsets are an attribute of the array or its file, one of `OFFSET_ATTRIBUTES`.
+    """
+    if decoder not in DECODERS or "offsets" not in setting_types(DECODERS[decoder]):
+        return settings
+    default = getattr(DECODERS[decoder](), "offsets")  # noqa: B009
+    stated = None if "offsets" in settings else stated_offsets(pred)
+    source = "as given" if "offsets" in settings else "by default" if stated is None else "as the prediction states"
+    if stated is not None and convention(stated).offsets != convention(default).offsets:
+        settings = {**settings, "offsets": stated}
+    used = convention(settings.get("offsets", default)).offsets
+    print(f"offsets: {json.dumps(used)} (z, y, x), {source}", flush=True)
+    return settings
+
+
+def stated_offsets(pred: str) -> tuple[tuple[int, ...], ...] | None:
+    """One (z, y, x) step for each channel of a prediction, where its attributes state them.
+
+    Raises:
+        ValueError: an attribute of such a name that holds something else.
+    """
+    file, _, name = str(pred).partition(":")
+    noted = _attributes(file, name) if Path(file).exists() else {}
+    found = next((key for key in OFFSET_ATTRIBUTES if noted.get(key) is not None), None)
+    if found is None:
+        return None
+    value = noted[found]
+    try:
+        value = json.loads(value) if isinstance(value, str) and value[:1] == "[" else value
+        return convention(value if isinstance(value, str) else np.asarray(value).tolist()).offsets
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"'{pred}' states offsets that cannot be read ({error}); give --offsets") from error
+
+
+def warn_of_offsets(affinities: np.ndarray, decoder: str, settings: Mapping[str, Any]) -> None:
+    """Print a line where the affinities fit other offsets clearly better than those that are used."""
+    if "offsets" in setting_types(DECODERS[decoder]):
+        used = convention(settings.get("offsets", getattr(DECODERS[decoder](), "offsets")))  # noqa: B009
+        better = better_offsets(affinities, used) if len(affinities) == used.channels else None
+        if better is not None:
+            print(
+                f"warning: the affinities contradict these offsets and fit {json.dumps(better)} better; if that is how "
+                "they were made, give --offsets",
+                flush=True,
+            )
+
+
+def _attributes(file: str, name: str = "") -> Mapping[str, Any]:
     if file.endswith(ENDINGS):
         with h5py.File(file, "r") as opened:
-            return dict(opened.attrs)
+            return {**opened.attrs, **(opened[name].attrs if name in opened else {})}
     if file.rstrip("/").endswith(".zarr"):
         import zarr
 

@@ -7,6 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scripts import __version__
 from scripts.blockwise.cluster import open_workers
 from scripts.blockwise.contingency import table_on_workers
@@ -59,7 +62,7 @@ def score(
 
     Args:
         pred: the segmentation: file.h5:dataset, x.zarr, a folder of sections, TIFF, NIfTI or .npy; integers.
-        gt: the ground truth, of the same shape.
+        gt: the ground truth, of the same shape; voxels of -1, unknown, are left out of every score.
         box: the part to score, z0:z1,y0:y1,x0:x1.
         mask: a volume; where it is 0 nothing is scored. The segmentation itself: only where something is predicted.
         border: leave out ground truth within this many pixels, in the section, of another object.
@@ -161,12 +164,18 @@ def _skeletons(gt: Volume, box: Box, source: str, unit_nm: float, size: Sequence
     if source == "labels":
         corner = [low * nm for low, nm in zip(box.start, size, strict=True)]
         return [
-            Skeleton(one.id, one.nodes_nm + corner, one.edges) for one in skeletons_from_labels(gt[box.slices], size)
+            Skeleton(one.id, one.nodes_nm + corner, one.edges)
+            for one in skeletons_from_labels(_known(gt[box.slices]), size)
         ]
     files = sorted(Path(source).glob("*.swc"))
     if not files:
         raise ValueError(f"no .swc files in {source}; give their folder, or --skeletons labels to draw them")
     return [read_swc(file, unit_nm) for file in files]
+
+
+def _known(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels with 0 for -1, unknown."""
+    return np.where(labels == -1, 0, labels) if labels.dtype.kind == "i" else labels
 
 
 def _worst(errors: ObjectErrors) -> list[str]:

@@ -17,6 +17,7 @@ from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores, directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
+from scripts.tools.decoder_metadata import choose_offsets
 
 
 def tune(
@@ -60,6 +61,9 @@ def tune(
         ValueError: overlapping boxes, an unknown metric, decoder or setting, shapes that differ.
     """
     settings = grid(choices)
+    offsets = choose_offsets(pred, decoder, dict(settings[0])).get("offsets")
+    if offsets is not None:
+        settings = [{"offsets": offsets, **setting} for setting in settings]
     for setting in settings:
         made_decoder(decoder, setting)
     with open_volume(gt, cache_mib=8) as volume:

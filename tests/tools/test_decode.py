@@ -10,7 +10,7 @@ import zarr
 from scripts.data.files.open_store import open_store, prediction_format
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, ZWatershed
 from scripts.ops.targets.affinities import label_affinities
-from scripts.ops.targets.affinity_convention import LONG_RANGE
+from scripts.ops.targets.affinity_convention import LONG_RANGE, AffinityConvention
 from scripts.ops.targets.contours import label_binary, label_contour
 from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
@@ -228,3 +228,26 @@ def test_tune_never_sees_the_test_box(files, capsys):
         capsys, *command, "--box=0:4,:,:", "--metric=rand"
     )
     assert not (files / "search").exists()
+
+
+NEXT_XYZ = [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("given", ["as given", "as the prediction states"])
+def test_offsets_are_taken_from_the_option_or_from_the_attributes_and_printed(files, capsys, given):
+    with h5py.File(files / "next.h5", "w") as file:
+        file["affs"] = label_affinities(CELLS, AffinityConvention(tuple(map(tuple, NEXT_XYZ)))).astype(np.float32)
+        if given != "as given":
+            file["affs"].attrs["offsets"] = NEXT_XYZ
+    option = [f"--offsets={json.dumps(NEXT_XYZ)}"] if given == "as given" else []
+    main(["decode", f"{files}/next.h5:affs", "zwatershed", f"--out={files}/s.h5", *option])
+    np.testing.assert_array_equal(labels(files / "s.h5"), CELLS)
+    assert f"offsets: {json.dumps(NEXT_XYZ)} (z, y, x), {given}" in capsys.readouterr().out
+
+
+def test_nothing_is_decoded_where_the_mask_is_0(files):
+    inside = np.ones(CELLS.shape, np.uint8)
+    inside[:, :8] = 0
+    np.save(files / "mask.npy", inside)
+    main(["decode", f"{files}/pred.h5:affinity", "zwatershed", f"--out={files}/s.h5", f"--mask={files}/mask.npy"])
+    np.testing.assert_array_equal(labels(files / "s.h5"), CELLS * inside)

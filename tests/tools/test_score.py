@@ -81,6 +81,19 @@ def test_box_mask_border_and_definition_change_what_is_scored(pair, capsys):
     assert "ap90_accuracy" in values("--iou", "0.9")
 
 
+def test_unknown_voxels_are_left_out_of_every_score(pair, tmp_path):
+    with h5py.File(pair) as file:
+        gt, pred = file["gt"][:].astype(np.int32), file["pred"][:]
+    gt[:, :, 20:] = -1
+    np.save(tmp_path / "partly.npy", gt)
+    np.save(tmp_path / "pred.npy", pred)
+    rows = []
+    for words in ({}, {"box": "0:4,:,0:20"}):
+        text = score(str(tmp_path / "pred.npy"), str(tmp_path / "partly.npy"), **words)
+        rows.append([line for line in text.splitlines() if line.startswith("| ")])
+    assert rows[0] == rows[1]
+
+
 def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, capsys):
     (tmp_path / "swc").mkdir()
     # through neurite 1 (split between sections 1 and 2) and within 2; x y z in nm

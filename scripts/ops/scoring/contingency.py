@@ -62,6 +62,8 @@ class ContingencyTable:
     def from_arrays(cls, gt: ArrayLike, pred: ArrayLike, *, threads: int = 1) -> "ContingencyTable":
         """Count the voxels of two label arrays of one shape: any integer type, byte order and memory layout.
 
+        Voxels of ground truth -1, unknown, are left out, as if they were not there.
+
         Contiguous arrays are not copied, others piece by piece. The result does not depend on `threads`.
 
         Raises:
@@ -72,6 +74,10 @@ class ContingencyTable:
         if threads < 1:
             raise ValueError(f"threads is {threads}; use 1 or more")
         gt, pred = np.atleast_1d(gt), np.atleast_1d(pred)
+        if gt.dtype.kind == "i" and (unknown := gt == -1).any():
+            gt, pred = gt[~unknown], pred[~unknown]
+            if not gt.size:
+                return cls.empty()
 
         def count(share: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> "ContingencyTable":
             counter = PairCounter(gt.dtype, pred.dtype)

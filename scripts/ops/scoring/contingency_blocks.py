@@ -48,6 +48,8 @@ def table_of_volumes(
 ) -> ContingencyTable:
     """Count the voxels of two (z, y, x) label volumes without holding them.
 
+    Voxels of ground truth -1, unknown, are left out, as if they were not there.
+
     The result depends on neither `threads` nor `block_voxels`; what is read at once is `block_voxels` of each volume
     and thread (plus the border).
 
@@ -119,6 +121,10 @@ def count_block(
         truth = _labels(gt, block, whole, border)
         segments = np.asarray(pred[block.slices])
         kept = None if mask is None else np.asarray(mask[block.slices]) != 0
+    if truth.dtype.kind == "i" and (truth == -1).any():
+        known = _inner(truth, block, whole, border) != -1
+        kept = known if kept is None else kept & known
+        truth = np.where(truth == -1, 0, truth)
     if border:
         truth = _inner(without_borders(truth, border), block, whole, border)
     if kept is not None:

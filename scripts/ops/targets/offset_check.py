@@ -75,5 +75,3 @@ def _inconsistency(sample: NDArray[np.float32], offsets: Sequence[tuple[int, int
         total += float((second - weakest).sum(dtype=np.float64))
         squares += weakest.size
     return total / max(1, squares)
-
-
