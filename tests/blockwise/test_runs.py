@@ -165,3 +165,25 @@ def test_a_bad_voxel_stops_the_run_with_its_block_and_what_resumes(folder, capsy
     assert "holds NaN" in line
     assert line.endswith("the same command with --resume")
     assert json.loads((folder / "o.zarr.partial/plan.json").read_text())["block"] == [4, 16, 16]
+
+
+@pytest.mark.slow
+def test_workers_that_join_by_a_scheduler_file_as_on_slurm_decode_the_volume(folder, maps):
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    started = [[*dask, "scheduler", "--scheduler-file", str(file), "--port", "0", "--no-dashboard"]]
+    started.append([*dask, "worker", "--scheduler-file", str(file), "--nworkers", "1", "--nthreads", "1"])
+    started[1].append("--no-dashboard")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    running = [subprocess.Popen(command, **quiet) for command in started]
+    try:
+        while not file.exists():
+            assert running[0].poll() is None
+            time.sleep(0.1)
+        command = ["decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/out.zarr", "--blocks=12,32,32"]
+        main([*command, f"--scheduler_file={file}"])
+    finally:
+        for process in running:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    np.testing.assert_array_equal(zarr.open(folder / "out.zarr")["labels"][:], MeanAgglomeration(**SETTINGS)(maps))
