@@ -7,7 +7,7 @@ RENAMED = {"decoder": "unetr_decoder", "reduce": "downsample"}
 """Name in earlier recipes -> name now."""
 AS_STORED = [1, 1, 1]
 """`downsample` of a recipe from before that setting."""
-UNETR = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
+UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
 """Settings of a segmentation network from before there was another architecture."""
 NEAREST = "nearest"
 """`offsets` of a recipe of affinities from before that setting."""
