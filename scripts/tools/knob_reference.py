@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from scripts.workflow.knobs import KNOBS
+
 HEAD = """# Knobs
 
 Everything that is meant to be set in the configs of the bundles, on the command line (`--iterations 5000`) or in an
@@ -30,7 +32,9 @@ def knob_reference(files: Mapping[str, Mapping[str, str]]) -> str:
                 names = tuple(knob for knobs, _ in knob_groups(config) for knob in knobs)
                 groups.setdefault(names, {})[bundle] = config
         for configs in groups.values():
-            text += f"\n## {name} of {', '.join(configs)}\n\n| knob | default | meaning |\n|---|---|---|\n"
+            text += (
+                f"\n## {name} of {', '.join(configs)}\n\n| knob | default | allowed | meaning |\n|---|---|---|---|\n"
+            )
             text += "".join(f"| {' | '.join(row)} |\n" for row in _rows(configs))
     return text
 
@@ -60,7 +64,7 @@ def _rows(configs: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
         for number, name in enumerate(names):
             defaults = {bundle: f"`{json.dumps(config[name])}`" for bundle, config in configs.items()}
             meaning = _once(comments[names[0]]) if number == 0 else f"see `{names[0]}`"
-            yield f"`{name}`", _once(defaults), meaning
+            yield f"`{name}`", _once(defaults), str(KNOBS[name]).replace("|", "\\|"), meaning
 
 
 def _once(values: Mapping[str, str]) -> str:

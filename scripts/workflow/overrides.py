@@ -1,42 +1,93 @@
-"""Options of a bundle's command line that no config knows: MONAI would pass over them without a word."""
+"""Options of a bundle's command line: refuse those that no config knows, and give each knob the value that was typed.
+
+MONAI ignores an unknown option, and reads words by Python's rules: `false` and `null` become text, a path such as
+`20260101_120000` becomes a number.
+"""
 
 import ast
 import difflib
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser, run
 
+from scripts.workflow.knob_types import WORDS, literal
+from scripts.workflow.knobs import KNOBS, knob_value
+
 RUN_OPTIONS = {name for name, parameter in inspect.signature(run).parameters.items() if name != "override"}
 """What `python -m monai.bundle run` itself takes."""
+RENAMED = {
+    "reduce": "downsample",
+    "decoder": "unetr_decoder",
+    "decode": "instance_decoder",
+    "decode_settings": "instance_decoder_settings",
+    "choices": "decoder_grid",
+}
+"""Earlier names of knobs."""
+COMPUTED = ("$", "@", "%")
+"""First characters of a value that MONAI computes."""
 
 
-def check_overrides(arguments: Sequence[str] | None = None) -> None:
-    """Refuse options of `monai.bundle run` that override nothing.
+def check_overrides(
+    settings: MutableMapping[str, Any] | None = None, arguments: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Check the options of `monai.bundle run` and all knobs of its configs, before anything is opened.
 
     Args:
+        settings: values by config id that MONAI has resolved so far (`$__local_refs` in a config); the value of each
+            typed knob is written there, so that all that is resolved later reads it.
         arguments: the words after `python -m monai.bundle`; those of this program where it is one, else nothing is
             checked.
 
+    Returns:
+        The typed options by id, with the values that they stand for.
+
     Raises:
-        ValueError: an unknown option, with the nearest known one.
+        ValueError: an unknown option, with the nearest known one; a value that its knob does not allow.
     """
     if arguments is None:
         if Path(sys.argv[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
-            return
+            return {}
         arguments = sys.argv[1:]
     given = given_options(arguments)
-    files = _as_list(given.get("config_file"))
-    if "args_file" in given:
-        from_file = ConfigParser.load_config_files(given["args_file"])
-        files = files or _as_list(from_file.get("config_file"))
-        given = {**from_file, **given}
-    known = {name for file in files for name in ConfigParser.load_config_file(file)}
-    if files:
-        refuse_unknown(given, known)
+    from_file = ConfigParser.load_config_files(str(given["args_file"])) if "args_file" in given else {}
+    given = {**from_file, **given}
+    configs = [ConfigParser.load_config_file(file) for file in _as_list(given.get("config_file"))]
+    if not configs:
+        return {}
+    refuse_unknown(given, {name for config in configs for name in config})
+    for config in configs:
+        checked_values(config)
+    values = checked_values({name: value for name, value in given.items() if name not in RUN_OPTIONS})
+    if settings is not None:
+        settings.update({name: value for name, value in values.items() if not _is_component(value)})
+    return values
+
+
+def checked_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by id of the settings that are not computed by MONAI.
+
+    Raises:
+        ValueError: a knob has a value that it does not allow; a word that would reach a nested setting as text.
+    """
+    values: dict[str, Any] = {}
+    for option, value in settings.items():
+        name = option.lstrip("+").replace("::", "#")
+        if option.startswith(("+", "_")) or _is_component(value):
+            continue
+        if isinstance(value, str) and value.startswith(COMPUTED):
+            continue
+        if "#" in name:
+            if isinstance(value, str) and value in WORDS:
+                raise ValueError(f"--{option} {value} would be text; write {WORDS[value]}")
+        elif name in KNOBS:
+            values[name] = knob_value(name, value)
+        elif isinstance(value, str) and value in WORDS:
+            values[name] = WORDS[value]
+    return values
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
@@ -47,22 +98,37 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
         name = option.lstrip("+").replace("::", "#").split("#")[0]
         if name in names or name in RUN_OPTIONS:
             continue
+        if RENAMED.get(name) in names:
+            raise ValueError(f"unknown option --{name}: it is --{RENAMED[name]} now")
         near = difflib.get_close_matches(name, [*knobs, *RUN_OPTIONS], n=1, cutoff=0.5)
         raise ValueError(f"unknown option --{name}; {f'did you mean --{near[0]}?' if near else f'there are: {knobs}'}")
 
 
-def given_options(arguments: Sequence[str]) -> dict[str, str]:
-    """Options by name, as python-fire reads them: `--name value`, `--name=value`, `-name value`, dashes as
-    underscores."""
-    found: dict[str, str] = {}
-    for place, word in enumerate(arguments):
-        if not word.startswith("-") or not word.lstrip("-")[:1].isalpha():
+def given_options(arguments: Sequence[str]) -> dict[str, Any]:
+    """Options by name, as python-fire reads them: `--name value`, `--name=value`, `-name value`, dashes as underscores;
+    a name without a value is true."""
+    found: dict[str, Any] = {}
+    for place, option in enumerate(arguments):
+        if not _is_option(option):
             continue
-        name, equals, value = word.lstrip("-").partition("=")
-        if not equals and place + 1 < len(arguments):
-            value = arguments[place + 1]
-        found[name.replace("-", "_")] = value
+        name, equals, value = option.lstrip("-").partition("=")
+        if equals:
+            found[name.replace("-", "_")] = value
+        else:
+            alone = place + 1 >= len(arguments) or _is_option(arguments[place + 1])
+            found[name.replace("-", "_")] = True if alone else arguments[place + 1]
     return found
+
+
+def _is_option(text: str) -> bool:
+    """Whether a word of the command line is the name of an option; `-1` is a value."""
+    return text.startswith("-") and (text.lstrip("-")[:1].isalpha() or text.lstrip("-").startswith(("_", "+")))
+
+
+def _is_component(value: Any) -> bool:
+    """Whether MONAI makes an object of a value."""
+    found = literal(value)
+    return isinstance(found, Mapping) and "_target_" in found
 
 
 def _as_list(files: Any) -> list[str]:

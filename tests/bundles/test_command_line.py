@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.bundles.conftest import (
     AFFINITY,
@@ -132,6 +133,16 @@ def test_a_misspelt_option_is_an_error_that_names_the_nearest_also_from_the_bund
     assert done.stderr.splitlines()[-1] == "error: unknown option --iteratons; did you mean --iterations?"
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_words_of_json_and_a_path_that_python_reads_as_a_number_are_what_was_typed(labelled, tmp_path):
+    source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "iterations": 1}
+    options = {"output_dir": "20260101_120000", "augment": "false", "clip": "null", "threads": "null"}
+    files = [config("train", AFFINITY), str(TINY_SEGMENTATION)]
+    subprocess.run(command(files, **source, **options), cwd=tmp_path, env=environment(), check=True, timeout=400)
+    recipe = torch.load(tmp_path / "20260101_120000" / "checkpoints" / "last.pt", weights_only=True)["recipe"]
+    assert (recipe["augment"], recipe["clip"]) == (False, None)
 
 
 @pytest.mark.slow

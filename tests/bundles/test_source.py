@@ -9,7 +9,7 @@ def test_shipped_configs_and_the_reference_of_knobs_equal_their_source():
     written = written_files()
     differing = [str(path.relative_to(ROOT)) for path, text in written.items() if path.read_text() != text]
     shipped = {path for bundle in bundle_names() for path in (ROOT / "bundles" / bundle / "configs").iterdir()}
-    assert not differing, "run `make configs`"
+    assert not differing, "edit bundles/source, then run `make configs`"
     assert shipped <= written.keys()
 
 

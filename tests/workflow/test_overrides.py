@@ -38,12 +38,12 @@ def test_files_named_on_the_command_line_and_in_an_arguments_file_are_read(tmp_p
     config, more, arguments = (tmp_path / f"{name}.json" for name in ("config", "more", "arguments"))
     config.write_text(json.dumps({"seed": 0}))
     more.write_text(json.dumps({"batch": 8}))
-    check_overrides(["run", "--config_file", f"['{config}','{more}']", "--batch", "4", "--seed", "1"])
+    check_overrides(None, ["run", "--config_file", f"['{config}','{more}']", "--batch", "4", "--seed", "1"])
     with pytest.raises(ValueError, match="--sed"):
-        check_overrides(["run", "--config_file", str(config), "--sed", "1"])
+        check_overrides(None, ["run", "--config_file", str(config), "--sed", "1"])
     arguments.write_text(json.dumps({"config_file": str(config), "bach": 8}))
     with pytest.raises(ValueError, match="--bach"):
-        check_overrides(["run", "--args_file", str(arguments)])
+        check_overrides(None, ["run", "--args_file", str(arguments)])
 
 
 def test_the_words_of_the_mendable_cause_are_what_is_said():
@@ -62,3 +62,44 @@ def test_a_switch_is_a_word_or_a_value():
     assert [switch(value) for value in (True, False, "true", "False")] == [True, False, True, False]
     with pytest.raises(ValueError, match="--resume true or --resume false"):
         switch("yes", "resume")
+
+
+def test_typed_words_reach_the_settings_as_the_values_of_their_knobs(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"augment": True, "clip": 1.0, "output_dir": "$'x'", "labels": None, "zero": 1}))
+    resolved = {"device": "cpu"}
+    words = ["run", "--config_file", str(config), "--augment", "false", "--clip", "null", "--zero", "null"]
+    check_overrides(resolved, [*words, "--output_dir", "20260101_120000", "--labels=1e5"])
+    assert resolved == {
+        **{"device": "cpu", "augment": False, "clip": None, "zero": None},
+        **{"output_dir": "20260101_120000", "labels": "1e5"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--clip", "-1"], "--clip '-1' is not a number above 0, or null"),
+        (["--augment"], None),
+        (["--augment", "perhaps"], "--augment 'perhaps' is not true or false"),
+        (["--train#amp", "false"], "--train#amp false would be text; write False"),
+        (["--reduce", "[1,2,2]"], "unknown option --reduce: it is --downsample now"),
+        (["--clip", "$1 / 2"], None),
+    ],
+)
+def test_a_wrong_value_is_one_line_and_a_computed_one_is_left_to_monai(tmp_path, words, line):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"augment": True, "clip": 1.0, "train": {"amp": True}, "downsample": [1, 1, 1]}))
+    arguments = ["run", "--config_file", str(config), *words]
+    if line is None:
+        assert check_overrides({}, arguments) == ({"augment": True} if "--augment" in words else {})
+        return
+    with pytest.raises(ValueError, match=r"^--|^unknown") as caught:
+        check_overrides({}, arguments)
+    assert str(caught.value) == line
+
+
+def test_a_wrong_value_in_an_overlay_is_refused_too(tmp_path):
+    (tmp_path / "overlay.json").write_text(json.dumps({"iterations": "many"}))
+    with pytest.raises(ValueError, match="--iterations 'many' is not a whole number of 1 or more"):
+        check_overrides({}, ["run", "--config_file", str(tmp_path / "overlay.json")])

@@ -1,0 +1,84 @@
+"""The knobs of all bundles with their types and ranges: one table for the check before a run and for docs/knobs.md."""
+
+from typing import Any
+
+from scripts.workflow.knob_types import (
+    BoxText,
+    Choice,
+    KnobType,
+    Name,
+    Nullable,
+    Number,
+    Numbers,
+    PathName,
+    Sections,
+    Settings,
+    Switch,
+)
+
+COUNT = Number(1, whole=True)
+ANY_COUNT = Number(0, whole=True)
+SIZE = Numbers(COUNT)
+RATE = Number(0, open_low=True)
+SHARE = Number(0, 1, open_high=True)
+KNOBS: dict[str, KnobType] = {
+    **dict.fromkeys(("volumes", "volume"), PathName(several=True)),
+    "labels": Nullable(PathName(several=True)),
+    **dict.fromkeys(("train_box", "validation_box", "labelled_box", "box"), Nullable(BoxText())),
+    "labelled_sections": Nullable(Sections()),
+    **dict.fromkeys(("grey_low", "grey_high"), Nullable(Number())),
+    "reject": Nullable(Settings()),
+    "pretrained": Nullable(PathName()),
+    **dict.fromkeys(("checkpoint", "out", "output_dir"), PathName()),
+    **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
+    "pad": Numbers(ANY_COUNT),
+    "flips": Choice((1, 4, 8, 16)),
+    "architecture": Choice(("unetr", "residual_unet", "hybrid")),
+    **dict.fromkeys(("network", "unetr_decoder", "trunk", "instance_decoder", "key_score"), Name()),
+    "mask": Choice(("random", "space_only", "section_only")),
+    "mask_ratio": Number(0, 1, open_low=True, open_high=True),
+    **dict.fromkeys(("batch", "accumulation", "iterations", "baseline_crops", "val_interval", "val_batches"), COUNT),
+    **dict.fromkeys(("save_interval", "picture_interval"), COUNT),
+    "keep_interval": Nullable(ANY_COUNT),
+    **dict.fromkeys(("warm_up", "freeze"), ANY_COUNT),
+    **dict.fromkeys(("lr", "base_lr"), RATE),
+    "weight_decay": Number(0),
+    "betas": Numbers(SHARE, 2, ""),
+    "layer_decay": Number(0, 1, open_low=True),
+    "drop_path": SHARE,
+    "clip": Nullable(RATE),
+    "precision": Choice(("fp32", "bf16", "auto")),
+    "sampler": Choice(("loader", "device")),
+    "nonfinite": Choice(("refuse", "zero", "skip")),
+    "dtype": Choice(("float16", "float32", "uint8")),
+    "context": Choice(("volume", "box")),
+    "workers": Number(0, 1024, whole=True),
+    "threads": Nullable(Number(1, 1024, whole=True)),
+    "seed": Number(0, 2**32 - 1, whole=True),
+    "blend_memory_gib": Number(0),
+    "decoder_grid": Settings(lists=True),
+    "instance_decoder_settings": Settings(),
+    **dict.fromkeys(("augment", "compile", "keep_memory", "resume", "overwrite", "debug"), Switch()),
+}
+
+
+def knob_value(name: str, value: Any) -> Any:
+    """The value of a knob, from a word of the command line or from JSON.
+
+    Args:
+        name: one of `KNOBS`.
+        value: the word as it was typed, or a JSON value.
+
+    Raises:
+        ValueError: not allowed; names knob, value and what is allowed.
+    """
+    try:
+        return KNOBS[name].parse(value)
+    except (ValueError, OverflowError, TypeError):
+        raise ValueError(f"--{name} {_shown(value)} is not {KNOBS[name]}") from None
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(str(value).split())
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    return f"'{text}'" if isinstance(value, str) else text
