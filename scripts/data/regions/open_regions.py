@@ -132,7 +132,7 @@ def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, dept
         return stored.coarser(checked_factors(reduce, volume.image.shape, where))
     except ValueError:
         raise ValueError(
-            f"box {stored} of {volume.image.path or 'volume in memory'} holds no whole block of reduce "
+            f"box {stored} of {volume.image.path or 'volume in memory'} holds no whole block of downsample "
             f"{list(reduce)}; give a larger box, or smaller factors"
         ) from None
 

@@ -123,13 +123,13 @@ def checked_factors(factors: Any, shape: Sequence[int], place: str) -> Size3:
         whole = []
     if len(whole) != 3 or min(whole) < 1:
         raise ValueError(
-            f"reduce {factors!r} of {place} is not three whole numbers from 1 up (z, y, x); give for example "
+            f"downsample {factors!r} of {place} is not three whole numbers from 1 up (z, y, x); give for example "
             "[1, 2, 2] for half the resolution in plane, [1, 1, 1] for the voxels as they are stored"
         )
     for axis, factor, size in zip(AXES, whole, shape, strict=True):
         if factor > size:
             raise ValueError(
-                f"reduce {whole}: {place} has {size} voxels along {axis}, fewer than the {factor} that would be "
+                f"downsample {whole}: {place} has {size} voxels along {axis}, fewer than the {factor} that would be "
                 f"averaged into one; give at most {size} there"
             )
     return whole[0], whole[1], whole[2]

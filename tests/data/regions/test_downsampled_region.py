@@ -113,11 +113,11 @@ def test_the_first_lines_and_messages_say_that_a_volume_is_reduced(file):
 
 
 def test_what_cannot_be_reduced_is_named(file, tmp_path):
-    with pytest.raises(ValueError, match=r"reduce \[1, 2\] of .*v.h5:raw is not three whole numbers"):
+    with pytest.raises(ValueError, match=r"downsample \[1, 2\] of .*v.h5:raw is not three whole numbers"):
         opened(file, reduce=[1, 2])
-    with pytest.raises(ValueError, match=r"reduce \[1, 18, 1\]: .*v.h5:raw has 17 voxels along y"):
+    with pytest.raises(ValueError, match=r"downsample \[1, 18, 1\]: .*v.h5:raw has 17 voxels along y"):
         opened(file, "0:2,:,:", reduce=[1, 18, 1])
-    with pytest.raises(ValueError, match=r"box 0:9,2:3,0:21 of .*v.h5:raw holds no whole block of reduce \[1, 2"):
+    with pytest.raises(ValueError, match=r"box 0:9,2:3,0:21 of .*v.h5:raw holds no whole block of downsample \[1, 2"):
         image_regions(write_manifest(tmp_path, "0:9,2:3,:", ":,3:17,:"), "training", None, CROP, reduce=(1, 2, 1))
 
 

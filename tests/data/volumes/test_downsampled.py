@@ -182,12 +182,12 @@ def test_forked_workers_and_a_pickled_copy_read_the_same(tmp_path, writers, voxe
     "wrong", [(1, 2), (1, 0, 2), (1, -2, 2), (1, 1.5, 2), (1, 2.0, 2), (1, True, 2), "1,2,2", None, 2, (1, "2", 2)]
 )
 def test_factors_that_are_not_three_whole_numbers_are_named(wrong):
-    with pytest.raises(ValueError, match=r"reduce .* of the array is not three whole numbers from 1 up.*\[1, 2, 2\]"):
+    with pytest.raises(ValueError, match=r"downsample .* of the array is not three whole numbers .*\[1, 2, 2\]"):
         DownsampledVolume(ArrayVolume(GREY), wrong)
 
 
 def test_a_factor_larger_than_the_volume_is_named_with_its_axis():
     with pytest.raises(
-        ValueError, match=r"reduce \[1, 3, 2\]: the array has 2 voxels along y, fewer than the 3 .* give at most 2"
+        ValueError, match=r"downsample \[1, 3, 2\]: the array has 2 voxels along y, fewer than the 3 .* give at most 2"
     ):
         downsampled_labels(ArrayVolume(GREY), [1, 3, 2])
