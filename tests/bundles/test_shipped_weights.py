@@ -36,8 +36,8 @@ def run_inference(bundle, **options):
     return parser
 
 
-def test_an_encoder_and_an_affinity_network_come_with_their_bundles():
-    assert {"sem_mae_pretrain", "sem_neuron_affinity"} <= set(SHIPPED)
+def test_every_bundle_comes_with_a_network():
+    assert {"sem_mae_pretrain", "sem_neuron_affinity", "sem_neuron_bcd", "sem_mito_bc"} == set(SHIPPED)
 
 
 @pytest.mark.parametrize("bundle", SHIPPED)
