@@ -30,8 +30,8 @@ class DecoderSearch(Metric):
 
     `update` takes `(pred, gt)` or `(pred, gt, names)`: maps (b, c, z, y, x) as the decoder wants them and integers
     (b, 1, z, y, x), or lists of both without the batch axis. Voxels whose label is -1 are unknown and left out
-    altogether. Every box is a volume of its own, unless names say otherwise; see `TableScore`, which also adds up over
-    processes. A prediction in which nothing is found has the scores of an empty one, the worst there are.
+    altogether. Every box is a volume of its own, unless names state otherwise; see `TableScore`, which also adds up
+    over processes. A prediction in which nothing is found has the scores of an empty one, the worst there are.
 
     A box is decoded once: until the next box, `latest` has the instances of each setting, from which handlers draw
     pictures and write files.

@@ -62,7 +62,7 @@ def check_free(path: Path, overwrite: bool) -> None:
 
 
 def write_reports(path: Path, markdown: str, json_text: str) -> None:
-    """Write `path` (.json) and its .md neighbour, each replaced whole or not at all."""
+    """Write `path` (.json) and its .md neighbour, each replaced completely or left as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for file, text in ((path, json_text), (path.with_suffix(".md"), markdown)):
         with replacing(file, overwrite=True) as partial:

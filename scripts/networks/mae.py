@@ -9,7 +9,7 @@ from scripts.networks.vit import NORM_EPS, Block, Encoder, initialise
 
 
 class MaskedAutoencoder(nn.Module):
-    """An encoder that sees the kept tokens only, and a narrow decoder that tells the voxels of all.
+    """An encoder that sees the kept tokens only, and a narrow decoder that predicts the voxels of all.
 
     Args:
         encoder: what is pre-trained and later transferred, at any patch.

@@ -8,7 +8,7 @@ def upsampling_factors(patch: Sequence[int]) -> list[tuple[int, int, int]]:
 
     One step doubles y and x; a patch of 1x16x16 takes four steps of (1, 2, 2). What a patch has along z is undone in
     the same steps, its prime factors given out one by one from the finest step backward: 2x16x16 ends with (2, 2, 2),
-    8x8x8 is three times (2, 2, 2), 3x8x8 ends with (3, 2, 2). So sections are told apart where detail is told.
+    8x8x8 is three times (2, 2, 2), 3x8x8 ends with (3, 2, 2). So sections are separated where detail is added.
 
     Args:
         patch: voxels of a token along (z, y, x).

@@ -113,7 +113,7 @@ class Encoder(nn.Module):
         self.apply(initialise)
 
     def forward(self, image: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
-        """Encode the kept tokens of a volume; hidden voxels are never looked at.
+        """Encode the kept tokens of a volume; hidden voxels are never read.
 
         Args:
             image: (B, C, Z, Y, X), each size a multiple of the patch; any such size, positions are made for it.

@@ -1,6 +1,6 @@
-"""Average what a network says of a window and of its flips; affinities are moved back to the edge they speak of.
+"""Average a network's output for a window and its flips; affinities are moved back to their own edge.
 
-Turned back as an image, an affinity of a flipped window lies at the wrong end of its edge: where channel c of the
+Turned back as an image, an affinity of a flipped window is stored at the wrong end of its edge: where channel c of the
 convention has offset o, the network answers at voxel p of the flipped window for the edge (p, p + o). In the window
 itself that is the edge (q, q + Go), with G the flip as a matrix. If Go is the offset of a channel, the answer is in its
 place. If Go is the opposite of an offset o', the answer is for channel o', but at the edge's other end: at voxel v it

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 def smooth_displacement(noise: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
     """(..., y, x) noise in [-1, 1] to displacements in pixels: smoothed in plane by a Gaussian, times alpha.
 
-    The Gaussian goes on at the opposite border: mirrored noise would bend the border up to twice as much as the middle.
+    The Gaussian wraps to the opposite border: mirrored noise would bend the border up to twice as much as the middle.
 
     Args:
         noise: uniform noise in [-1, 1].

@@ -10,7 +10,7 @@ from scripts.ops.signed_view import as_signed_view
 def gather_crops(voxels: torch.Tensor, first: torch.Tensor, strides: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Cut B crops of one size out of volumes that lie one behind the other in a flat tensor.
 
-    Only the starts of rows are indexed: a row of `x` voxels lies together, so a batch of 128 crops of 6x96x96 voxels
+    Only the starts of rows are indexed: a row of `x` voxels is contiguous, so a batch of 128 crops of 6x96x96 voxels
     needs 74 thousand indices instead of 7 million.
 
     Args:

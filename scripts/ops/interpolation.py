@@ -13,11 +13,11 @@ def interpolate_hidden(volume: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     Inside the convex hull of the visible voxels: piecewise linear on the Delaunay tetrahedra of their centres, in voxel
     coordinates. Outside it, and where all visible voxels lie in one plane: the value of the nearest visible voxel.
     The centres are moved by up to `JITTER` of a voxel first: on an exact grid most tetrahedra are flat, and finding the
-    one that a voxel lies in takes ten times as long.
+    one that contains a voxel takes ten times as long.
 
     Args:
         volume: (z, y, x) grey values.
-        hidden: (z, y, x) bool, True where the value must not be looked at.
+        hidden: (z, y, x) bool, True where the value must not be read.
 
     Returns:
         (z, y, x) float32; visible voxels as they were.

@@ -19,7 +19,7 @@ Volume = TypeVar("Volume", np.ndarray, torch.Tensor)
 
 
 def apply_symmetry(volume: Volume, code: int) -> Volume:
-    """Flip and swap the last three axes as `code` says: a view of an array, a copy of a tensor where an axis flips.
+    """Flip and swap the last three axes as `code` states: a view of an array, a copy of a tensor where an axis flips.
 
     Raises:
         ValueError: a code outside 0 to 15.

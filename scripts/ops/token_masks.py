@@ -11,7 +11,7 @@ def kept_count(total: int, ratio: float) -> int:
 
 
 def check_ratio(total: int, ratio: float, what: str, grid: Sequence[int]) -> int:
-    """The kept count; an error that says which ratios work when a ratio keeps nothing or everything.
+    """The kept count; an error with the ratios that work when a ratio keeps nothing or everything.
 
     Args:
         total: how many units there are to draw from.

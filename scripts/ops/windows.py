@@ -1,6 +1,6 @@
 """Where the windows of a sliding-window inference lie, in which order they are gone through, and what each step ends.
 
-Three frames, axes z, y, x: the volume; the box of it that is asked for; and the padded box, `before` voxels larger on
+Three frames, axes z, y, x: the volume; the requested box of it; and the padded box, `before` voxels larger on
 its low side, in which windows start. Voxels of the padded box outside the volume are its mirror image.
 """
 
@@ -35,9 +35,9 @@ def padding(size: int, window: int, least: int) -> Range:
 
 
 def mirrored(first: int, stop: int, size: int) -> np.ndarray:
-    """Indices in [0, size) of the voxels first to stop of an axis that goes on by mirroring at its end voxels.
+    """Indices in [0, size) of the voxels first to stop of an axis that continues by mirroring at its end voxels.
 
-    The end voxels are not repeated (2 1 0 1 2); an axis shorter than what is asked for is mirrored again and again, and
+    The end voxels are not repeated (2 1 0 1 2); an axis shorter than the request is mirrored again and again, and
     one of a single voxel repeats it.
     """
     if size == 1:
@@ -153,7 +153,7 @@ class WindowGrid:
         return next(step.index for step in self.steps if step.z + self.window[0] > plane)
 
     def in_box(self, ended: Range, axis: int) -> Range:
-        """The part of a range of the padded box that lies in the box, counted from the box's first voxel."""
+        """The part of a range of the padded box that is in the box, counted from the box's first voxel."""
         low, high = (min(max(end - self.before[axis], 0), self.shape[axis]) for end in ended)
         return low, high
 

@@ -1,4 +1,4 @@
-"""What the optimizer is told: which parameters decay, and the learning rate of an effective batch."""
+"""Groups for the optimizer: which parameters decay, and the learning rate of an effective batch."""
 
 from typing import Any
 

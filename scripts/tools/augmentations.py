@@ -21,7 +21,7 @@ OUTLINE = (255, 150, 30)
 GREYS = 33
 """Shades of grey in a picture, which keep its file small."""
 DRAWS = {"rescale": (8, 2), "misalignment_shift": (11,), "misalignment_rotation": (11,), "all": (0, 1)}
-"""Which draws are shown, counted from the seed, where the first says too little."""
+"""Which draws are shown, counted from the seed, where the first shows too little."""
 
 
 def augmentations(

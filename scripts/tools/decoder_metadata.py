@@ -29,7 +29,7 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it names no decoder, or in words that cannot be read.
+        ValueError: it names no decoder, or an attribute that cannot be read.
     """
     file = str(pred).partition(":")[0]
     if not Path(file).exists():

@@ -26,7 +26,7 @@ INSTALL = "pip install -c constraints.txt -e ."
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: a verdict, what was looked at, what was found, and what to do where something is to be done.
+    """One line: a verdict, the subject, what was found, and the remedy where one is needed.
 
     Attributes:
         verdict: ok; note, for what only some uses need; broken, for what everything needs.
@@ -47,7 +47,7 @@ def doctor(out: str = "runs", quick: bool = False) -> None:
 
     Example: python -m scripts doctor
 
-    Every line that is not "ok" says what to do. The self-test takes under ten seconds: a tiny network learns for a few
+    Every line that is not "ok" has a remedy. The self-test takes under ten seconds: a tiny network learns for a few
     steps, and affinities drawn by hand are decoded and scored. Ends with exit code 1 when something that everything
     needs is broken.
 

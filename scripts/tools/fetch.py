@@ -12,13 +12,13 @@ from scripts.data.volumes import open_volume
 
 DOWNLOADS = "downloads"
 ABANDONED_S = 3600.0
-"""Seconds after which a half-written file that nobody touched is what a killed conversion left."""
+"""Seconds after which an unchanged partial file is one that a killed conversion left."""
 
 
 def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
     """Download a data set, check it, and convert it to chunked HDF5.
 
-    Broken off at any point, the same command goes on where it was: downloads at the byte, conversion at the file. What
+    After an interruption the same command resumes where it was: downloads at the byte, conversion at the file. What
     is there already and was made from the same downloads is left as it is. Example: python -m scripts fetch snemi3d
 
     Args:

@@ -35,7 +35,7 @@ def package(
         out: the folder to write to.
         weights: a checkpoint (best.pt) or a plain state dict, for models/model.pt; the bundle's own models/model.pt if
             it has one and none is given.
-        weights_url: where models/model.pt can be downloaded: it is named in large_files.yml and lies beside the
+        weights_url: where models/model.pt can be downloaded: it is named in large_files.yml and stored beside the
             package, to be uploaded, and not in it.
         half: store weights as float16, half as large.
         torchscript: export models/model.ts too.

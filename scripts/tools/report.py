@@ -31,8 +31,8 @@ def report(
 
     Example: python -m scripts report runs/pretrain runs/pretrained_0 runs/scratch_0 --out report.html
 
-    The file holds all it shows and opens in any browser, without a network. Of a run that is still going on, or was
-    not evaluated, the page shows what there is and says how to make the rest.
+    The file holds all it shows and opens in any browser, without a network. Of a run that is not finished or
+    not evaluated, the page shows what there is and how to make the rest.
 
     Args:
         runs: folders of training runs (their --output_dir), pre-training and fine-tuning in any order.

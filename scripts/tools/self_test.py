@@ -1,4 +1,4 @@
-"""The parts of `python -m scripts doctor` that try something out; each says what worked or raises."""
+"""The parts of `python -m scripts doctor` that test an installation; each returns what worked or raises."""
 
 import tempfile
 from collections.abc import Callable

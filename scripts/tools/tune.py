@@ -38,7 +38,7 @@ def tune(
     Example: python -m scripts tune pred.h5 truth.h5:labels --decoder zwatershed --out search --box 0:20,:,:
     --low 0.05,0.1 --high 0.9,0.98
 
-    Finished settings are kept in OUT/search.jsonl; the same command goes on where it was stopped. Of equal settings
+    Finished settings are kept in OUT/search.jsonl; the same command resumes where it was stopped. Of equal settings
     the first is taken. Run on the box kept for validation; name the test box, and a search that touches it is refused.
 
     Args:

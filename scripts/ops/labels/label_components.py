@@ -1,4 +1,4 @@
-"""Split labels into connected components: an id that lies in two places becomes two ids."""
+"""Split labels into connected components: an id in two places becomes two ids."""
 
 import numpy as np
 from numba import njit

@@ -73,19 +73,21 @@ class ContingencyTable:
         check_pair(gt, pred)
         if threads < 1:
             raise ValueError(f"threads is {threads}; use 1 or more")
-        gt, pred = np.atleast_1d(gt), np.atleast_1d(pred)
-        if gt.dtype.kind == "i" and (unknown := gt == -1).any():
-            gt, pred = gt[~unknown], pred[~unknown]
-            if not gt.size:
+        truth: NDArray[Any] = np.atleast_1d(gt)
+        found: NDArray[Any] = np.atleast_1d(pred)
+        if truth.dtype.kind == "i" and (truth == -1).any():
+            known = truth != -1
+            truth, found = truth[known], found[known]
+            if not truth.size:
                 return cls.empty()
 
         def count(share: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> "ContingencyTable":
-            counter = PairCounter(gt.dtype, pred.dtype)
+            counter = PairCounter(truth.dtype, found.dtype)
             for left, right in share:
                 counter.add(left, right)
             return cls(*counter.cells())
 
-        shares = _shares(gt, pred, threads)
+        shares = _shares(truth, found, threads)
         if threads == 1:
             return count(shares[0])
         with ThreadPoolExecutor(threads) as pool:

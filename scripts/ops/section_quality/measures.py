@@ -1,4 +1,4 @@
-"""Section statistics and the rules that tell black, missing, saturated, blurred, repeated and misplaced sections.
+"""Section statistics and the rules that find black, missing, saturated, blurred, repeated and misplaced sections.
 
 Measures are made of one section, or of a pair of them, so that a caller may stream a volume; rules look at the rows of
 measures of a whole volume. `near[k]` and everything else measured between neighbours belongs to the pair (k, k + 1),
@@ -90,7 +90,7 @@ def likeness(first: NDArray[np.complex64], second: NDArray[np.complex64], width:
 
 
 def displacement(first: NDArray[np.complex64], second: NDArray[np.complex64], width: int) -> tuple[float, float, float]:
-    """How far `second` lies from `first`: (y, x) in pixels by phase correlation, and the peak over the noise.
+    """Displacement of `second` from `first`: (y, x) in pixels by phase correlation, and the peak over the noise.
 
     A peak under about 10 is noise. NaN if one texture is uniform.
     """
@@ -146,7 +146,7 @@ def repeated_sections(near: Floats) -> Flags:
 
 
 def slipped_sections(shifts: NDArray, peaks: Floats, pixels: float = 6.0) -> Flags:
-    """One section lies aside: displaced at least `pixels` from the one before, and the next one comes back.
+    """One section is displaced: displaced at least `pixels` from the one before, and the next one comes back.
 
     Of two such sections in a row the first is the slipped one.
 
@@ -175,7 +175,7 @@ def misplaced_sections(near: Floats, far: Floats, peaks: Floats) -> Flags:
     """A section resembles neither neighbour as these resemble each other, or has a gap (see `gaps`) on both sides.
 
     By how much: a quarter of what likeness falls by from one section's distance to two, and three robust deviations
-    from what is usual. The first and the last section cannot be told.
+    from what is usual. The first and the last section cannot be judged.
     """
     flags = np.zeros(len(near) + 1, bool)
     lost = gaps(peaks)
@@ -186,7 +186,7 @@ def misplaced_sections(near: Floats, far: Floats, peaks: Floats) -> Flags:
 def swapped_sections(near: Floats, far: Floats) -> Flags:
     """Sections k and k + 1 changed places: each resembles the other's neighbour more, by the same measure as above.
 
-    Row k of n - 1; the first and the last pair cannot be told.
+    Row k of n - 1; the first and the last pair cannot be judged.
     """
     flags = np.zeros(near.shape, bool)
     flags[1:-1] = _stands_out(far[:-1] - near[:-2], near, far) & _stands_out(far[1:] - near[2:], near, far)

@@ -12,13 +12,13 @@ def label_affinities(
 ) -> np.ndarray:
     """(z, y, x) instance labels to (channels, z, y, x) uint8 affinities, 1 or 0.
 
-    1 where v and v + offset carry the same non-zero label; where v + offset lies outside the volume, 1 where v is
+    1 where v and v + offset carry the same non-zero label; where v + offset is outside the volume, 1 where v is
     foreground (Lin et al. 2021).
 
     Args:
         label: instances.
         convention: what the channels mean.
-        inner: the window that is asked for; labels around it are looked at all the same.
+        inner: the requested window; labels around it are read too.
 
     Raises:
         ValueError: labels that are not 3-D, not whole numbers, negative or empty.

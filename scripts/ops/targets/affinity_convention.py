@@ -59,7 +59,7 @@ class AffinityConvention:
             )
 
     def require(self, other: "AffinityConvention") -> None:
-        """Raise ValueError, naming both, unless `other` says the same of every channel."""
+        """Raise ValueError, naming both, unless `other` means the same by every channel."""
         if self != other:
             raise ValueError(f"affinity conventions differ: {self} against {other}; decode with the one trained with")
 

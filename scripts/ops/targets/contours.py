@@ -59,7 +59,7 @@ def label_erosion(label: np.ndarray, erosion: int = 1, inner: Window | None = No
     Args:
         label: instances.
         erosion: voxels that a window reaches to each side.
-        inner: the part that is asked for; labels around it are looked at all the same.
+        inner: the requested part; labels around it are read too.
 
     Raises:
         ValueError: labels that are not labels, or a negative erosion.

@@ -1,4 +1,4 @@
-"""Ideal distance maps of instance labels: how far inside an object, or outside all of them, a voxel lies."""
+"""Ideal distance maps of instance labels: how far inside an object, or outside all of them, a voxel is."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def section_distance(
         label: instances.
         inside: pixels that scale distances in objects.
         outside: pixels that scale distances in background.
-        inner: the window that is asked for; labels around it are looked at all the same.
+        inner: the requested window; labels around it are read too.
 
     Raises:
         ValueError: labels that are not labels, or scales that are not positive.
@@ -46,7 +46,7 @@ def section_distance_known(label: np.ndarray, known: np.ndarray, inner: Window |
     Args:
         label: instances, 0 where unknown.
         known: bool of the same shape.
-        inner: the window that is asked for; labels around it are looked at all the same.
+        inner: the requested window; labels around it are read too.
     """
     z, y, x = inner or whole(label.shape)
     decided = known[z, y, x].copy()

@@ -23,7 +23,7 @@ def squared_section_distance(kind: np.ndarray, inner: Window | None = None) -> n
 
     Args:
         kind: bool, C-contiguous.
-        inner: the window that is asked for; pixels around it are looked at all the same.
+        inner: the requested window; pixels around it are read too.
     """
     z, y, x = inner or whole(kind.shape)
     kind = kind[z].view(np.uint8)

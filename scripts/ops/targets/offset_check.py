@@ -33,7 +33,7 @@ def better_offsets(affinities: np.ndarray, convention: AffinityConvention) -> St
         return None
     sizes = zip(affinities.shape[1:], SAMPLE, strict=True)
     middle = [slice(max(0, (extent - size) // 2), (extent + size) // 2) for extent, size in sizes]
-    sample = affinities[(channels, *middle)].astype(np.float32)
+    sample = np.stack([affinities[channel][tuple(middle)] for channel in channels]).astype(np.float32)
     stated: Steps = tuple(convention.offsets[channel] for channel in channels)
     found = {offsets: _inconsistency(sample, offsets) for offsets in _candidates(stated)}
     best = min(found, key=lambda offsets: found[offsets])
@@ -42,7 +42,7 @@ def better_offsets(affinities: np.ndarray, convention: AffinityConvention) -> St
 
 def _nearest_channels(convention: AffinityConvention) -> list[int] | None:
     """The first channel of a step of one voxel for each axis, in the order of the channels."""
-    channels = {}
+    channels: dict[tuple[int, ...], int] = {}
     for channel, offset in enumerate(convention.offsets):
         if sum(map(abs, offset)) == 1:
             channels.setdefault(tuple(map(abs, offset)), channel)

@@ -1,4 +1,4 @@
-"""Text of the command line as a value of the type that a verb's signature states, or one line that says why not."""
+"""Text of the command line as a value of the type that a verb's signature states, or an error of one line."""
 
 import ast
 import math
@@ -105,7 +105,7 @@ def read_value(name: str, text: str, kind: Any) -> Any:
 
 
 def describe(kind: Any) -> str:
-    """What a value of this type is, in words: "a whole number from 1 to 1024"."""
+    """Description of a type's values: "a whole number from 1 to 1024"."""
     base, rules = _taken_apart(kind)
     origin, inner = get_origin(base), get_args(base)
     if origin in (Union, types.UnionType):

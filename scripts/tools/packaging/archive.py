@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can say."""
+"""The earliest time that a zip can store."""
 
 
 def write_zip(folder: Path, path: Path) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 NAMED = re.compile(r"\bscripts(?:\.\w+)+")
 ISORT = ("--config", 'lint.isort.known-third-party=["scripts"]', "--config", "lint.isort.split-on-trailing-comma=false")
 BLACK = ("--config", "format.skip-magic-trailing-comma=true")
-"""How ruff is told the zoo's style: isort there takes `scripts` for a third party, black joins what fits on a line."""
+"""Options of ruff for the zoo: isort there takes `scripts` for a third party, black joins what fits on a line."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def in_zoo_style(path: Path) -> None:
 
     Raises:
         ImportError: ruff is not installed.
-        ValueError: what ruff says about a file it cannot format.
+        ValueError: the message of ruff on a file it cannot format.
     """
     if not importlib.util.find_spec("ruff"):
         raise ImportError("ruff is not installed, and a package is formatted with it: pip install -e '.[lint]'")

@@ -80,8 +80,8 @@ def write_package(contents: Contents, folder: Path) -> None:
     if contents.torchscript:
         write_torchscript(folder)
     if contents.url is not None:
-        model = folder / "models" / "model.pt"
-        write_large_files(folder, contents.url, model if weights is not None else None)
+        file = folder / "models" / "model.pt"
+        write_large_files(folder, contents.url, file if weights is not None else None)
     write_readme(contents, weights, folder)
 
 
@@ -141,7 +141,7 @@ def _weights_in_words(contents: Contents, weights: Weights | None, folder: Path)
 
 
 def _merged(model: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """What the bundle's model file says where a checkpoint does not, below what the checkpoint says."""
+    """Values of the bundle's model file where the checkpoint has none."""
     merged: dict[str, Any] = {"recipe": {**model["recipe"], **about.get("recipe", {})}}
     decoder = about.get("decoder") or model.get("decoder")
     return {**merged, **({"decoder": decoder} if decoder else {})}

@@ -1,4 +1,4 @@
-"""What the model zoo asks of a bundle, as far as it can be told without the network and without running the bundle."""
+"""What the model zoo asks of a bundle, as far as it is checked without network and without running it."""
 
 import re
 import sys

@@ -29,10 +29,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was drawn of the runs, with what could not be drawn in words.
+    """What was drawn of the runs, with a sentence on what could not be drawn.
 
     Attributes:
-        volumes: sections of what is read, and what there is in words.
+        volumes: sections of what is read, with a description.
         reconstructions: of runs of pre-training.
         segmentations: of evaluated runs, those of one place together.
         last_validations: the picture in the folder of a run that is not evaluated, as a data URL.

@@ -33,7 +33,7 @@ FIELD, SECTIONS = 1024, 3
 
 
 def volume_viewer(run: Run, name: str, side: int = 512) -> tuple[Viewer, str]:
-    """Sections from the middle of what a run is validated on, and what there is in words.
+    """Sections from the middle of what a run is validated on, with a description.
 
     Raises:
         ValueError, OSError: the volume cannot be opened here.

@@ -1,4 +1,4 @@
-"""The tables of a report that tell of the runs themselves: what they are, and what they were made with."""
+"""The tables of a report on the runs themselves: their settings, versions and hardware."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def runs_table(runs: Sequence[Run]) -> str:
 
 
 def machine_table(runs: Sequence[Run]) -> str:
-    """Versions and hardware of each run, as its checkpoint says, and of the page."""
+    """Versions and hardware of each run, as its checkpoint states, and of the page."""
     columns = {label: dict(run.made_with) for run, label in zip(runs, labels_of(runs), strict=True)}
     columns["this page"] = made_with()
     rows = [

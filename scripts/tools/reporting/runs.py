@@ -31,7 +31,7 @@ class Run:
         log: entries of `log.jsonl`.
         recipe: the settings in its checkpoint; empty before the first one was saved.
         version: of the project that trained it; "" where unknown.
-        made_with: versions and hardware it was trained with, by name; empty where the checkpoint does not say.
+        made_with: versions and hardware it was trained with, by name; empty where the checkpoint does not state it.
         checkpoint: the file that recipe and scores are from, `best.pt` where there is one.
         best_iteration: of `best.pt`.
         validation: scores on the validation box that `best.pt` was chosen by.
