@@ -58,7 +58,7 @@ class CropDataset(Dataset[dict[str, Any]]):
 
     Example:
         >>> crops = CropDataset(open_regions("synthetic", "training"), (6, 96, 96), seed=0)
-        >>> crops[0]["image"].shape
+        >>> crops[0].get("image").shape
         (1, 6, 96, 96)
     """
 
