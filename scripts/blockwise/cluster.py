@@ -56,7 +56,7 @@ def open_workers(
     with dask.config.set(QUIET):
         if workers is not None:
             with (
-                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
                 distributed.Client(cluster) as client,
             ):
                 yield DaskWorkers(client)
