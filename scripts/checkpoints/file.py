@@ -12,7 +12,7 @@ import torch
 
 import scripts
 from scripts.checkpoints.environment import made_with
-from scripts.checkpoints.recipe import upgraded_recipe
+from scripts.checkpoints.recipe import read_recipe
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 from scripts.data.files.replacing import is_full, replacing
 
@@ -121,7 +121,7 @@ def load_checkpoint(
         raise ValueError(
             f"checkpoint {path} is not one of this project: it needs format, network and iteration, found {found}"
         )
-    return {**content, "recipe": upgraded_recipe(content.get("recipe") or {})}
+    return {**content, "recipe": read_recipe(content, f"checkpoint {path}")}
 
 
 def is_state_dict(content: Any) -> bool:

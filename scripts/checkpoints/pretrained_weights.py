@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from scripts.checkpoints.file import read_torch_file
-from scripts.checkpoints.recipe import upgraded_recipe
+from scripts.checkpoints.recipe import read_recipe
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 
 PARTS = ("patch_embedding", "blocks", "norm")
@@ -34,7 +34,7 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     )
     origin: dict[str, Any] = {}
     if isinstance(content, Mapping) and {"format", "network"} <= content.keys():
-        origin = {"iteration": content.get("iteration"), **upgraded_recipe(content.get("recipe") or {})}
+        origin = {"iteration": content.get("iteration"), **read_recipe(content, f"--pretrained '{path}'")}
         content = content["network"]
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"--pretrained '{path}' holds no weights by name, but a {type(content).__name__}")

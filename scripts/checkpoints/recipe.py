@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scripts.checkpoints.plain_data import check_decoder, check_recipe
+
 RENAMED = {"decoder": "unetr_decoder", "reduce": "downsample"}
 """Name in earlier recipes -> name now."""
 AS_STORED = [1, 1, 1]
@@ -11,6 +13,28 @@ UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, "auxiliar
 """Settings of a segmentation network from before there was another architecture."""
 NEAREST = "nearest"
 """`offsets` of a recipe of affinities from before that setting."""
+
+
+def read_recipe(content: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return the recipe of a checkpoint or model file by the names of today, checked together with its decoder.
+
+    Args:
+        content: of the file; an empty recipe where it has none.
+        source: the file, for the message.
+
+    Raises:
+        ValueError: code, or a value of another type or range, in what a config will read.
+    """
+    recipe = content.get("recipe") or {}
+    if not isinstance(recipe, Mapping):
+        raise ValueError(f"{source}: recipe is a {type(recipe).__name__}, not an object")
+    upgraded = upgraded_recipe(recipe)
+    check_recipe(upgraded, source)
+    parts = content.get("parts")
+    validation = parts.get("validation") if isinstance(parts, Mapping) else None
+    for decoder in (content.get("decoder"), validation.get("decoder") if isinstance(validation, Mapping) else None):
+        check_decoder(decoder, source)
+    return upgraded
 
 
 def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 import scripts
 from scripts.checkpoints.file import load_checkpoint, load_weights
-from scripts.checkpoints.recipe import upgraded_recipe
+from scripts.checkpoints.recipe import read_recipe
 
 PRETRAINING = "pretraining"
 """Task of a checkpoint whose recipe has a mask and names no task."""
@@ -97,4 +97,4 @@ def _model_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     beside = Path(scripts.__file__).parents[1] / "configs" / "model.json"
     file = next((file for file in (Path(path), beside) if file.is_file()), None)
     content: dict[str, Any] = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-    return {**content, "recipe": upgraded_recipe(content.get("recipe", {}))}
+    return {**content, "recipe": read_recipe(content, str(file))}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ def decode_command(out: str | os.PathLike[str], decoder: Mapping[str, Any], offs
     settings = {name: value for name, value in decoder["settings"].items() if value is not None}
     if offsets not in (None, "nearest"):
         settings.setdefault("offsets", offsets)
-    options = [
-        f"--{name} {','.join(map(str, v)) if isinstance(v, list | tuple) else v}" for name, v in settings.items()
-    ]
+    words = [str(out), "--decoder", str(decoder["name"])]
+    options = {n: ",".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for n, v in settings.items()}
     instances = Path(out).with_name(f"{Path(out).stem}_instances.h5")
-    return " ".join([f"python -m scripts decode {out} --decoder {decoder['name']} --out {instances}", *options])
+    words += ["--out", str(instances), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return f"python -m scripts decode {shlex.join(words)}"
