@@ -35,8 +35,11 @@ class TrainingStep:
         self.accumulation = accumulation
         self.clip = clip
 
-    def __call__(self, engine: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return {"loss": scalar}, and {"parts": {name: scalar}} where the loss has terms: detached, on the device."""
+    def __call__(self, engine: Any, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return [{"loss": scalar}], with "parts": {name: scalar} where the loss has terms: detached, on the device.
+
+        The list is that of MONAI's decollated output, which its handlers read, such as those of `--tracking`.
+        """
         engine.network.train()
         engine.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=engine.state.device)
@@ -53,9 +56,9 @@ class TrainingStep:
         output: dict[str, Any] = {"loss": mean[0]}
         if terms:
             output["parts"] = dict(zip(terms, mean[1:], strict=True))
-        engine.state.output = output
+        engine.state.output = [output]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return output
+        return [output]
 
     def _backward(self, engine: Any, microbatch: Mapping[str, Any]) -> torch.Tensor:
         image, target, arguments, keywords = engine.prepare_batch(

@@ -97,8 +97,8 @@ class MetricLogger:
         lr = float(self.optimizer.param_groups[0]["lr"])
         state: Any = engine.state
         batch = {key: value for key, value in state.batch.items() if key in KEPT}
-        terms: Mapping[str, torch.Tensor] = state.output.get("parts", {})
-        losses, ready = _to_host(torch.stack([state.output["loss"], *terms.values()]).detach())
+        terms: Mapping[str, torch.Tensor] = state.output[0].get("parts", {})
+        losses, ready = _to_host(torch.stack([state.output[0]["loss"], *terms.values()]).detach())
         self._pending.append(
             (engine.state.iteration, losses, tuple(terms), ready, lr, seconds, self._waiting, self.elapsed, batch)
         )

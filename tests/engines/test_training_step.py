@@ -34,7 +34,7 @@ def one_step(precision: str = "fp32", **options) -> tuple[float, torch.Tensor]:
         decollate=False,
     )
     trainer.run()
-    return float(trainer.state.output["loss"]), network.head.weight.detach().clone()
+    return float(trainer.state.output[0]["loss"]), network.head.weight.detach().clone()
 
 
 def test_a_batch_in_microbatches_makes_the_same_step():

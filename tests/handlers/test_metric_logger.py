@@ -39,7 +39,7 @@ def test_the_rate_recorded_is_the_one_the_step_was_made_with():
     recorder = MetricLogger(optimizer, samples=4, sinks=[heard, None])
 
     def step(engine, batch):
-        return {"loss": torch.tensor(float(batch["index"][0]))}
+        return [{"loss": torch.tensor(float(batch["index"][0]))}]
 
     def halve(engine):
         optimizer.param_groups[0]["lr"] *= 0.5

@@ -50,8 +50,8 @@ def test_a_finished_network_scores_as_it_did_in_training(tmp_path):
     run.train()
     best = run.folder.best
     network = restore(Run(tmp_path / "other").network, best)
-    chosen = decoder_of(best, {"name": "zwatershed", "settings": {}})
-    assert recipe_of(best, {}, task="affinity")["activations"] == ["sigmoid"] * 3
+    chosen = decoder_of(best, tmp_path / "none.json")
+    assert recipe_of(best, tmp_path / "none.json", task="affinity")["activations"] == ["sigmoid"] * 3
     score = DecoderSearch(chosen["name"], KEY, settings=chosen["settings"])
     item = Boxes(regions(1, first=100))[0]
     with eval_mode(network), torch.no_grad():
@@ -75,7 +75,7 @@ def test_a_resumed_run_is_the_one_that_was_never_stopped(tmp_path):
     first, second = load_checkpoint(whole.folder.best), load_checkpoint(again.folder.best)
     assert (first["iteration"], first["decoder"]) == (second["iteration"], second["decoder"])
     assert all(torch.equal(first["network"][name], second["network"][name]) for name in first["network"])
-    assert decoder_of(again.folder.last, {"name": "", "settings": {}}) == whole.choice.chosen
+    assert decoder_of(again.folder.last, tmp_path / "none.json") == whole.choice.chosen
 
 
 def test_the_untrained_network_need_not_be_validated_and_is_never_the_best(tmp_path):

@@ -190,7 +190,7 @@ def test_the_same_sources_and_weights_give_the_same_bytes(made, checkpoint, tmp_
 
 def test_configs_are_json_as_the_zoos_commit_hook_formats_it(made):
     for path in [*made.rglob("*.json")]:
-        if path.parent.name != "data":
+        if path.parent.name != "datasets":
             assert path.read_text() == json.dumps(json.loads(path.read_text()), indent=4) + "\n", path
 
 
@@ -273,7 +273,7 @@ def test_a_bare_state_dict_of_another_network_is_refused_whole(checkpoint, tmp_p
     [
         ({"bundle": "sem_neurons"}, "there is no bundle 'sem_neurons'; there are: sem_mae_pretrain"),
         ({"weights": "none.pt"}, "none.pt: there is no such file"),
-        ({"bundle": "sem_neuron_bcd", "half": True}, "give --weights"),
+        ({"weights": "none.pt", "weights_url": "http://x", "torchscript": True}, "give one"),
     ],
 )
 def test_a_wrong_option_says_the_way_out(options, said, tmp_path):
