@@ -26,7 +26,7 @@ def floods_file(folder: Path, number: int) -> Path:
 
 
 def seeds_file(folder: Path, number: int) -> Path:
-    """Says that the seeds of a block are written."""
+    """Marks that the seeds of a block are written."""
     return folder / "seeds_written" / f"{number}.npy"
 
 

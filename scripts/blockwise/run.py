@@ -86,7 +86,7 @@ def run_in_blocks(plan: Plan, out: Path, engine: Engine, resume: bool, overwrite
     Raises:
         FileExistsError: the folder or an unfinished run is there, and neither resume nor overwrite is given.
         ValueError: an unfinished run of other settings.
-        BlockError: a block failed; says what resumes.
+        BlockError: a block failed; names the command that resumes.
     """
     folder = partial_folder(out)
     _begin(plan, out, folder, resume, overwrite)

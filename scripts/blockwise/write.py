@@ -14,7 +14,7 @@ STORE = "store"
 
 
 def written_file(folder: Path, number: int) -> Path:
-    """Says that a block is written."""
+    """Marks that a block is written."""
     return folder / "written" / f"{number}.npy"
 
 

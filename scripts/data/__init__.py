@@ -1,6 +1,6 @@
 """Volumes, manifests, the synthetic volume, and the crops that are drawn from them.
 
-What needs torch, MONAI or the JSON schema is imported when it is first asked for, so that looking at a volume does not
+What needs torch, MONAI or the JSON schema is imported when it is first used, so that looking at a volume does not
 wait for it.
 """
 

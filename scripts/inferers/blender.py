@@ -17,7 +17,7 @@ class Blender:
     The sums are a ring of as many sections of the box as a window has: channels x these x lines x columns float32,
     however many sections the box has. Values of windows outside the box are left out.
 
-    A weighted mean lies between its values, but its rounding may not: sum and divisor are rounded differently, so a
+    A weighted mean is between its values, but its rounding may not: sum and divisor are rounded differently, so a
     network of ones would give up to 1.0000005. Blended values are clamped to the lowest and highest value of the
     windows over their line, which leaves all others as they are.
 

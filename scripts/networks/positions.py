@@ -15,7 +15,7 @@ def sincos_positions(
 
     Frequencies fall geometrically from 1 to nearly 1/10 radians a token. The MAE recipe's range of 10000 is made for
     sequences of thousands: along 6 tokens most of its channels hardly change, and a small network takes several times
-    as long to tell neighbours apart (docs/decisions/positions.md).
+    as long to distinguish neighbours (docs/decisions/positions.md).
 
     Computed anew for the grid at hand (under a millisecond for 6x6x6x768): no stored table could be of another size.
 

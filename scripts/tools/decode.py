@@ -171,7 +171,7 @@ def read_mask(path: str, box: Box) -> np.ndarray:
 
 
 def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], need: float) -> None:
-    """Refuse what does not go block by block; say so where nobody asked for blocks."""
+    """Refuse what does not work block by block, with the reason where blocks were chosen by free memory."""
     free = free_gib()
     memory = f"in memory it takes about {need:.2f} GiB, of which {free:.2f} are free"
     if decoder not in IN_BLOCKS:
@@ -189,11 +189,11 @@ def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], nee
 
 
 def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The prediction's own decoder, its settings changed where others are given; says so."""
+    """The prediction's own decoder, its settings changed where others are given; print both."""
     name, settings = decoder_metadata(pred)
     changed = f" but for {', '.join(f'--{option}' for option in given)}" if given else ""
     settings.update(given)
-    print(f"decoder: {name} {settings}, as the prediction says{changed}; --decoder chooses another", flush=True)
+    print(f"decoder: {name} {settings}, as the prediction states{changed}; --decoder chooses another", flush=True)
     return name, settings
 
 

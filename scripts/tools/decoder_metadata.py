@@ -42,7 +42,7 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
         if set(whole) == {"name", "settings"}:
             return str(whole["name"]), dict(whole["settings"])
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
-        raise ValueError(f"'{file}' names its decoder in words that cannot be read ({error}); {_remedy()}") from error
+        raise ValueError(f"'{file}' names its decoder by text that cannot be read ({error}); {_remedy()}") from error
     raise ValueError(f"'{file}' does not name the decoder of its maps; {_remedy()}")
 
 

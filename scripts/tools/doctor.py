@@ -60,7 +60,7 @@ def doctor(out: str = "runs", quick: bool = False) -> None:
         print(finding, flush=True)
         broken += finding.verdict == "broken"
     if broken:
-        print(f"\n{broken} broken: mend what is said above, then run it again")
+        print(f"\n{broken} broken: fix what is listed above, then run it again")
         raise SystemExit(1)
     print("\nall that everything needs is here and works")
 
@@ -120,7 +120,7 @@ def packages(project: Path = ROOT / "pyproject.toml") -> Iterator[Finding]:
 def memory() -> Finding:
     """RAM that is free."""
     if importlib.util.find_spec("psutil") is None:
-        return Finding("note", "memory", "cannot be told without psutil", "pip install psutil")
+        return Finding("note", "memory", "not known without psutil", "pip install psutil")
     import psutil
 
     state = psutil.virtual_memory()

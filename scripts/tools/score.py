@@ -142,7 +142,7 @@ def _run_length(
     size = gt.voxel_size_nm or pred.voxel_size_nm
     if size is None:
         raise ValueError(
-            f"neither {gt.path} nor {pred.path} says its voxel size, and run lengths are in nm; "
+            f"neither {gt.path} nor {pred.path} states its voxel size, and run lengths are in nm; "
             "give --voxel_size_nm 30,6,6, for example"
         )
     if merge_threshold is None:

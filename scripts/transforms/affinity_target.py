@@ -18,7 +18,7 @@ from scripts.transforms.known_labels import UNKNOWN, as_volume, where_known
 class AffinityTarget(Transform):
     """One map per offset: 1 where v and v + offset carry the same non-zero label, else 0 (Lin et al. 2021).
 
-    Where v + offset lies outside, 1 where v is foreground. A crop cut with `margin` equals the crop of the volume's
+    Where v + offset is outside, 1 where v is foreground. A crop cut with `margin` equals the crop of the volume's
     target exactly. A value is known where v and v + offset are.
 
     Args:

@@ -40,7 +40,7 @@ def own_words(error: BaseException) -> str:
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     cause = root_cause(error)
     if isinstance(error, KeyboardInterrupt):
-        print("\nstopped at once; go on from the last checkpoint with --resume true", file=sys.stderr)
+        print("\nstopped at once; resume from the last checkpoint with --resume true", file=sys.stderr)
     elif isinstance(cause, MENDABLE):
         print(f"\nerror: {' '.join(own_words(cause).split())}", file=sys.stderr)
     else:

@@ -132,7 +132,7 @@ def test_the_command_at_the_end_makes_instances(run, trained, labelled, tmp_path
     with h5py.File(tmp_path / "maps_instances.h5") as file:
         found = file["labels"][...]
     main(["decode", f"{tmp_path}/maps.zarr", f"--out={tmp_path}/short.h5"])
-    assert f"decoder: {chosen['name']} {chosen['settings']}, as the prediction says" in capsys.readouterr().out
+    assert f"decoder: {chosen['name']} {chosen['settings']}, as the prediction states" in capsys.readouterr().out
     with h5py.File(tmp_path / "short.h5") as file:
         np.testing.assert_array_equal(file["labels"], found)
     again = decoder(chosen["name"], chosen["settings"])(maps)

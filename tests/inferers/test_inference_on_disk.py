@@ -95,7 +95,7 @@ def test_whatever_stride_and_padding_are(tmp_path, pad, stride):
 def test_any_grey_type_is_scaled_by_its_range(tmp_path, whole):
     grey = GREY.astype(np.uint16) * 100
     out = tmp_path / "p.zarr"
-    with pytest.raises(ValueError, match="uint16 grey values: say which are black and white"):
+    with pytest.raises(ValueError, match="uint16 grey values: name black and white"):
         predict_volume(ArrayVolume(grey), convolution(), inferer(), out)
     predict_volume(ArrayVolume(grey), convolution(), inferer(), out, dtype="float32", grey_low=0, grey_high=25500)
     np.testing.assert_allclose(read_prediction(out)[0], whole, atol=1e-5)

@@ -110,7 +110,7 @@ def test_a_prediction_is_decoded_as_it_says_itself(files, capsys, name, attribut
     maps = stating(files / name, attributes)
     main(["decode", f"{files}/{name}", f"--out={files}/s.h5"])
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first == f"decoder: agglomeration {STATED}, as the prediction says; --decoder chooses another"
+    assert first == f"decoder: agglomeration {STATED}, as the prediction states; --decoder chooses another"
     np.testing.assert_array_equal(labels(files / "s.h5"), MeanAgglomeration(**STATED)(maps))
     with h5py.File(files / "s.h5") as file:
         assert file.attrs["decoder"] == "agglomeration"
@@ -122,7 +122,7 @@ def test_an_option_changes_one_setting_that_the_prediction_says_and_a_decoder_al
     main(["decode", f"{files}/m.zarr", f"--out={files}/s.h5", "--threshold=0.7", "--size=50"])
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == (
-        f"decoder: agglomeration {STATED | {'threshold': 0.7, 'size': 50}}, as the prediction says but for "
+        f"decoder: agglomeration {STATED | {'threshold': 0.7, 'size': 50}}, as the prediction states but for "
         "--threshold, --size; --decoder chooses another"
     )
     expected = MeanAgglomeration(**STATED | {"threshold": 0.7, "size": 50})(maps)
@@ -130,7 +130,7 @@ def test_an_option_changes_one_setting_that_the_prediction_says_and_a_decoder_al
     main(["decode", f"{files}/m.zarr:0", f"--out={files}/several.h5", "--threshold=0.2,0.7", "--size=50"])
     np.testing.assert_array_equal(labels(files / "several.h5", "labels_0.7"), expected)
     main(["decode", f"{files}/m.zarr", f"--out={files}/z.h5", "--decoder=zwatershed", "--dust=5"])
-    assert capsys.readouterr().out.count("as the prediction says") == 1  # of the run before
+    assert capsys.readouterr().out.count("as the prediction states") == 1  # of the run before
     np.testing.assert_array_equal(labels(files / "z.h5"), ZWatershed(dust=5)(maps))
 
 
@@ -147,10 +147,10 @@ def test_a_prediction_that_cannot_be_decoded_as_it_says_is_an_error(files, capsy
     stating(files / "old.h5", {"decoder": "waves", "decoder_settings": "{}"})
     stating(files / "half.h5", {"decoder_settings": "{}"})
     out = files / "s.h5"
-    assert "odd.h5' names its decoder in words that cannot be read" in error_of(
+    assert "odd.h5' names its decoder by text that cannot be read" in error_of(
         capsys, "decode", files / "odd.h5", "--out", out
     )
-    assert "half.h5' names its decoder in words" in error_of(capsys, "decode", files / "half.h5", "--out", out)
+    assert "half.h5' names its decoder by text" in error_of(capsys, "decode", files / "half.h5", "--out", out)
     assert "unknown decoder 'waves'; there are: " in error_of(capsys, "decode", files / "old.h5", "--out", out)
     assert "none.h5' does not exist" in error_of(capsys, "decode", files / "none.h5", "--out", out)
 

@@ -220,10 +220,10 @@ def test_a_wrong_checksum_converts_nothing(served, tmp_path):
     ("content", "message"),
     [
         (archive({"raw.tif": b"", "seg.tif": b""}), r"0 members end in image/raw\.tif, one should; it holds raw\.tif"),
-        (archive({"image/raw.tif": stack(RAW[:9]), "seg.tif": stack(LABELS)}), r"has 9 sections, the manifest says 10"),
+        (archive({"image/raw.tif": stack(RAW[:9]), "seg.tif": stack(LABELS)}), "9 sections, the manifest states 10"),
         (
             archive({"image/raw.tif": stack(RAW[:, :9])}),
-            r"section 0 has shape \(9, 32\), the manifest says \(10, 24, 32\)",
+            r"section 0 has shape \(9, 32\), the manifest states \(10, 24, 32\)",
         ),
         (archive({"image/raw.tif": stack(LABELS)}), r"section 0 is uint16 from \d+ to \d+, which uint8 cannot hold"),
         (STACKS.replace(stack(RAW)[-2000:-1000], bytes(1000)), r"set/image/raw\.tif is damaged .*fetch again"),

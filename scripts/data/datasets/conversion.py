@@ -77,7 +77,7 @@ def _sections(source: Path, step: Conversion, stack: ExitStack) -> Iterator[np.n
             section = section[..., 0]
         if section.shape != step.shape[1:] or z >= step.shape[0]:
             raise ValueError(
-                f"{source.name}, {name}: section {z} has shape {section.shape}, the manifest says {step.shape}"
+                f"{source.name}, {name}: section {z} has shape {section.shape}, the manifest states {step.shape}"
             )
         exact = section.astype(step.dtype)
         if exact.dtype != section.dtype and not np.array_equal(exact, section):
@@ -88,7 +88,7 @@ def _sections(source: Path, step: Conversion, stack: ExitStack) -> Iterator[np.n
         yield exact[None]
         count = z + 1
     if count != step.shape[0]:
-        raise ValueError(f"{source.name}: {step.source} has {count} sections, the manifest says {step.shape[0]}")
+        raise ValueError(f"{source.name}: {step.source} has {count} sections, the manifest states {step.shape[0]}")
 
 
 def _numbered(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str, np.ndarray]]:

@@ -180,7 +180,7 @@ def _copy(answer: Any, part: Path, mode: str, bar: "tqdm[Any]") -> int:
             except OSError as error:
                 raise OSError(
                     f"{part}: {error.strerror} at {_mib(_length(part))}; free some space and give the same "
-                    "command again, it goes on from there"
+                    "command again, it resumes from there"
                 ) from error
         os.fsync(file.fileno())
     return count

@@ -69,7 +69,7 @@ def resumable_folder(path: Path, plan: dict[str, Any], resume: bool, overwrite: 
         The folder to fill, and the file for `copy_volume` to keep its progress in.
 
     Raises:
-        FileExistsError: `path` exists, or an earlier try, and it was not said what to do with it.
+        FileExistsError: `path` exists, or an earlier try, and neither overwrite nor resume was given.
         ValueError: the earlier try was of another plan.
     """
     partial = path.with_name(f".{path.name}.partial")

@@ -26,7 +26,7 @@ def held_out_box(
     if box is not None and list(reduce) != trained:
         raise ValueError(
             f"the run's validation box {box} counts voxels of downsample {trained}, and downsample is {list(reduce)} "
-            "here; say with --box which voxels to evaluate"
+            "here; give --box with the voxels to evaluate"
         )
     return box
 

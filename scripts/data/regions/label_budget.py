@@ -91,7 +91,7 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 def describe_labels(regions: Sequence[Region]) -> str:
     """One line a label volume, for the log: `my.h5:labels: 8 sections (0-3, 40-43), y,x 0:1024,0:1024, 8.389 M voxels`.
 
-    Says so where a few sections show a single id, as in a mask whose objects were never numbered; reads these sections.
+    Adds a remark where sections show a single id, as in a mask whose objects were never numbered; reads these sections.
     """
     groups: dict[str, list[Region]] = {}
     for region in regions:

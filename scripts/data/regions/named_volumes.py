@@ -119,7 +119,7 @@ def open_entry(manifest: Manifest, path: str, place: str) -> Volume:
         return open_volume(path, voxel_size_nm=manifest.voxel_size_nm)
     if any(abs(a - b) > 0.01 * b for a, b in zip(stated, manifest.voxel_size_nm, strict=True)):
         raise ValueError(
-            f"{place}: {volume.path} states voxels of {times(stated)} nm, $.voxel_size_nm says "
+            f"{place}: {volume.path} states voxels of {times(stated)} nm, $.voxel_size_nm states "
             f"{times(manifest.voxel_size_nm)}; correct the one that is wrong"
         )
     return volume

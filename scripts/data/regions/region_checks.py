@@ -30,7 +30,7 @@ def check_grey(regions: Sequence[Region], low: float | None, high: float | None)
         if low is None and np.dtype(region.image.dtype) != np.uint8:
             white = 65535 if np.dtype(region.image.dtype) == np.uint16 else 1
             raise ValueError(
-                f"{region.image.path} has {region.image.dtype} grey values: say which are black and white, for example "
+                f"{region.image.path} has {region.image.dtype} grey values: name black and white, for example "
                 f"--grey_low 0 --grey_high {white}"
             )
 

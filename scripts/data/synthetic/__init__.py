@@ -1,6 +1,6 @@
 """A seeded EM-like volume with ground truth, for demos, tests and defaults that need no download.
 
-The generator is imported when it is first asked for, so that reading a cached volume does not wait for numba.
+The generator is imported when it is first used, so that reading a cached volume does not wait for numba.
 """
 
 from importlib import import_module

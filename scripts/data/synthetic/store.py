@@ -42,7 +42,7 @@ def save_synthetic(volume: "SyntheticVolume", path: str | os.PathLike[str], seed
 def cached_synthetic(shape: Size3 = (64, 512, 512), seed: int = 0) -> Path:
     """The HDF5 file of a synthetic volume, made at the first call.
 
-    It lies in the folder `$SEM_MAE_CACHE`, else `~/.cache/sem_mae`. Processes that ask at once may each make it;
+    It is in the folder `$SEM_MAE_CACHE`, else `~/.cache/sem_mae`. Processes that ask at once may each make it;
     the file appears whole, and the same whoever was first.
 
     Raises:

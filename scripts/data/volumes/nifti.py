@@ -1,4 +1,4 @@
-"""NIfTI: stored x fastest, which is our (z, y, x) as it lies; mapped, after unpacking where it is compressed."""
+"""NIfTI: stored x fastest, which is our (z, y, x) as stored; mapped, after unpacking where it is compressed."""
 
 import gzip
 import os

@@ -68,10 +68,10 @@ class Agglomeration:
         """(z, y, x) ids 1, 2, ... in the order of their lowest fragment, dtype of the fragments.
 
         Raises:
-            ValueError: a threshold that was not asked for.
+            ValueError: a threshold that was not computed.
         """
         if threshold not in self.thresholds:
-            raise ValueError(f"threshold {threshold} was not asked for; there are: {self.thresholds}")
+            raise ValueError(f"threshold {threshold} was not computed; computed are: {self.thresholds}")
         numbers = self.segments[self.thresholds.index(threshold)].astype(self.fragments.dtype)
         instances = self.fragments.copy()
         renumber(instances, numbers)
@@ -104,7 +104,7 @@ def agglomerate(
         fragments: (z, y, x) ids below 2^32, best without gaps; not changed.
         affinities: (channels, z, y, x) floats in [0, 1], or uint8 for value / 255.
         thresholds: scores in [0, 1], ascending; a threshold t merges while 1 - affinity < t.
-        score: what a border's faces say together.
+        score: how the affinities of a border's faces become one score.
         convention: what the channels mean.
 
     Raises:

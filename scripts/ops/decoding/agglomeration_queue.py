@@ -220,7 +220,7 @@ def _lists(first, second, count):  # type: ignore[no-untyped-def]
     return ends, after, head, degree
 
 
-# Which border joins two segments: open addressing; entries of segments that are gone are never asked for again and are
+# Which border joins two segments: open addressing; entries of segments that are gone are never looked up again and are
 # dropped when the table is filled anew.
 @numba.njit(cache=True, nogil=True, inline="always")
 def _key(a, b):  # type: ignore[no-untyped-def]

@@ -11,15 +11,15 @@ from scripts.ops.decoding.steepest_ascent import labelled, steps_of
 
 @dataclass(frozen=True)
 class BlockBasins:
-    """Where the paths of a block's voxels end, as far as the block and a halo of two voxels around it can say.
+    """Where the paths of a block's voxels end, as far as the block and a halo of two voxels around it determine.
 
     Attributes:
         labels: (z, y, x) of the block: 1, 2, ..., 0 for background. Voxels of one label end at one voxel.
         ends: (labels,) flat index, in the array that was read, of each end: the lowest voxel of a maximum, a voxel of
             an open plateau, or the first voxel of the path outside the block.
-        plateau: (voxels,) flat indices, ascending, of the voxels of open plateaus: those that go on outside the block
-            and are not saturated (>= high). Their distance to an exit depends on other blocks. Each that is no exit
-            is an end of its own.
+        plateau: (voxels,) flat indices, ascending, of the voxels of open plateaus: those that continue outside the
+            block and are not saturated (>= high). Their distance to an exit depends on other blocks. Each that is no
+            exit is an end of its own.
         edges: (voxels,) uint8, bit d of each: a plateau edge in direction d (-z -y -x +x +y +z).
         exits: (voxels,) bool.
         saturated: for each axis the (lower) face of the block, True where a saturated edge leads out of it; there the

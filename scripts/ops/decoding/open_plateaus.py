@@ -1,4 +1,4 @@
-"""Plateaus of an affinity graph that go on outside a block, for which `steepest_ascent` needs other blocks.
+"""Plateaus of an affinity graph that continue outside a block, for which `steepest_ascent` needs other blocks.
 
 Codes are those of `steepest_ascent`; `bounds` are the block's in the array: z0 z1 y0 y1 x0 x1.
 """

@@ -39,7 +39,7 @@ def _relax(distances, around):  # type: ignore[no-untyped-def]
             layer[found] = i
             found += 1
             waiting[i] = True
-    # Layers of a queue: a voxel that became nearer tells its neighbours, until none becomes nearer.
+    # Layers of a queue: a voxel that became nearer updates its neighbours, until none becomes nearer.
     following = np.empty_like(layer)
     while found:
         count = 0

@@ -30,7 +30,7 @@ class ExpectedRunLength:
         nerl: `erl_nm / perfect_nm`, in [0, 1].
         merging: segments that count as merges, ascending.
         split_edges, omitted_edges: edges between two segments, and edges with an end in segment 0.
-        definition: the rule in words, with its threshold.
+        definition: the rule as text, with its threshold.
     """
 
     erl_nm: float
@@ -53,7 +53,7 @@ def expected_run_length(
     Args:
         skeletons: one a neurite, each with its own id.
         segments: for each skeleton the segment id of each node (`node_segments`), 0 for none.
-        merge_threshold: nodes of a skeleton that a segment may hold without being said to follow it; 0: one is enough.
+        merge_threshold: nodes of a skeleton that a segment may hold without counting as following it; 0: one is enough.
 
     Raises:
         ValueError: numbers of nodes that differ, ids given twice, or a negative threshold.

@@ -71,7 +71,7 @@ def distributions(modules: Iterable[str]) -> dict[str, str]:
     known = _installed()
     unknown = [name for name in modules if name not in known]
     if unknown:
-        raise ValueError(f"the code imports {', '.join(unknown)}, which is not installed: pip install it, then go on")
+        raise ValueError(f"the code imports {', '.join(unknown)}, which is not installed: pip install it")
     return {name: known[name][0].lower().replace("_", "-") for name in modules}
 
 

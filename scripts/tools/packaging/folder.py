@@ -135,7 +135,7 @@ def _weights_in_words(contents: Contents, weights: Weights | None, folder: Path)
     trained = f" Trained on: {json.dumps(volumes)}." if volumes else ""
     return (
         f"`models/model.pt` {where}: {weights.parameters:,} numbers, {' and '.join(kinds)}{at}{scores}.{trained} "
-        f"`models/model.json` says how they were trained. SHA-256 "
+        f"`models/model.json` states how they were trained. SHA-256 "
         f"`{sha256(folder / 'models' / 'model.pt')}`."
     )
 

@@ -97,7 +97,7 @@ class Evaluation:
         return ids
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.file.close()
 
     def painted(self, z: int, factor: int) -> NDArray[Any]:

@@ -104,7 +104,7 @@ class Viewer:
 
 
 def scale_bar(width: int, voxel_nm: float | None) -> tuple[float, str] | None:
-    """Share of a picture `width` voxels wide, and the length in words: 1, 2 or 5 times a power of ten nm, at most a
+    """Share of a picture `width` voxels wide, and the length as text: 1, 2 or 5 times a power of ten nm, at most a
     third of the picture.
     """
     if not voxel_nm:

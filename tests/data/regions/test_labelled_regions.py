@@ -344,7 +344,7 @@ def test_ids_too_large_are_said_before_training(tmp_path):
 def test_grey_values_and_crops_are_checked_as_in_pretraining(tmp_path):
     raw, _ = arrays()
     file = saved(tmp_path, wide=raw.astype(np.uint16) * 200)
-    with pytest.raises(ValueError, match="uint16 grey values: say which are black and white"):
+    with pytest.raises(ValueError, match="uint16 grey values: name black and white"):
         labelled_regions(f"{file}:wide", f"{file}:labels", "training", None, CROP)
     with pytest.raises(ValueError, match="a crop of 2 x 4 x 20 voxels does not fit"):
         labelled_regions(f"{file}:raw", f"{file}:labels", "training", None, (2, 4, 20))

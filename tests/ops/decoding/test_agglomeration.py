@@ -170,7 +170,7 @@ def test_wrong_input_is_an_error(change, says):
 
 
 def test_a_threshold_not_asked_for_and_a_quantile_out_of_range_are_errors():
-    with pytest.raises(ValueError, match=r"threshold 0.5 was not asked for"):
+    with pytest.raises(ValueError, match=r"threshold 0.5 was not computed"):
         agglomerate(np.ones((1, 2, 2), int), np.zeros((3, 1, 2, 2), np.float32)).at(0.5)
     with pytest.raises(ValueError, match="percent 0"):
         QuantileAffinity(0)
