@@ -114,5 +114,5 @@ def test_it_is_saved_as_the_name_says(tmp_path):
 
 
 def test_an_item_without_a_volume_is_refused_with_what_it_has():
-    with pytest.raises(ValueError, match=r"as it is read: nothing to show among name \(\), corner \(3,\)"):
+    with pytest.raises(ValueError, match=r"as it is read: no volume to show among name \(\), corner \(3,\)"):
         show_chain(Compose([]), {"name": "a box", "corner": np.zeros(3)})
