@@ -66,7 +66,7 @@ def test_zarr_arrays_there_are_are_listed(tmp_path):
     assert open_volume(tmp_path / "v.zarr:deep").path.endswith(":deep/labels")
     with pytest.raises(ValueError, match=r"no array 'image'; there are: deep/labels \(6, 24, 40\) uint8, raw"):
         open_volume(tmp_path / "v.zarr:image")
-    with pytest.raises(ValueError, match=r"has 2 3D arrays; .* name one, such as '.*v\.zarr:(raw|deep/labels)'"):
+    with pytest.raises(ValueError, match=r"has 2 3D arrays; .* name one, such as '.*v\.zarr:raw'"):
         open_volume(tmp_path / "v.zarr")
     with pytest.raises(ValueError, match=r"scale 1 was asked of .*raw'"):
         open_volume(tmp_path / "v.zarr:raw", scale=1)
