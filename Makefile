@@ -19,7 +19,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(DEMO)/report.html  ## pre-train, fine-tune, evaluate, predict, decode, score, report: 5 minutes
+demo: $(DEMO)/report.html  ## pre-train, fine-tune, evaluate, predict, decode, score, report: 8 minutes
 	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
 	@$(BIN)/python -m scripts compare $(DEMO)/segmentation/evaluation/scores.json
 	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
