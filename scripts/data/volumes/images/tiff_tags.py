@@ -15,12 +15,14 @@ PHOTOMETRIC, ORIENTATION = 262, 274
 def check_tags(tiff: tifffile.TiffFile, path: str) -> int | None:
     """Refuse tags that change what a pixel means and that are not applied.
 
+    The tags are those of the first page; later pages are taken to have the same.
+
     Returns:
         The stored value that is black where 0 is white, else None.
 
     Raises:
-        ValueError: rows that are not stored from top to bottom and left to right, a calibration of the values, values
-            that are no whole numbers where 0 is white, or pages that differ in that.
+        ValueError: rows that are not stored from top to bottom and left to right, a calibration of the values, or
+            values that are no whole numbers where 0 is white.
     """
     first = tiff.pages.first
     orientation = first.tags.valueof(ORIENTATION, TOP_LEFT)
