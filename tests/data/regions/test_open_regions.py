@@ -156,7 +156,7 @@ def test_an_empty_split_is_an_error(volume, tmp_path):
 
 def test_what_a_manifest_states_must_agree_with_the_file(volume, tmp_path):
     with pytest.raises(
-        ValueError, match=r"\$\.training\[0\]\.image: .* states voxels of 30 x 6 x 6 nm, .* says 30 x 8 x 8;"
+        ValueError, match=r"\$\.training\[0\]\.image: .* states voxels of 30 x 6 x 6 nm, .* states 30 x 8 x 8;"
     ):
         open_regions(write_manifest(tmp_path, voxel_size_nm=[30, 8, 8]), "training")
     wrong = [{"image": "v.h5:raw", "box": "0:21,:,:"}]
