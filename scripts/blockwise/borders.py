@@ -17,12 +17,11 @@ from scripts.ops.decoding.region_graph import (
     FLOAT_UNIT,
     Place,
     RegionGraph,
-    added,
-    added_values,
     border_values,
     largest_affinities,
     region_graph,
 )
+from scripts.ops.decoding.region_graph_sum import added, added_values
 from scripts.ops.decoding.zwatershed import contracted_by_size, segments_of_basins
 
 COLUMNS = ("first", "second", "largest", "total", "faces", "last")
