@@ -1,5 +1,6 @@
 """A block-wise run from its options to the finished Zarr folder: where it is kept, how it resumes, what it refuses."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import Decoder
 from scripts.ops.decoding.decoders import decoder as decoder_of
 from scripts.ops.targets.affinity_convention import NEAREST, convention
+
+logger = logging.getLogger(__name__)
 
 BLOCK = (64, 512, 512)
 """Voxels of a block by default, rounded to whole chunks."""
@@ -116,7 +119,7 @@ def _reporting(
     except OSError as error:
         raise OSError(f"{error}; finished blocks are kept in '{folder}': the same command with --resume") from error
     except KeyboardInterrupt:
-        print(f"finished blocks are kept in '{folder}'; the same command with --resume continues", flush=True)
+        logger.info(f"finished blocks are kept in '{folder}'; the same command with --resume continues")
         raise
 
 

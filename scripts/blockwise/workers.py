@@ -1,11 +1,14 @@
 """Run a task for every block: in this process, one block after the other."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from scripts.blockwise.plan import PLAN, Plan
+
+logger = logging.getLogger(__name__)
 
 Task = Callable[[Path, int], Any]
 """What is done with a block: (folder of the run, number of the block) to something small."""
@@ -65,8 +68,7 @@ class Progress:
             self.printed = now
             spent = now - self.begin
             left = spent / self.blocks * (self.total - self.blocks)
-            print(
+            logger.info(
                 f"{self.title}: {self.blocks} of {self.total} blocks, {self.voxels / spent / 1e6:.1f} Mvoxel/s, "
-                f"{left:.0f} s left",
-                flush=True,
+                f"{left:.0f} s left"
             )

@@ -1,5 +1,6 @@
 """Load a pre-trained encoder into a network for segmentation, strictly, and print what was loaded."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import torch
 
 from scripts.checkpoints.pretrained_weights import encoder_weights, name_list, read_weights
 from scripts.data.volumes.downsampled import AS_STORED
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def load_pretrained_encoder(
     if pretrained is None:
         if rank == 0:
             seed = f" (seed {recipe['seed']})" if recipe and "seed" in recipe else ""
-            print(f"encoder: from scratch{seed}", flush=True)
+            logger.info(f"encoder: from scratch{seed}")
         return None
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, torch.nn.Module):
@@ -87,7 +90,7 @@ def load_pretrained_encoder(
         if "heads" not in (origin.get("sizes") or {}):
             lines.append(f"  the file has no recipe: that its encoder had {_heads(encoder)} heads cannot be checked")
         lines += _grey_differences(origin, recipe) + _other_voxels(origin, recipe)
-        print("\n".join(lines), flush=True)
+        logger.info("\n".join(lines))
     return transfer
 
 

@@ -1,5 +1,6 @@
 """Load a pre-trained residual U-Net into one for another task: all weights but the last layer, strictly."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 from scripts.checkpoints.pretrained_encoder import Transfer, load_pretrained_encoder
 from scripts.checkpoints.pretrained_weights import name_list, plain_names, read_weights
 from scripts.networks import ResidualUNet
+
+logger = logging.getLogger(__name__)
 
 HEAD = "head"
 """The last layer, which belongs to the task: never loaded."""
@@ -29,7 +32,7 @@ def load_pretrained(
         return load_pretrained_encoder(network, pretrained, rank, recipe)
     if pretrained is None:
         if rank == 0:
-            print(f"trunk: from scratch (seed {recipe['seed']})" if recipe else "trunk: from scratch", flush=True)
+            logger.info(f"trunk: from scratch (seed {recipe['seed']})" if recipe else "trunk: from scratch")
         return None
     return load_pretrained_trunk(network, pretrained, rank)
 
@@ -75,5 +78,5 @@ def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[s
         )
     network.load_state_dict({name: there[name] for name in transfer.loaded}, strict=False)
     if rank == 0:
-        print(f"trunk: from {path}\n{transfer.table()}", flush=True)
+        logger.info(f"trunk: from {path}\n{transfer.table()}")
     return transfer

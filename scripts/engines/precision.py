@@ -1,6 +1,10 @@
 """Which precision a forward pass takes where the user leaves the choice to the processor."""
 
+import logging
+
 import torch
+
+logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
@@ -22,7 +26,7 @@ def chosen_precision(precision: str, device: torch.device, rank: int = 0) -> str
     if precision == AUTO:
         return "bf16" if device.type == "cuda" or has_bf16() else "fp32"
     if precision == "bf16" and device.type == "cpu" and not has_bf16() and rank == 0:
-        print(EMULATED, flush=True)
+        logger.warning(EMULATED)
     return precision
 
 

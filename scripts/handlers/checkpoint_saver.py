@@ -1,5 +1,6 @@
 """Save the state of a run so that it resumes bit for bit, and restore it."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from ignite.engine import Engine, Events
 from scripts.checkpoints.file import link_or_copy, load_weights, network_content, save_atomically
 from scripts.checkpoints.run_folder import RunFolder
 from scripts.handlers.metric_logger import MetricLogger
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointSaver:
@@ -87,7 +90,7 @@ class CheckpointSaver:
         for name, old, new in changed_settings(
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]
         ):
-            print(f"resuming with another {name}: {old} -> {new}")
+            logger.info(f"resuming with another {name}: {old} -> {new}")
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -1,5 +1,6 @@
 """End training on Ctrl-C and SIGTERM, after the current iteration and with a checkpoint."""
 
+import logging
 import os
 import signal
 from types import FrameType
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
+
+logger = logging.getLogger(__name__)
 
 
 class Interrupt:
@@ -46,14 +49,11 @@ class Interrupt:
         if os.getpid() != self._process:  # a data worker: its parent ends it
             return
         if self._engine.state.iteration == 0:
-            print("\nnothing was trained yet, so nothing is saved", flush=True)
+            logger.info("\nnothing was trained yet, so nothing is saved")
             self._end_at_once(number, frame)
         self.received = number
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        print(
-            f"\n{name}: finishing this iteration, then saving. A second signal ends at once, without saving.",
-            flush=True,
-        )
+        logger.info(f"\n{name}: finishing this iteration, then saving. A second signal ends at once, without saving.")
         for each in self._before:
             signal.signal(each, self._end_at_once)
 

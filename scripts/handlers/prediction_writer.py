@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from scripts.inferers.voxel_progress import VoxelProgress
 from scripts.inferers.window_rows import VolumeSteps
 from scripts.networks.activated_network import ActivatedNetwork
 from scripts.ops.quantize import RANGES, quantize, stored_type
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 256
 """Voxels of a Zarr chunk along y and x; along z a chunk has the sections that a row of windows completes."""
@@ -126,7 +129,7 @@ class PredictionWriter:
         done = self.partial.sections * height * width
         self.progress = VoxelProgress(depth * height * width, done)
         begin = f", resumed at section {self.partial.sections} of {depth}" if done else ""
-        print(f"predicting {self.steps.region.title}, box {self.steps.region.box}, to {self.out}{begin}", flush=True)
+        logger.info(f"predicting {self.steps.region.title}, box {self.steps.region.box}, to {self.out}{begin}")
 
     def write(self, index: int, maps: torch.Tensor) -> None:
         """Write what row `index` completed: maps (C, z, y, x) float32, empty where it completed none.
@@ -157,13 +160,13 @@ class PredictionWriter:
         self._background.close()
         self.progress.close()
         for line in self.steps.statistics.findings():
-            print(line, flush=True)
+            logger.warning(line)
         if self.partial.sections < self.partial.shape[0]:
             self.partial.suspend()
-            print(self.partial.resume_hint(), flush=True)
+            logger.info(self.partial.resume_hint())
             return
         self.partial.finish()
-        print(f"prediction  {self.out}: {self.partial.channels} channels, {self.dtype}", flush=True)
+        logger.info(f"prediction  {self.out}: {self.partial.channels} channels, {self.dtype}")
 
     def stop(self) -> None:
         """Write what is queued, keep what is done, and print how to resume. Raises nothing."""
@@ -173,7 +176,7 @@ class PredictionWriter:
             self._background.close()
         self.progress.close()
         self.partial.suspend()
-        print(self.partial.resume_hint(), flush=True)
+        logger.info(self.partial.resume_hint())
 
     def _write_output(self, engine: Engine) -> None:
         state: Any = engine.state

@@ -1,5 +1,6 @@
 """Write the reconstruction of a box: original, masked, reconstruction and pasted volume, a picture, and the error."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,8 @@ from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
 from scripts.networks.tokens import from_tokens, normalise_tokens, to_tokens, token_grid
 from scripts.visualize.section_grid import RECONSTRUCTION, draw_sections
+
+logger = logging.getLogger(__name__)
 
 PICTURED = 4
 """Sections in the picture."""
@@ -144,14 +147,13 @@ class ReconstructionWriter:
         self._stack.close()
         title = f"{self.windows.volume.path}, box {self.windows.box}"
         draw_sections(panels, self.picture, title, side=2.2)
-        print(
+        logger.info(
             f"hidden tokens of {self.windows.box} in {self.windows.volume.path}:\n"
             f"  mean squared error, units of each token's own deviation  {self.scores['error_normalised']:.4f}  "
             "(1 = predicting each token's mean)\n"
             f"  grey levels, root mean square                            {self.scores['error_grey_rms']:.2f}\n"
             f"  grey levels, mean                                        {self.scores['error_grey_mean']:.2f}\n"
-            f"volumes  {self.out}: {', '.join(RECONSTRUCTION)}, hidden\npicture  {self.picture}",
-            flush=True,
+            f"volumes  {self.out}: {', '.join(RECONSTRUCTION)}, hidden\npicture  {self.picture}"
         )
 
     def _abort(self, engine: Engine, error: BaseException) -> None:

@@ -1,6 +1,7 @@
 """Choose the box of an inference, and print the command that decodes its maps."""
 
 import dataclasses
+import logging
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from scripts.data.regions.open_regions import open_regions
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
 from scripts.data.volumes.downsampled import AS_STORED
+
+logger = logging.getLogger(__name__)
 
 WHOLE = ":,:,:"
 
@@ -47,7 +50,7 @@ def say_how_to_decode(out: str | os.PathLike[str], decoder: Mapping[str, Any], o
         decoder: "name" and "settings" of the checkpoint's decoder.
         offsets: convention of the affinities; null for other maps.
     """
-    print(f"instances   {decode_command(out, decoder, offsets)}", flush=True)
+    logger.info(f"instances   {decode_command(out, decoder, offsets)}")
 
 
 def decode_command(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> str:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from scripts.messages import show_messages
 from scripts.tools.command_line.arguments import help_text, parse_arguments
 
 VERBS = {
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if {"--help", "-h"} & set(words[1:]):
             print(help_text(verb, function))
             return
+        show_messages()
         more, given = parse_arguments(verb, function, words[1:])
         result = function(*more, **given)
         if result is not None:

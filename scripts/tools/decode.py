@@ -1,6 +1,7 @@
 """`python -m scripts decode`: turn a prediction file into instances, in memory or block by block."""
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,8 @@ from scripts.tools.command_line.argument_types import BoxText, Shape, Workers, e
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.decoder_metadata import choose_offsets, decoder_metadata, warn_of_offsets
 from scripts.tools.edits_file import decode_hash, read_edits
+
+logger = logging.getLogger(__name__)
 
 
 def decode(
@@ -185,7 +188,7 @@ def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], nee
     if path.suffix != ".zarr":
         raise ValueError(f"--out '{path}': blocks are written side by side, which HDF5 cannot; give a .zarr; {memory}")
     if need > SHARE * free:
-        print(f"block by block: {memory}", flush=True)
+        logger.info(f"block by block: {memory}")
 
 
 def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -193,7 +196,7 @@ def _stated(pred: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     name, settings = decoder_metadata(pred)
     changed = f" but for {', '.join(f'--{option}' for option in given)}" if given else ""
     settings.update(given)
-    print(f"decoder: {name} {settings}, as the prediction states{changed}; --decoder chooses another", flush=True)
+    logger.info(f"decoder: {name} {settings}, as the prediction states{changed}; --decoder chooses another")
     return name, settings
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from scripts.ops.decoding.decoders import DECODERS
 from scripts.ops.decoding.settings import setting_types
 from scripts.ops.targets.affinity_convention import convention
 from scripts.ops.targets.offset_check import better_offsets
+
+logger = logging.getLogger(__name__)
 
 OFFSET_ATTRIBUTES = ("offsets", "affinity", "affinity_offsets", "neighborhood", "affinity_neighborhood")
 ENDINGS = (".h5", ".hdf5", ".hdf")
@@ -59,7 +62,7 @@ def choose_offsets(pred: str, decoder: str, settings: dict[str, Any]) -> dict[st
     if stated is not None and convention(stated).offsets != convention(default).offsets:
         settings = {**settings, "offsets": stated}
     used = convention(settings.get("offsets", default)).offsets
-    print(f"offsets: {json.dumps(used)} (z, y, x), {source}", flush=True)
+    logger.info(f"offsets: {json.dumps(used)} (z, y, x), {source}")
     return settings
 
 
@@ -88,10 +91,9 @@ def warn_of_offsets(affinities: np.ndarray, decoder: str, settings: Mapping[str,
         used = convention(settings.get("offsets", getattr(DECODERS[decoder](), "offsets")))  # noqa: B009
         better = better_offsets(affinities, used) if len(affinities) == used.channels else None
         if better is not None:
-            print(
+            logger.warning(
                 f"warning: the affinities contradict these offsets and fit {json.dumps(better)} better; if that is how "
-                "they were made, give --offsets",
-                flush=True,
+                "they were made, give --offsets"
             )
 
 

@@ -1,5 +1,6 @@
 """`python -m scripts fetch NAME`: download a data set of `data_manifests` and convert it to chunked files."""
 
+import logging
 import os
 import shutil
 import time
@@ -9,6 +10,8 @@ from scripts.data.datasets.conversion import convert, converted_files, is_conver
 from scripts.data.datasets.download import download
 from scripts.data.datasets.manifest import load_manifest
 from scripts.data.volumes import open_volume
+
+logger = logging.getLogger(__name__)
 
 DOWNLOADS = "downloads"
 ABANDONED_S = 3600.0
@@ -46,12 +49,12 @@ def fetch(name: str, out: str | None = None, overwrite: bool = False) -> str:
     _sweep(downloads)
     for file in manifest.files:
         if any(file is source for parts in missing.values() for source, _ in parts):
-            print(f"{file.url} -> {downloads / file.name}", flush=True)
+            logger.info(f"{file.url} -> {downloads / file.name}")
             if file.md5 is None and file.sha256 is None:
-                print(f"{file.name}: no checksum is published, only its size can be checked", flush=True)
+                logger.info(f"{file.name}: no checksum is published, only its size can be checked")
             download(file.url, downloads / file.name, size=file.bytes, md5=file.md5, sha256=file.sha256)
     for path, parts in missing.items():
-        print(f"converting {path}", flush=True)
+        logger.info(f"converting {path}")
         convert(path, parts, downloads, manifest, overwrite)
     lines = []
     for path, parts in made_of.items():

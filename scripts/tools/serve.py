@@ -1,5 +1,6 @@
 """`python -m scripts serve DIR`: serve the files of a folder to a viewer in a browser."""
 
+import logging
 import os
 import re
 from functools import partial
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from scripts.ops.limits import Limits
+
+logger = logging.getLogger(__name__)
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 PIECE = 2**18
@@ -134,5 +137,5 @@ def serve(
         quiet: print no line for each request.
     """
     with FileServer(folder, port, bind, quiet) as server:
-        print(f"serving '{server.folder}' at {server.url} until Ctrl-C", flush=True)
+        logger.info(f"serving '{server.folder}' at {server.url} until Ctrl-C")
         server.serve_forever()

@@ -1,5 +1,6 @@
 """End a run: draw pictures, write the scores of the best network, and print a table."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from scripts.metrics.score_report import as_json, markdown_table, write_reports
 from scripts.ops.scoring.scores import declared_scores, headlines
 from scripts.visualize.curves import draw_fine_tuning_curves, draw_pretraining_curve
 from scripts.workflow.log_table import Row, first_and_last, in_columns, speed
+
+logger = logging.getLogger(__name__)
 
 LAYERS = {"instances": "instances", "truth": "labels", "prediction": "prediction"}
 """What the viewer shows of an evaluation, and the dataset that it is."""
@@ -42,12 +45,10 @@ def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], r
     curve = draw_pretraining_curve(log, folder.path / CURVE, title)
     picture = pictures.draw(folder.path / RECONSTRUCTION, title)
     done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
-    print("\n" + table(log))
+    logger.info("\n" + table(log))
     if done < wanted:
-        print(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
-    print(
-        f"\npictures    {curve}\n            {picture}\nlog         {folder.log}\ncheckpoint  {folder.last}", flush=True
-    )
+        logger.info(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
+    logger.info(f"\npictures    {curve}\n            {picture}\nlog         {folder.log}\ncheckpoint  {folder.last}")
 
 
 def table(log: Sequence[Mapping[str, Any]]) -> str:
@@ -101,22 +102,22 @@ def finish_segmentation(
         files.append(drawn)
     if best is not None:
         files += write_best(folder, validation.choice, best)
-    print("\n" + in_columns([*learned(log, validation), *best_scores(best, validation), *speed(log)]))
+    logger.info("\n" + in_columns([*learned(log, validation), *best_scores(best, validation), *speed(log)]))
     if done < wanted:
-        print(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
+        logger.info(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
     files += [folder.log, folder.best] if best is not None else [folder.log, folder.last]
-    print("\n" + in_columns([(path.name, str(path)) for path in files]), flush=True)
+    logger.info("\n" + in_columns([(path.name, str(path)) for path in files]))
 
 
 def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: str | os.PathLike[str] | None) -> None:
     """Print the table of scores and the paths of all files written."""
     written = scores.path.with_suffix(".md")
-    print("\n" + written.read_text(encoding="utf-8").strip() + "\n")
+    logger.info("\n" + written.read_text(encoding="utf-8").strip() + "\n")
     files = [*evaluation.paths, scores.path, written, *([Path(picture)] if picture is not None else [])]
-    print("\n".join(str(path) for path in files if path.exists()))
+    logger.info("\n".join(str(path) for path in files if path.exists()))
     for region, path in zip(evaluation.regions, evaluation.paths, strict=True):
         layers = " ".join(f"--{layer} {path}:{name}" for layer, name in LAYERS.items())
-        print(f"look at the errors: python -m scripts view {region.image.path} {layers}", flush=True)
+        logger.info(f"look at the errors: python -m scripts view {region.image.path} {layers}")
 
 
 def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:

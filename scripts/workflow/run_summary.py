@@ -1,5 +1,6 @@
 """Print the summary of a run before it starts: what, where, how long, how to use other data, how to stop and resume."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from monai.networks.utils import eval_mode
 from scripts.checkpoints.run_folder import RunFolder
 from scripts.engines.duration import duration
 from scripts.engines.prepare_batch import prepare_masked_batch
+
+logger = logging.getLogger(__name__)
 
 LONG = 1800
 """Seconds from which the summary of a run on a CPU names faster ways."""
@@ -58,7 +61,7 @@ def announce(
             first="the baselines and the validation loss of the untrained network",
         ),
     ]
-    print("\n".join(lines), flush=True)
+    logger.info("\n".join(lines))
     _print_time(folder, device, settings, world, lambda: pretraining_seconds(network, sample))
 
 
@@ -114,7 +117,7 @@ def announce_segmentation(
         *([f"rates       {indented(groups)}"] if groups else []),
         *_output(folder, elsewhere, first=""),
     ]
-    print("\n".join(lines), flush=True)
+    logger.info("\n".join(lines))
     _print_time(
         folder, device, settings, world, lambda: fine_tuning_seconds(network, sample), "; validation not counted"
     )
@@ -237,4 +240,4 @@ def _print_time(
     seconds = seconds_per_crop() * int(settings["batch"]) / world
     hint = "; a GPU is meant for this. Minutes here: add the overlay demo.json" if seconds * iterations >= LONG else ""
     rest = duration(seconds * (iterations - folder.start))
-    print(f"time        about {duration(seconds)} an iteration on this CPU, {rest} in all{hint}{note}", flush=True)
+    logger.info(f"time        about {duration(seconds)} an iteration on this CPU, {rest} in all{hint}{note}")

@@ -4,16 +4,18 @@ import sys
 from types import TracebackType
 
 from scripts.engines.switches import switch
+from scripts.messages import show_messages
 
 MENDABLE = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 
 def short_errors(debug: bool | str = False) -> None:
-    """Make the last line of a failing program the message of what went wrong.
+    """Make the last line of a failing program the message of what went wrong; show the lines that are logged.
 
     MONAI wraps what a component raises; the innermost cause is what helps. Anything that is not the user's to mend
     keeps its trace, and with `debug` everything does.
     """
+    show_messages()
     if not switch(debug, "debug"):
         sys.excepthook = _say
 

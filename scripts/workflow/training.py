@@ -1,9 +1,13 @@
 """Train in a locked folder, from wherever the last checkpoint ended."""
 
+import logging
+
 from monai.engines import Trainer
 
 from scripts.checkpoints.run_folder import RunFolder
 from scripts.handlers.metric_logger import MetricLogger
+
+logger = logging.getLogger(__name__)
 
 
 def train(trainer: Trainer, recorder: MetricLogger, folder: RunFolder) -> None:
@@ -15,7 +19,9 @@ def train(trainer: Trainer, recorder: MetricLogger, folder: RunFolder) -> None:
     try:
         folder.lock()
         if trainer.state.iteration >= trainer.state.epoch_length:
-            print(f"complete: all {trainer.state.epoch_length:,} iterations are done; a larger --iterations N resumes")
+            logger.info(
+                f"complete: all {trainer.state.epoch_length:,} iterations are done; a larger --iterations N resumes"
+            )
         else:
             trainer.run()
             recorder.flush()
