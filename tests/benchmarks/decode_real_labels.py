@@ -8,6 +8,7 @@ Thresholds are chosen by search on the first 16 sections of the box; times and s
 import os
 import sys
 import tempfile
+import textwrap
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,25 +132,23 @@ def page(box: Box, rows: list[list[str]]) -> str:
     """The result page."""
     header = ["noise", "decoder", "setting found", "instances", "s", "Mvoxel/s", "bytes a voxel", "adapted Rand"]
     header += ["VOI split", "VOI merge"]
+    levels = ", ".join(f"{name} = {value}" for name, value in LEVELS.items())
+    paragraphs = [
+        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities by `scripts.ops.targets.noised_affinities` (sigmoid of "
+        "4 (2a - 1) + 2 noise g; a smoothed in plane by 0.7 voxels, g unit noise smoothed in plane by 1 voxel), uint8, "
+        f"noise {levels}.",
+        f"Thresholds are from the first {SEARCHED} sections, times and scores from the others. zwatershed and "
+        "agglomeration use 3 channels, the mutex watershed 12. Adapted Rand error in SNEMI3D's arithmetic, VOI in bits, "
+        "ground truth 0 ignored; bytes are the peak beyond input and result. Objects under 100 voxels are dropped. The "
+        "box cuts neurites into pieces, so ideal affinities (noise none) keep an error too.",
+        f"Hardware: {hardware()}. Command: `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.decode_real_labels`.",
+    ]
     lines = [
         "# Decoders on affinities of real labels",
         "",
-        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities made from them by",
-        "`scripts.ops.targets.noised_affinities`",
-        "(sigmoid of 4 (2a - 1) + 2 noise g; a smoothed in plane by 0.7 voxels, g unit noise smoothed in plane by 1",
-        f"voxel), uint8, noise {', '.join(f'{name} = {value}' for name, value in LEVELS.items())}.",
-        "",
-        f"Thresholds were searched on the first {SEARCHED} sections; times and scores are of the other sections.",
-        "zwatershed and agglomeration see the 3 nearest-neighbour channels, the mutex watershed 12. Adapted Rand error",
-        "in the arithmetic of SNEMI3D, lower is better; VOI in bits, ground truth 0 ignored. Bytes are the peak beyond",
-        "input and result. Objects under 100 voxels are dropped. The error does not reach 0, as the box cuts neurites",
-        "into pieces that do not touch in it: ideal affinities, the row without noise, leave the same error.",
-        "",
-        f"Hardware: {hardware()}.",
-        "Command: `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.decode_real_labels`.",
-        "",
+        *(f"{textwrap.fill(words, 120, break_on_hyphens=False)}\n" for words in paragraphs),
         "| " + " | ".join(header) + " |",
-        "|" + " --- |" * len(header),
+        "|" + "---|" * len(header),
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
         "One section each, ids in colours (black: background):",
