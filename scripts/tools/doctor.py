@@ -4,16 +4,18 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 Verdict = Literal["ok", "note", "broken"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +24,8 @@ LEAST_MEMORY_GIB = 4.0
 """What the demo needs."""
 LEAST_DISK_GIB = 2.0
 INSTALL = "pip install -c constraints.txt -e ."
+NEEDED = ("packaging", "psutil", "torch", "monai", "numpy")
+"""What a look at the rest needs."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,12 @@ def doctor(out: str = "runs", quick: bool = False) -> None:
 def findings(out: Path, quick: bool = False) -> Iterator[Finding]:
     """One finding after the other, as they are made."""
     yield python_version()
-    yield from packages()
-    missing = [name for name in ("torch", "monai", "numpy") if importlib.util.find_spec(name) is None]
-    yield memory()
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
+        yield Finding("broken", "packages", f"without {', '.join(missing)}", INSTALL)
         return
+    yield from packages()
+    yield memory()
     yield processor()
     yield graphics()
     yield from folders(out)
@@ -99,28 +104,28 @@ def python_version() -> Finding:
 
 def packages(project: Path = ROOT / "pyproject.toml") -> Iterator[Finding]:
     """Versions of what the project needs, beside their lower bounds, and which extras are there."""
+    from scripts.checkpoints.environment import made_with
+
     if not project.is_file():
         yield Finding("note", "packages", f"there is no {project.name}", "run it in a clone to compare versions")
         return
     stated = tomllib.loads(project.read_text())["project"]
-    wrong = [line for line in stated["dependencies"] if not _satisfied(line)]
+    wrong = _unsatisfied(stated["dependencies"])
     if wrong:
-        found = ", ".join(f"{line} ({_version(_name(line)) or 'not there'})" for line in wrong)
+        found = ", ".join(f"{line} ({have or 'not there'})" for line, have in wrong.items())
         yield Finding("broken", "packages", found, INSTALL)
     else:
-        named = ("torch", "monai", "numpy", "pytorch-ignite", "numba")
-        yield Finding("ok", "packages", ", ".join(f"{name} {_version(name)}" for name in named))
+        versions = made_with()
+        yield Finding("ok", "packages", ", ".join(f"{name} {versions[name]}" for name in ("torch", "MONAI", "numpy")))
     for extra, wanted in stated.get("optional-dependencies", {}).items():
-        absent = [line for line in wanted if not _satisfied(line)]
+        absent = [line.name for line in _unsatisfied(wanted)]
         remedy = f"for it: pip install -c constraints.txt -e '.[{extra}]'" if absent else ""
-        found = f"without {', '.join(map(_name, absent))}" if absent else "complete"
+        found = f"without {', '.join(absent)}" if absent else "complete"
         yield Finding("note" if absent else "ok", f"extra {extra}", found, remedy)
 
 
 def memory() -> Finding:
     """RAM that is free."""
-    if importlib.util.find_spec("psutil") is None:
-        return Finding("note", "memory", "not known without psutil", "pip install psutil")
     import psutil
 
     state = psutil.virtual_memory()
@@ -135,9 +140,10 @@ def processor() -> Finding:
     """Cores that this process may use, and threads that torch uses."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = torch.get_num_threads()
-    found = f"{cores} cores, {threads} threads, {torch.backends.cpu.get_cpu_capability()}"
+    from scripts.checkpoints.environment import processor_name, usable_cores
+
+    cores, threads = usable_cores(), torch.get_num_threads()
+    found = f"{processor_name()}, {cores} cores, {threads} threads, {torch.backends.cpu.get_cpu_capability()}"
     if threads > cores:
         return Finding("note", "processor", found, f"more threads than cores are slow: OMP_NUM_THREADS={cores}")
     if threads < cores and "OMP_NUM_THREADS" in os.environ:
@@ -149,15 +155,14 @@ def graphics() -> Finding:
     """GPUs that torch can use."""
     import torch
 
-    if not torch.cuda.is_available():
+    from scripts.checkpoints.environment import gpus
+
+    found = gpus()
+    if not found:
         why = "torch is built without CUDA" if torch.version.cuda is None else "torch sees no device"
         return Finding("note", "gpu", f"none ({why})", "presets small and demo train on a CPU; else see pytorch.org")
-    seen = []
-    for number in range(torch.cuda.device_count()):
-        about = torch.cuda.get_device_properties(number)
-        bf16 = "" if torch.cuda.is_bf16_supported() else ", no bf16: --precision fp32"
-        seen.append(f"{about.name}, {about.total_memory / 2**30:.0f} GiB{bf16}")
-    return Finding("ok", "gpu", "; ".join(seen))
+    bf16 = "" if torch.cuda.is_bf16_supported() else "; no bf16: --precision fp32"
+    return Finding("ok", "gpu", "; ".join(found) + bf16)
 
 
 def folders(out: Path) -> Iterator[Finding]:
@@ -196,22 +201,18 @@ def tried(subject: str, remedy: str, trial: Callable[[], str]) -> Finding:
     return Finding("ok", subject, f"{found}, {time.perf_counter() - begin:.1f} s")
 
 
-def _name(requirement: str) -> str:
-    return re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
+def _unsatisfied(lines: Sequence[str]) -> "dict[Requirement, str | None]":
+    """Those of the requirements that apply to this machine and are not met, with the version that is there."""
+    from packaging.requirements import Requirement
 
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _satisfied(requirement: str) -> bool:
-    """Whether a distribution is there in the version that `name>=1.2` asks for."""
-    have, least = _version(_name(requirement)), requirement.partition(">=")[2]
-    return have is not None and (not least or _numbers(have) >= _numbers(least))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
+    found = {}
+    for line in map(Requirement, lines):
+        try:
+            have = importlib.metadata.version(line.name)
+        except importlib.metadata.PackageNotFoundError:
+            have = None
+        if line.marker is not None and not line.marker.evaluate():
+            continue
+        if have is None or not line.specifier.contains(have, prereleases=True):
+            found[line] = have
+    return found

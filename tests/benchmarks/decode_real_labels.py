@@ -134,13 +134,13 @@ def page(box: Box, rows: list[list[str]]) -> str:
     header += ["VOI split", "VOI merge"]
     levels = ", ".join(f"{name} = {value}" for name, value in LEVELS.items())
     paragraphs = [
-        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities by `scripts.ops.targets.noised_affinities` (sigmoid of "
-        "4 (2a - 1) + 2 noise g; a smoothed in plane by 0.7 voxels, g unit noise smoothed in plane by 1 voxel), uint8, "
-        f"noise {levels}.",
+        f"Labels of `snemi3d_ac4_train.h5`, box {box}; affinities by `scripts.ops.targets.noised_affinities` (sigmoid "
+        "of 4 (2a - 1) + 2 noise g; a smoothed in plane by 0.7 voxels, g unit noise smoothed in plane by 1 voxel), "
+        f"uint8, noise {levels}.",
         f"Thresholds are from the first {SEARCHED} sections, times and scores from the others. zwatershed and "
-        "agglomeration use 3 channels, the mutex watershed 12. Adapted Rand error in SNEMI3D's arithmetic, VOI in bits, "
-        "ground truth 0 ignored; bytes are the peak beyond input and result. Objects under 100 voxels are dropped. The "
-        "box cuts neurites into pieces, so ideal affinities (noise none) keep an error too.",
+        "agglomeration use 3 channels, the mutex watershed 12. Adapted Rand error in SNEMI3D's arithmetic, VOI in "
+        "bits, ground truth 0 ignored; bytes are the peak beyond input and result. Objects under 100 voxels are "
+        "dropped. The box cuts neurites into pieces, so ideal affinities (noise none) keep an error too.",
         f"Hardware: {hardware()}. Command: `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.decode_real_labels`.",
     ]
     lines = [

@@ -1,10 +1,7 @@
 """Time a thing beside its peer in one run, taking turns, minimum of several: machines are noisy, ratios less so."""
 
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 
 def fastest_seconds(contenders: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, float]:
@@ -22,19 +19,14 @@ def fastest_seconds(contenders: Mapping[str, Callable[[], object]], repeats: int
 
 def hardware() -> str:
     """One line: processor, cores, memory, threads, versions."""
-    import numpy
     import torch
 
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    model = next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    from scripts.checkpoints import environment
+
+    made = environment.made_with()
     return (
-        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {device}; Python {platform.python_version()}, "
-        f"torch {torch.__version__} ({torch.get_num_threads()} threads), numpy {numpy.__version__}"
+        f"{made['machine']}; Python {made['Python']}, torch {made['torch']} ({torch.get_num_threads()} threads), "
+        f"numpy {made['numpy']}"
     )
 
 

@@ -44,7 +44,8 @@ def test_something_broken_ends_with_one_and_says_the_remedy(capsys, tmp_path):
 def test_a_package_that_is_missing_or_too_old_is_named_with_the_command(tmp_path):
     project = tmp_path / "pyproject.toml"
     project.write_text(
-        '[project]\ndependencies = ["numpy>=99.0", "not-there-at-all>=1", "torch>=2.0"]\n'
+        "[project]\n"
+        """dependencies = ["numpy>=99.0", "not-there-at-all>=1", "torch>=2.0", "torch>=99; python_version < '3'"]\n"""
         '[project.optional-dependencies]\nviewer = ["no-such-viewer>=1"]\n'
     )
     first, second = packages(project)
