@@ -14,7 +14,7 @@ DEMO := runs/demo
 # One thread a process while tests run side by side: two torch processes that both want every core starve each other.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 
-.PHONY: help demo test lint format configs docs bench clean
+.PHONY: help demo test coverage lint format configs docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,7 +68,10 @@ $(DEMO)/report.html: $(DEMO)/segmentation.done \
 	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/segmentation --out $@ --overwrite
 
 test: $(READY)  ## all tests (those on real volumes read their folder from SEM_DATA_DIR)
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -q --cov --cov-report term:skip-covered
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 -q
+
+coverage: $(READY)  ## the tests, with the lines of scripts that they run (slower)
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report term:skip-covered
 
 lint: $(READY)  ## style, formatting, types
 	$(BIN)/ruff check .
