@@ -22,6 +22,7 @@ VERBS = {
     "tune": ("scripts.tools.tune:tune", "search a decoder's thresholds on a validation box"),
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),
     "compare": ("scripts.tools.compare:compare", "print the headline scores of several evaluations side by side"),
+    "experiment": ("scripts.tools.experiment:experiment", "compare conditions over several seeds by a grid of runs"),
     "report": ("scripts.tools.report:report", "show finished runs on one page: curves, pictures, scores, commands"),
     "export_labels": ("scripts.tools.export_labels:export_labels", "write corrected instances as labels to train on"),
     "convert": ("scripts.tools.convert:convert", "write a volume in a format that a viewer opens"),

@@ -1,0 +1,108 @@
+"""`python -m scripts experiment`: compare conditions over several seeds by a grid of bundle runs."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from scripts.data import open_volume
+from scripts.data.files.output_lock import OutputLock
+from scripts.metrics.decoder_grid import check_boxes
+from scripts.ops.box import Box
+from scripts.ops.limits import Limits
+from scripts.ops.scoring.scores import directed_scores
+from scripts.tools.command_line.argument_types import BoxText, OneOf
+from scripts.tools.experiments.grids import KINDS, Experiment
+from scripts.tools.experiments.results import write_results
+from scripts.tools.experiments.runner import check_grid, command, run_steps
+
+SEEDS = Limits(1, 1000)
+
+
+def experiment(
+    kind: Annotated[str, OneOf(KINDS)],
+    out: str,
+    *,
+    volumes: str,
+    labels: str,
+    train_box: BoxText,
+    validation_box: BoxText,
+    test_box: BoxText,
+    seeds: Annotated[int, SEEDS] = 3,
+    values: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    bundle: str = "sem_neuron_affinity",
+    overlays: Sequence[str] = (),
+    pretrain_overlays: Sequence[str] = (),
+    metric: Annotated[str, OneOf(directed_scores())] = "adapted_rand_snemi3d",
+    threads: Annotated[int, Limits(1, 1024)] = 1,
+    dry_run: bool = False,
+) -> str:
+    """Run a grid of conditions with several seeds, and write one table with mean, spread and every run, and a plot.
+
+    Example: python -m scripts experiment label_budget runs/budget --volumes my.h5:raw --labels my.h5:labels
+    --train_box 0:80,:,: --validation_box 80:100,:,0:512 --test_box 80:100,:,512:1024 --values 2,6,20 --seeds 3
+
+    Decoder settings are chosen on the validation box; the test box is scored once, by the evaluation. Complete steps
+    are skipped and stopped ones resume, so the same command continues an interrupted experiment.
+
+    Args:
+        kind: label_budget, mask, ratio, decoder or architecture.
+        out: folder of the runs, their logs and the results.
+        volumes: the image, as in train.json.
+        labels: its instance labels.
+        train_box: sections that train, z0:z1,y0:y1,x0:x1.
+        validation_box: chooses the checkpoint and the decoder settings.
+        test_box: is scored.
+        seeds: number of runs of each condition: seeds 0, 1, ...
+        values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
+        methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
+            +pretrained, or nothing for training from scratch.
+        bundle: that fine-tunes.
+        overlays: config files after its train.json, with commas: sizes, iterations, batch.
+        pretrain_overlays: the same for pre-training.
+        metric: the score of the plot.
+        threads: of each run.
+        dry_run: print the commands and run nothing.
+
+    Returns:
+        The table, or the commands.
+
+    Raises:
+        ValueError: boxes that overlap, a missing file, an impossible value, a folder of another experiment, or a step
+            that failed.
+    """
+    conditions, usual_values, usual_methods = KINDS[kind]
+    chosen = conditions(tuple(values or usual_values), tuple(methods or usual_methods))
+    repeated = [c.name for k, c in enumerate(chosen) if c.name in [earlier.name for earlier in chosen[:k]]]
+    if repeated:
+        raise ValueError(f"condition '{repeated[0]}' is given twice; name each value and method once")
+    with open_volume(volumes, cache_mib=8) as volume, open_volume(labels, cache_mib=8) as truth:
+        if volume.shape[-3:] != truth.shape[-3:]:
+            raise ValueError(f"--labels {labels} has shape {truth.shape}, --volumes {volumes} has {volume.shape}")
+        train, validation, test = (Box.parse(box, truth.shape) for box in (train_box, validation_box, test_box))
+    for one, other in ((train, validation), (train, test), (validation, test)):
+        check_boxes(one, other)
+    grid = Experiment(
+        out=Path(out),
+        bundle=bundle,
+        bundles=Path("bundles"),
+        volumes=volumes,
+        labels=labels,
+        boxes={"train_box": str(train), "validation_box": str(validation), "test_box": str(test)},
+        seeds=range(seeds),
+        configs=tuple(overlays),
+        pretrain_configs=tuple(pretrain_overlays),
+        conditions=chosen,
+    )
+    steps = grid.steps()
+    if dry_run:
+        return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
+    lock = OutputLock(Path(out) / ".lock", out)
+    try:
+        check_grid(grid, steps)
+        run_steps(grid, steps, {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)})
+        table, files = write_results(grid, metric, f"`python -m scripts experiment {kind}`, {bundle}, test box {test}")
+    finally:
+        lock.release()
+    return table + "\n" + "\n".join(map(str, files))

@@ -1,0 +1,215 @@
+"""The grids of experiments: which runs they have, and the bundle command of each of their steps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS, EVALUATION, SCORES
+
+PRETRAIN = "sem_mae_pretrain"
+Settings = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a bundle.
+
+    Attributes:
+        name: unique in the experiment; also the name of its folder and of its log.
+        config: the config file, or several in order.
+        settings: knobs by name.
+        result: the file that exists when the step is complete.
+        trains: whether it can resume from a checkpoint of its own.
+    """
+
+    name: str
+    config: tuple[str, ...]
+    settings: Settings
+    result: Path
+    trains: bool = True
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is compared: one row of the table, run with every seed.
+
+    Attributes:
+        name: of the row.
+        fine_tuning: knobs of the fine-tuning that differ from the others.
+        pretraining: knobs of the pre-training whose network it starts from; None for training from scratch.
+        value: position along the axis of the plot, such as a number of sections; None for a plot by names.
+        method: name of the line in the plot.
+    """
+
+    name: str
+    fine_tuning: Settings
+    pretraining: Settings | None = None
+    value: float | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that the steps of an experiment have in common.
+
+    Attributes:
+        out: folder of the experiment.
+        bundle: name of the fine-tuning bundle.
+        bundles: folder of the bundles.
+        volumes, labels: sources of the images and labels.
+        boxes: "train_box", "validation_box" and "test_box".
+        seeds: of every condition.
+        configs: overlays of fine-tuning, after `train.json` and the overlay of the architecture.
+        pretrain_configs: overlays of pre-training, after `train.json`.
+        conditions: what is compared.
+    """
+
+    out: Path
+    bundle: str
+    bundles: Path
+    volumes: str
+    labels: str
+    boxes: Mapping[str, str]
+    seeds: Sequence[int]
+    configs: Sequence[str] = ()
+    pretrain_configs: Sequence[str] = ()
+    conditions: Sequence[Condition] = field(default_factory=tuple)
+
+    def steps(self) -> list[Step]:
+        """All steps in the order in which they run: each pre-training once, before the first run that needs it."""
+        steps: dict[str, Step] = {}
+        for condition in self.conditions:
+            for seed in self.seeds:
+                start: str | None = None
+                if condition.pretraining is not None:
+                    pretraining = self._pretraining(condition.pretraining, seed)
+                    steps.setdefault(pretraining.name, pretraining)
+                    start = str(pretraining.result)
+                for step in self._fine_tuning(condition, seed, start):
+                    steps[step.name] = step
+        return list(steps.values())
+
+    def scores(self, condition: Condition, seed: int) -> Path:
+        """The file of scores of one run on the test box."""
+        return self._folder(condition, seed) / EVALUATION / SCORES
+
+    def _folder(self, condition: Condition, seed: int) -> Path:
+        return self.out / "runs" / f"{condition.name}_seed{seed}"
+
+    def _pretraining(self, settings: Settings, seed: int) -> Step:
+        words = [str(value) for value in settings.values()] or ["default"]
+        name = f"pretrain_{'_'.join(words)}_seed{seed}".replace("/", "_")
+        folder = self.out / "pretrain" / name
+        train = str(self.bundles / PRETRAIN / "configs/train.json")
+        common = {"volumes": self.volumes, "train_box": self.boxes["train_box"], "seed": seed, "output_dir": folder}
+        common["validation_box"] = self.boxes["validation_box"]
+        result = folder / CHECKPOINTS / BEST
+        return Step(name, (train, *self.pretrain_configs), {**common, **settings}, result)
+
+    def _fine_tuning(self, condition: Condition, seed: int, start: str | None) -> list[Step]:
+        folder = self._folder(condition, seed)
+        configs = self.bundles / self.bundle / "configs"
+        common: dict[str, object] = {"volumes": self.volumes, "labels": self.labels, "seed": seed, "output_dir": folder}
+        common |= {name: self.boxes[name] for name in ("train_box", "validation_box")}
+        if start is not None:
+            common["pretrained"] = start
+        best = folder / CHECKPOINTS / BEST
+        overlay = configs / f"{condition.fine_tuning.get('architecture')}.json"
+        chosen = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.configs]
+        train = Step(folder.name, tuple(chosen), {**common, **condition.fine_tuning}, folder / SCORES)
+        evaluated = {"checkpoint": best, "volume": self.volumes, "labels": self.labels, "box": self.boxes["test_box"]}
+        evaluated |= {"output_dir": folder / EVALUATION, "overwrite": "true"}
+        evaluate = Step(
+            f"{folder.name}_evaluation",
+            (str(configs / "evaluate.json"),),
+            evaluated,
+            self.scores(condition, seed),
+            trains=False,
+        )
+        return [train, evaluate]
+
+
+def label_budget(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
+    """Numbers of labelled sections against methods, such as `residual_unet` and `residual_unet+pretrained`."""
+    return [
+        Condition(
+            f"{method}_{count}_sections",
+            {"labelled_sections": _whole(count), **_method(method)[0]},
+            _method(method)[1],
+            float(count),
+            method,
+        )
+        for count in values
+        for method in methods
+    ]
+
+
+def mask(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
+    """Kinds of masks in pre-training; the ratio is that of the pre-training's overlays."""
+    return [
+        Condition(f"{method}_{kind}", _method(method)[0], {**(_method(method)[1] or {}), "mask": kind}, None, method)
+        for kind in values
+        for method in methods
+    ]
+
+
+def ratio(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
+    """Shares of hidden tokens in pre-training."""
+    return [
+        Condition(
+            f"{method}_ratio_{value}",
+            _method(method)[0],
+            {**(_method(method)[1] or {}), "mask_ratio": float(value)},
+            float(value),
+            method,
+        )
+        for value in values
+        for method in methods
+    ]
+
+
+def decoder(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
+    """Presets of the UNETR's decoder."""
+    return [
+        Condition(
+            f"{method}_{preset}", {**_method(method)[0], "unetr_decoder": preset}, _method(method)[1], None, method
+        )
+        for preset in values
+        for method in methods
+    ]
+
+
+def architecture(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
+    """Networks; `methods` says whether each is trained from scratch or starts from its pre-training."""
+    return [
+        Condition(f"{name}{'_' + method if method else ''}", *_method(name + method), None, name + method)
+        for name in values
+        for method in methods
+    ]
+
+
+KINDS = {
+    "label_budget": (label_budget, ("2", "6", "20"), ("residual_unet", "residual_unet+pretrained")),
+    "mask": (mask, ("random", "space_only", "section_only"), ("unetr+pretrained",)),
+    "ratio": (ratio, ("0.5", "0.75", "0.9"), ("unetr+pretrained",)),
+    "decoder": (decoder, ("published", "light"), ("unetr",)),
+    "architecture": (architecture, ("unetr", "residual_unet", "hybrid"), ("",)),
+}
+"""Kind -> conditions of given values and methods, and what both are by default."""
+
+
+def _method(name: str) -> tuple[dict[str, object], dict[str, object] | None]:
+    """Knobs of fine-tuning and of pre-training (None: from scratch) of `ARCHITECTURE` or `ARCHITECTURE+pretrained`."""
+    network, plus, word = name.partition("+")
+    if plus and word != "pretrained":
+        raise ValueError(f"method '{name}' is not ARCHITECTURE or ARCHITECTURE+pretrained, such as unetr+pretrained")
+    pretraining: dict[str, object] | None = None
+    if plus:
+        pretraining = {"architecture": "residual_unet"} if network == "residual_unet" else {}
+    return {"architecture": network}, pretraining
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"'{text}' is not a number of labelled sections, such as 6")
+    return int(text)

@@ -1,0 +1,99 @@
+"""Which runs an experiment has, in which order, and what its folder refuses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
+from scripts.tools.experiments.runner import check_grid, command
+
+BOXES = {"train_box": "0:8,0:9,0:9", "validation_box": "8:10,0:9,0:9", "test_box": "10:12,0:9,0:9"}
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return Experiment(
+        out=tmp_path / "budget",
+        bundle="sem_neuron_affinity",
+        bundles=Path(__file__).parents[3] / "bundles",
+        volumes="v.h5:raw",
+        labels="v.h5:labels",
+        boxes=BOXES,
+        seeds=(0, 1),
+        conditions=label_budget(("2", "6"), ("unetr", "unetr+pretrained")),
+    )
+
+
+def test_every_condition_is_trained_and_scored_with_every_seed(experiment):
+    names = [step.name for step in experiment.steps()]
+    runs = [f"{m}_{n}_sections_seed{s}" for n in (2, 6) for m in ("unetr", "unetr+pretrained") for s in (0, 1)]
+    assert {name for name in names if name.endswith("sections_seed0") or name.endswith("sections_seed1")} == set(runs)
+    assert all(names.index(f"{run}_evaluation") == names.index(run) + 1 for run in runs)
+
+
+def test_a_pretraining_is_shared_by_the_runs_of_its_seed_and_comes_before_them(experiment):
+    steps = experiment.steps()
+    names = [step.name for step in steps]
+    assert [name for name in names if name.startswith("pretrain")] == [
+        "pretrain_default_seed0",
+        "pretrain_default_seed1",
+    ]
+    for step in steps:
+        if "pretrained" in step.settings:
+            source = next(other for other in steps if str(other.result) == step.settings["pretrained"])
+            assert names.index(source.name) < names.index(step.name)
+            assert source.settings["seed"] == step.settings["seed"]
+
+
+def test_two_conditions_of_a_budget_differ_in_the_pretraining_alone(experiment):
+    steps = {step.name: step for step in experiment.steps()}
+    one, other = (dict(steps[f"{m}_6_sections_seed1"].settings) for m in ("unetr", "unetr+pretrained"))
+    assert other.pop("pretrained")
+    assert one.pop("output_dir") != other.pop("output_dir")
+    assert one == other
+
+
+def test_the_test_box_is_named_in_evaluations_alone(experiment):
+    for step in experiment.steps():
+        assert (BOXES["test_box"] in command(step)) == step.name.endswith("_evaluation")
+
+
+def test_ratios_are_settings_of_the_pretraining(experiment):
+    steps = replace(experiment, conditions=ratio(("0.5", "0.9"), ("unetr+pretrained",))).steps()
+    assert {step.settings["mask_ratio"] for step in steps if step.name.startswith("pretrain")} == {0.5, 0.9}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_conditions_of_its_own_names(kind):
+    conditions, values, methods = KINDS[kind]
+    made = conditions(values, methods)
+    assert len({condition.name for condition in made}) == len(made) == len(values) * len(methods)
+
+
+@pytest.mark.parametrize(
+    ("values", "methods", "message"),
+    [
+        (("two",), ("unetr",), "'two' is not a number of labelled"),
+        (("2",), ("unetr+tuned",), "method 'unetr.tuned' is not"),
+    ],
+)
+def test_a_value_that_no_run_can_have_is_named(values, methods, message):
+    with pytest.raises(ValueError, match=message):
+        label_budget(values, methods)
+
+
+def test_the_folder_of_another_experiment_is_refused(experiment):
+    check_grid(experiment, experiment.steps())
+    more = replace(experiment, seeds=(0, 1, 2))
+    check_grid(more, more.steps())  # more seeds continue the same experiment
+    other = replace(experiment, volumes="other.h5:raw", seeds=(0, 1, 2))
+    with pytest.raises(ValueError, match=r"of another experiment \(it differs in 'unetr_2_sections_seed0'\)"):
+        check_grid(other, other.steps())
+
+
+def test_a_missing_overlay_is_named_before_anything_runs(experiment):
+    broken = replace(experiment, configs=("none.json",))
+    with pytest.raises(ValueError, match=r"'none\.json' does not exist"):
+        check_grid(broken, broken.steps())
+    assert not broken.out.exists()

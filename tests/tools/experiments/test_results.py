@@ -1,0 +1,65 @@
+"""The table of an experiment: every run, the mean, the spread, and what is missing."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.experiments.grids import Experiment, label_budget
+from scripts.tools.experiments.results import collect, draw, markdown, spread, write_results
+
+ERRORS = {("unetr", 2): (0.5, 0.7), ("unetr", 6): (0.2, 0.4)}
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    made = Experiment(
+        out=tmp_path,
+        bundle="b",
+        bundles=Path("bundles"),
+        volumes="v",
+        labels="l",
+        boxes={},
+        seeds=(0, 1),
+        conditions=label_budget(("2", "6"), ("unetr",)),
+    )
+    for condition in made.conditions:
+        for seed in made.seeds:
+            path = made.scores(condition, seed)
+            path.parent.mkdir(parents=True)
+            value = ERRORS["unetr", int(condition.value)][seed]
+            path.write_text(json.dumps({"scores": [{"name": "adapted_rand_snemi3d", "value": value}]}))
+    return made
+
+
+def test_mean_and_deviation_are_those_of_the_seeds():
+    assert spread([0.5, 0.7]) == "0.6000 +- 0.1414"
+    assert spread([0.25]) == "0.2500"
+    assert spread([0.25, math.nan]) == "0.2500 (1 of 2 without)"
+    assert spread([math.nan]) == "-"
+
+
+def test_the_table_has_every_run_and_the_mean(experiment):
+    table = markdown(collect(experiment), experiment.seeds, "about")
+    assert "| unetr_2_sections | 0.6000 +- 0.1414 |" in table
+    assert all(f"| unetr_{n}_sections | {s} | {ERRORS['unetr', n][s]:.4f} |" in table for n in (2, 6) for s in (0, 1))
+
+
+def test_a_run_without_scores_is_counted_and_not_averaged(experiment):
+    experiment.scores(experiment.conditions[0], 1).unlink()
+    table = markdown(collect(experiment), experiment.seeds, "about")
+    assert "| unetr_2_sections | 0.5000 (1 of 2 without) |" in table
+    assert "| unetr_2_sections | 1 | - |" in table
+
+
+def test_results_are_written_as_json_table_and_plot(experiment):
+    _, files = write_results(experiment, "adapted_rand_snemi3d", "about")
+    assert [path.name for path in files] == ["results.json", "results.md", "results.png"]
+    stored = json.loads(files[0].read_text())
+    assert stored["conditions"][1]["scores"]["adapted_rand_snemi3d"] == [0.2, 0.4]
+    assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_plot_has_a_dot_for_every_run(experiment, tmp_path):
+    assert draw(collect(experiment), "adapted_rand_snemi3d", tmp_path / "plot.png").stat().st_size > 5_000
