@@ -2,6 +2,7 @@
 
 from scripts.networks.activated_network import ActivatedNetwork
 from scripts.networks.architectures import ARCHITECTURES, segmentation_network
+from scripts.networks.encoder_protocol import ENCODERS, VolumeEncoder, build_encoder, register_encoder
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.positions import sincos_positions
@@ -14,6 +15,7 @@ from scripts.networks.vit import Block, Encoder
 
 __all__ = [
     "ARCHITECTURES",
+    "ENCODERS",
     "UNETR",
     "ActivatedNetwork",
     "Block",
@@ -21,12 +23,15 @@ __all__ = [
     "HybridUNet",
     "MaskedAutoencoder",
     "ResidualUNet",
+    "VolumeEncoder",
+    "build_encoder",
     "even_taps",
     "from_tokens",
     "in_grey",
     "kept_tokens",
     "normalise_tokens",
     "paste_hidden",
+    "register_encoder",
     "segmentation_network",
     "sincos_positions",
     "take_tokens",

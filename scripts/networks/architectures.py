@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
+from scripts.networks.encoder_protocol import build_encoder
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.residual_unet import ResidualUNet
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
-from scripts.networks.vit import Encoder
 
 Sizes = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ def segmentation_network(
     Args:
         architecture: "unetr" (encoder and decoder), "residual_unet" (trunk alone), "hybrid" (encoder and trunk).
         out_channels: channels of the output.
-        encoder: arguments of `Encoder`; its patch is that of every architecture.
+        encoder: its preset with `patch`, see `build_encoder`; the patch is that of every architecture.
         decoder_widths: channels of the UNETR's decoder.
         trunk: widths, forms and fold of the `ResidualUNet`.
 
@@ -47,7 +47,7 @@ def check_trunk_patch(patch: Sequence[int], trunk: Sizes) -> None:
 
 
 def _unetr(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
-    made = Encoder(**encoder)
+    made = build_encoder(encoder)
     return UNETR(made, out_channels, even_taps(made.depth, made.patch), decoder_widths)
 
 
@@ -58,7 +58,7 @@ def _residual_unet(out_channels: int, encoder: Sizes, decoder_widths: Sequence[i
 
 
 def _hybrid(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
-    return HybridUNet(Encoder(**encoder), ResidualUNet(out_channels, **_given(trunk)))
+    return HybridUNet(build_encoder(encoder), ResidualUNet(out_channels, **_given(trunk)))
 
 
 def _given(trunk: Sizes | None) -> Sizes:

@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
+from scripts.networks.encoder_protocol import VolumeEncoder
 from scripts.networks.residual_unet import ResidualUNet, pool
 from scripts.networks.unetr import as_volume
-from scripts.networks.vit import Encoder
 
 
 class HybridUNet(nn.Module):
@@ -22,7 +22,7 @@ class HybridUNet(nn.Module):
         ValueError: a patch other than 1 x multiple x multiple of the trunk, or another number of input channels.
     """
 
-    def __init__(self, encoder: Encoder, trunk: ResidualUNet) -> None:
+    def __init__(self, encoder: VolumeEncoder, trunk: ResidualUNet) -> None:
         super().__init__()
         fitting = (1, trunk.multiple, trunk.multiple)
         if encoder.patch != fitting:

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
+from scripts.networks.encoder_protocol import VolumeEncoder
 from scripts.networks.positions import sincos_positions
 from scripts.networks.tokens import from_tokens, token_grid
-from scripts.networks.vit import NORM_EPS, Block, Encoder, initialise
+from scripts.networks.vit import NORM_EPS, Block, initialise
 
 
 class MaskedAutoencoder(nn.Module):
@@ -19,7 +20,7 @@ class MaskedAutoencoder(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, decoder_width: int = 512, decoder_depth: int = 4, decoder_heads: int = 16
+        self, encoder: VolumeEncoder, decoder_width: int = 512, decoder_depth: int = 4, decoder_heads: int = 16
     ) -> None:
         super().__init__()
         pz, py, px = encoder.patch

@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from scripts.networks.encoder_protocol import VolumeEncoder
 from scripts.networks.tokens import token_grid
 from scripts.networks.upsampling import upsampling_factors
-from scripts.networks.vit import Encoder
 
 NORM_GROUPS = 8
 """Groups of channels that are normalised together; fewer where they do not divide the width."""
@@ -50,7 +50,7 @@ class UNETR(nn.Module):
 
     taps: list[int]
 
-    def __init__(self, encoder: Encoder, out_channels: int, taps: Sequence[int], widths: Sequence[int]) -> None:
+    def __init__(self, encoder: VolumeEncoder, out_channels: int, taps: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
         steps = upsampling_factors(encoder.patch)
         check_taps(taps, encoder.depth, len(steps))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from scripts.networks.encoder_protocol import register_encoder
 from scripts.networks.positions import sincos_positions
 from scripts.networks.tokens import take_tokens, to_tokens, token_grid
 
@@ -74,6 +75,7 @@ class Block(nn.Module):
         return tokens + self.drop_path(self.narrow(F.gelu(self.widen(self.norm2(tokens)))))
 
 
+@register_encoder("vit")
 class Encoder(nn.Module):
     """ViT encoder of a volume, or of the tokens of it that are kept.
 
@@ -105,7 +107,7 @@ class Encoder(nn.Module):
         if depth < 1:
             raise ValueError(f"depth {depth} must be 1 or more blocks")
         self.patch: tuple[int, int, int] = (int(patch[0]), int(patch[1]), int(patch[2]))
-        self.width, self.depth, self.in_channels = width, depth, in_channels
+        self.width, self.depth, self.heads, self.in_channels = width, depth, heads, in_channels
         self.patch_embedding = nn.Conv3d(in_channels, width, self.patch, stride=self.patch)
         rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
         self.blocks = nn.ModuleList([Block(width, heads, mlp_ratio, rate, checkpointing) for rate in rates])

@@ -1,8 +1,9 @@
 """Steps of a run around its engine: check settings, print a summary, train, report results."""
 
-from scripts.workflow.check_settings import check_segmentation_settings, check_settings
+from scripts.workflow.check_settings import check_channels, check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
+from scripts.workflow.presets import chosen_preset
 from scripts.workflow.run_results import finish, finish_segmentation, report_evaluation
 from scripts.workflow.run_summary import announce, announce_segmentation
 from scripts.workflow.short_errors import short_errors
@@ -11,9 +12,10 @@ from scripts.workflow.training import train
 __all__ = [
     "announce",
     "announce_segmentation",
+    "check_channels",
     "check_overrides",
-    "check_segmentation_settings",
     "check_settings",
+    "chosen_preset",
     "finish",
     "finish_segmentation",
     "predict_volume",

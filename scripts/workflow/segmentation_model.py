@@ -100,7 +100,7 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
     network = segmentation_network(
         recipe["architecture"],
         len(recipe["activations"]) + len(recipe["auxiliary_offsets"]),
-        {"patch": recipe["patch"], **{name: recipe["sizes"][name] for name in ("width", "depth", "heads")}},
+        {**recipe["sizes"], "patch": recipe["patch"], "drop_path": 0.0},
         recipe["widths"],
         recipe["trunk_sizes"],
     )

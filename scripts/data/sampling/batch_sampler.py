@@ -36,8 +36,8 @@ class GlobalBatchSampler(Sampler[list[int]]):
                 raise ValueError(f"{name}={value} must be at least 1")
         if batch % (world * accumulation):
             raise ValueError(
-                f"batch {batch} is not divisible by {world} processes x {accumulation} accumulated parts = "
-                f"{world * accumulation}; choose a multiple of it"
+                f"batch {batch} is not divisible by {world} processes x accumulation {accumulation}; the nearest batch "
+                f"that is: {max(1, round(batch / (world * accumulation))) * world * accumulation}"
             )
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is not one of 0 to {world - 1}, as there are {world} processes")

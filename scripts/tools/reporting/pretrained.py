@@ -14,7 +14,7 @@ from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures
 from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
-from scripts.networks import Encoder, MaskedAutoencoder
+from scripts.networks import MaskedAutoencoder, build_encoder
 from scripts.tools.reporting.markup import jpeg
 from scripts.tools.reporting.runs import Run
 from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
@@ -96,7 +96,7 @@ def reconstruction_viewer(run: Run, name: str) -> Viewer:
 def _network(run: Run) -> MaskedAutoencoder:
     sizes = run.recipe["sizes"]
     return MaskedAutoencoder(
-        Encoder(patch=run.recipe["patch"], width=sizes["width"], depth=sizes["depth"], heads=sizes["heads"]),
+        build_encoder({**sizes, "patch": run.recipe["patch"]}),
         decoder_width=sizes["decoder_width"],
         decoder_depth=sizes["decoder_depth"],
         decoder_heads=sizes["decoder_heads"],

@@ -42,10 +42,13 @@ def test_start_may_be_set_until_iteration_begins():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch": 128, "world": 3}, "batch 128 is not divisible by 3 processes x 1 accumulated parts = 3"),
+        (
+            {"batch": 128, "world": 3},
+            "by 3 processes x accumulation 1; the nearest batch that is: 129",
+        ),
         (
             {"batch": 128, "world": 2, "accumulation": 3},
-            "128 is not divisible by 2 processes x 3 accumulated parts = 6",
+            "128 is not divisible by 2 processes x accumulation 3; the nearest batch that is: 126",
         ),
         ({"batch": 0}, "batch=0 must be at least 1"),
         ({"batch": 4, "accumulation": 0}, "accumulation=0 must be at least 1"),
