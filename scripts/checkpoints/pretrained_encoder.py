@@ -1,48 +1,40 @@
-"""Load a pre-trained encoder into a network for segmentation, strictly, and print what was loaded."""
+"""Load a pre-trained encoder, or a residual U-Net of another task, into a network, strictly; print what was loaded."""
 
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from scripts.checkpoints.pretrained_weights import encoder_weights, name_list, read_weights
-from scripts.data.volumes.downsampled import AS_STORED
+from scripts.checkpoints.recipe import AS_STORED
+from scripts.checkpoints.weight_transfer import Transfer, check_finite, compare, name_list, read_weights
+from scripts.networks import ResidualUNet
 
 logger = logging.getLogger(__name__)
 
+HEAD = "head"
+"""Last layer of a residual U-Net, which belongs to the task: never loaded."""
 
-@dataclass(frozen=True)
-class Transfer:
-    """The outcome for each weight; names of encoder weights are without `encoder.`.
 
-    Args:
-        loaded: copied into the network's encoder.
-        missing: in the network's encoder, not in the file.
-        unexpected: in the file's encoder, not in the network's; or beside a bare encoder.
-        resized: in both, of another shape: "name: shape there, shape wanted".
-        left_out: outside the encoder, such as the autoencoder's decoder: not loaded, by design.
+def load_pretrained(
+    network: torch.nn.Module,
+    pretrained: str | os.PathLike[str] | None,
+    rank: int = 0,
+    recipe: Mapping[str, Any] | None = None,
+) -> Transfer | None:
+    """Load what a network can take from a file: its encoder, or the trunk of a residual U-Net without one.
+
+    Arguments, result and errors are those of `load_pretrained_encoder`.
     """
-
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    resized: tuple[str, ...]
-    left_out: tuple[str, ...]
-
-    def table(self) -> str:
-        """Format one line for each kind: how many, and their names where they are few."""
-        rows = [
-            ("loaded", self.loaded),
-            ("missing", self.missing),
-            ("unexpected", self.unexpected),
-            ("resized", self.resized),
-            ("left out", self.left_out),
-        ]
-        return "\n".join(f"  {kind:<11}{len(names):>5}  {name_list(names)}".rstrip() for kind, names in rows)
+    if not isinstance(network, ResidualUNet):
+        return load_pretrained_encoder(network, pretrained, rank, recipe)
+    if pretrained is None:
+        if rank == 0:
+            logger.info(f"trunk: from scratch (seed {recipe['seed']})" if recipe else "trunk: from scratch")
+        return None
+    return load_pretrained_trunk(network, pretrained, rank)
 
 
 def load_pretrained_encoder(
@@ -81,32 +73,79 @@ def load_pretrained_encoder(
         raise ValueError(f"{type(network).__name__} has no `encoder` to load into: give the plain network")
     path = Path(pretrained)
     weights, origin = read_weights(path)
-    there, outside, bare = encoder_weights(weights, path)
+    there, outside, bare = encoder_weights(weights, encoder.state_dict(), path)
     transfer = compare(encoder.state_dict(), there, outside, bare)
     check_fit(transfer, there, encoder, origin, path)
     encoder.load_state_dict({name: there[name] for name in transfer.loaded})
     if rank == 0:
         lines = [f"encoder: from {path}{_history(origin)}", transfer.table()]
-        if "heads" not in (origin.get("sizes") or {}):
-            lines.append(f"  the file has no recipe: that its encoder had {_heads(encoder)} heads cannot be checked")
+        heads = getattr(encoder, "heads", None)
+        if heads is not None and "heads" not in (origin.get("sizes") or {}):
+            lines.append(f"  the file has no recipe: that its encoder had {heads} heads cannot be checked")
         lines += _grey_differences(origin, recipe) + _other_voxels(origin, recipe)
         logger.info("\n".join(lines))
     return transfer
 
 
-def compare(
-    wanted: Mapping[str, torch.Tensor], there: Mapping[str, torch.Tensor], outside: tuple[str, ...], bare: bool
-) -> Transfer:
-    """Sort the weights of a file into those that fit, those that do not, and those left out."""
-    differing = [name for name in wanted if name in there and wanted[name].shape != there[name].shape]
-    unexpected = tuple(name for name in there if name not in wanted)
-    return Transfer(
-        loaded=tuple(name for name in wanted if name in there and name not in differing),
-        missing=tuple(name for name in wanted if name not in there),
-        unexpected=unexpected + (outside if bare else ()),
-        resized=tuple(f"{n}: {tuple(there[n].shape)} there, {tuple(wanted[n].shape)} wanted" for n in differing),
-        left_out=() if bare else outside,
-    )
+def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[str], rank: int = 0) -> Transfer:
+    """Load all weights of a checkpoint or state dict of a residual U-Net but its last layer, and print a table.
+
+    Args:
+        network: the plain one, neither compiled nor wrapped for several processes.
+        pretrained: path of the file.
+        rank: of this process; only 0 prints.
+
+    Returns:
+        What was loaded; the file's last layer is "left out".
+
+    Raises:
+        ValueError: no such file; unreadable; a weight missing, of another shape, not finite, or too many.
+    """
+    path = Path(pretrained)
+    weights, origin = read_weights(path)
+    there = {name: value for name, value in weights.items() if name.split(".")[0] != HEAD}
+    wanted = {name: value for name, value in network.state_dict().items() if name.split(".")[0] != HEAD}
+    transfer = compare(wanted, there, tuple(name for name in weights if name not in there), bare=False)
+    if transfer.missing or transfer.unexpected or transfer.resized:
+        named = origin.get("architecture", "unetr" if origin.get("task") else None)
+        known = f" (its recipe has architecture {named})" if named else ""
+        raise ValueError(
+            f"--pretrained '{path}' is of another architecture or of other sizes than this residual U-Net{known}:\n"
+            f"{transfer.table()}\n. Choose the --architecture and --trunk it was trained with, or leave it out to "
+            "train from scratch"
+        )
+    check_finite({name: there[name] for name in transfer.loaded}, path)
+    network.load_state_dict({name: there[name] for name in transfer.loaded}, strict=False)
+    if rank == 0:
+        logger.info(f"trunk: from {path}\n{transfer.table()}")
+    return transfer
+
+
+def encoder_weights(
+    weights: Mapping[str, torch.Tensor], wanted: Iterable[str], path: Path
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...], bool]:
+    """Return the encoder's weights without prefix, the names of all others, and whether the file is a bare encoder.
+
+    Args:
+        weights: of the file, by their plain names.
+        wanted: names of the weights of the network's encoder; the first parts of them are those of a bare encoder.
+        path: of the file, for the message.
+
+    Raises:
+        ValueError: no encoder among them.
+    """
+    parts = list(dict.fromkeys(name.split(".")[0] for name in wanted))
+    inside = {name.removeprefix("encoder."): v for name, v in weights.items() if name.startswith("encoder.")}
+    bare = not inside
+    if bare:
+        inside = {name: value for name, value in weights.items() if name.split(".")[0] in parts}
+    if not any(name.split(".")[0] in parts for name in inside):
+        raise ValueError(
+            f"--pretrained '{path}' holds no encoder: no weight named encoder.* or {'.*, '.join(parts)}.* among "
+            f"its {len(weights)} ({name_list(weights)})"
+        )
+    outside = tuple(name for name in weights if name not in inside and not name.startswith("encoder."))
+    return inside, outside, bare
 
 
 def check_fit(
@@ -125,20 +164,17 @@ def check_fit(
     surplus = [name for name in transfer.unexpected if name in there]
     if transfer.missing or transfer.resized or surplus:
         problems.append(f"its weights are of another shape or number:\n{transfer.table()}\n")
-    heads, patch = (origin.get("sizes") or {}).get("heads"), origin.get("patch")
-    if heads is not None and heads != _heads(encoder):
-        problems.append(f"it has {heads} attention heads, the network {_heads(encoder)} (their shapes are the same)")
+    heads, wanted = (origin.get("sizes") or {}).get("heads"), getattr(encoder, "heads", None)
+    patch = origin.get("patch")
+    if heads is not None and wanted is not None and heads != wanted:
+        problems.append(f"it has {heads} attention heads, the network {wanted} (their shapes are the same)")
     if patch is not None and list(patch) != list(getattr(encoder, "patch", patch)):
         problems.append(f"its patch is {list(patch)}, the network's {list(getattr(encoder, 'patch', []))}")
     if problems:
         raise ValueError(
             f"--pretrained '{path}' is of another encoder: {'; '.join(problems)}. {_fitting_knobs(origin)}"
         )
-    broken = [name for name in transfer.loaded if not torch.isfinite(there[name]).all()]
-    if broken:
-        raise ValueError(
-            f"--pretrained '{path}' holds weights that are not finite: {name_list(broken)}; its run failed"
-        )
+    check_finite({name: there[name] for name in transfer.loaded}, path)
 
 
 def _fitting_knobs(origin: Mapping[str, Any]) -> str:
@@ -149,10 +185,6 @@ def _fitting_knobs(origin: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{name} {value}" for name, value in (origin.get("sizes") or {}).items())
     knobs = f"--network {origin.get('network')}" + (f' --patch "{patch}"' if patch else "")
     return f"Its recipe has {knobs}" + (f" (sizes: {sizes})" if sizes else "")
-
-
-def _heads(encoder: torch.nn.Module) -> int:
-    return int(encoder.get_submodule("blocks.0.attention").heads)  # type: ignore[arg-type]
 
 
 def _history(origin: Mapping[str, Any]) -> str:

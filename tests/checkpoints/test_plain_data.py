@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from scripts.checkpoints.file import load_checkpoint
-from scripts.checkpoints.pretrained_weights import read_weights
 from scripts.checkpoints.restore import decoder_of, recipe_of
+from scripts.checkpoints.weight_transfer import read_weights
 from scripts.inferers.inference_region import decode_command
 from scripts.tools.packaging.weights import read_weights as read_package_weights
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.checkpoints.pretrained_trunk import load_pretrained
+from scripts.checkpoints import load_pretrained
 from scripts.networks import UNETR, Encoder, ResidualUNet, even_taps
 
 

@@ -13,13 +13,11 @@ import numpy as np
 
 from scripts.checkpoints.file import load_checkpoint
 from scripts.checkpoints.restore import PRETRAINING, task_of
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS, EVALUATION, LAST, LOG, SCORES, SEGMENTATION
 from scripts.checkpoints.run_log import read_log
 from scripts.metrics.score_report import named_scores
 from scripts.ops.scoring.scores import Score
 from scripts.visualize.curves import points
-
-EVALUATION = "evaluation"
-"""Folder of a run that its evaluation writes to."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,12 @@ class Run:
     def evaluations(self) -> list[Path]:
         """The volumes of its evaluation, a file a box."""
         folder = self.path / EVALUATION
-        return [*folder.glob("evaluation.h5"), *sorted(folder.glob("evaluation_*.h5"))]
+        return [*folder.glob(f"{EVALUATION}.h5"), *sorted(folder.glob(f"{EVALUATION}_*.h5"))]
 
     @property
     def picture(self) -> Path | None:
         """The picture a fine-tuning ends with."""
-        file = self.path / "segmentation.png"
+        file = self.path / SEGMENTATION
         return file if file.is_file() else None
 
     @property
@@ -121,7 +119,7 @@ class Run:
     @cached_property
     def ended(self) -> datetime:
         """When its newest file was written."""
-        files = [self.path / "log.jsonl", *([self.checkpoint] if self.checkpoint else [])]
+        files = [self.path / LOG, *([self.checkpoint] if self.checkpoint else [])]
         return datetime.fromtimestamp(max(file.stat().st_mtime for file in files if file.exists()))
 
     def points(self, name: str) -> np.ndarray:
@@ -138,12 +136,12 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     folder = Path(path)
     if not folder.is_dir():
         raise ValueError(f"there is no folder '{folder}'; give the --output_dir of a training run")
-    files = [folder / "checkpoints" / name for name in ("best.pt", "last.pt")]
+    files = [folder / CHECKPOINTS / name for name in (BEST, LAST)]
     checkpoint = next((file for file in files if file.is_file()), None)
-    log = read_log(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
+    log = read_log(folder / LOG) if (folder / LOG).is_file() else []
     if checkpoint is None and not log:
         raise ValueError(
-            f"'{folder}' is no run: it has neither log.jsonl nor checkpoints/best.pt; give the --output_dir of a "
+            f"'{folder}' is no run: it has neither {LOG} nor {CHECKPOINTS}/{BEST}; give the --output_dir of a "
             "training run"
         )
     if checkpoint is None:
@@ -157,9 +155,9 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         version=str(content.get("version", "")),
         made_with=content.get("made_with", {}),
         checkpoint=checkpoint,
-        best_iteration=int(content["iteration"]) if checkpoint.name == "best.pt" else None,
-        validation=_scores_in(folder / "scores.json") or _validation(content),
-        test=_scores_in(folder / EVALUATION / "scores.json"),
+        best_iteration=int(content["iteration"]) if checkpoint.name == BEST else None,
+        validation=_scores_in(folder / SCORES) or _validation(content),
+        test=_scores_in(folder / EVALUATION / SCORES),
         decoder=decoder or None,
     )
 
