@@ -15,7 +15,7 @@ from scripts.data.synthetic.section_defects import SectionDefect, plan_defects
 from scripts.data.synthetic.territories import Nodes, lay_nodes, near_tubes
 from scripts.data.synthetic.ultrastructure import Ultrastructure, place_ultrastructure
 from scripts.ops.box import Size3
-from scripts.ops.labels.label_components import label_components
+from scripts.ops.labels.connected_components import label_components
 
 SMALLEST_SHAPE = (2, 32, 32)
 SMALLEST_PROFILE_NM2 = 1500.0

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.ops.decoding.probability_watershed import bc_watershed
 from scripts.ops.decoding.zwatershed import zwatershed
-from scripts.ops.labels.label_components import label_components
+from scripts.ops.labels.connected_components import label_components
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
 from scripts.ops.targets.affinities import label_affinities

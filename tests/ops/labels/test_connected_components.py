@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from scripts.ops.labels.label_components import label_components
+from scripts.ops.labels.connected_components import label_components
 
 
 def test_an_id_in_two_places_becomes_two_and_touching_ids_stay_apart():
