@@ -1,8 +1,8 @@
 """Sliding-window inference on volumes of any size."""
 
-from scripts.inferers.inference_region import inference_region, say_how_to_decode
+from scripts.inferers.inference_region import inference_region, print_decode_command
 from scripts.inferers.picture_region import picture_region
-from scripts.inferers.reconstruction_windows import BoxWindows, reconstruction_region
+from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
 
@@ -14,6 +14,5 @@ __all__ = [
     "inference_region",
     "picture_region",
     "prepare_step",
-    "reconstruction_region",
-    "say_how_to_decode",
+    "print_decode_command",
 ]

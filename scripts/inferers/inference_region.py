@@ -1,4 +1,4 @@
-"""Choose the box of an inference, and print the command that decodes its maps."""
+"""Choose the box of an inference or a reconstruction, and print the command that decodes maps."""
 
 import dataclasses
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.data.datasets.manifest import Split
 from scripts.data.regions.open_regions import open_regions
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
@@ -24,8 +25,9 @@ def inference_region(
     grey_low: float | None = None,
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
+    split: Split | None = None,
 ) -> Region:
-    """Return the box of a volume to predict: the one given, else all of it.
+    """Return the box of a volume to predict: the one given, else its part of a split, else all of it.
 
     Args:
         volume: a path, a data manifest or `synthetic`, as in `scripts.data.open_regions`; of several volumes the first.
@@ -33,16 +35,18 @@ def inference_region(
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
         reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
+        split: "training" or "validation", the part of the volume where no box is given; null for all of it.
 
     Raises:
         ValueError: no such box, no grey range, or impossible factors.
     """
-    region = open_regions(volume, "training", box or WHOLE, section_depth=1, reduce=reduce)[0]
+    part = box if split else box or WHOLE
+    region = open_regions(volume, split or "training", part, section_depth=1, reduce=reduce)[0]
     check_grey([region], grey_low, grey_high)
     return dataclasses.replace(region, label=None)
 
 
-def say_how_to_decode(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> None:
+def print_decode_command(out: str | os.PathLike[str], decoder: Mapping[str, Any], offsets: str | None = None) -> None:
     """Print the command that turns the maps into instances.
 
     Args:

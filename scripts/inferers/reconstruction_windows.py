@@ -1,43 +1,14 @@
 """Cut a box of a volume into windows of the network's size, side by side, the last ones padded by reflection."""
 
-import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from scripts.data.regions.open_regions import open_regions
 from scripts.data.regions.region import Region
-from scripts.data.regions.region_checks import check_grey
 from scripts.data.sampling.crops import sample_stream
 from scripts.data.sampling.sample_chain import SampleChain
-from scripts.data.volumes.downsampled import AS_STORED
-
-
-def reconstruction_region(
-    volume: str | os.PathLike[str],
-    box: str | None,
-    grey_low: float | None = None,
-    grey_high: float | None = None,
-    reduce: Sequence[int] = AS_STORED,
-) -> Region:
-    """Return the box of a volume to reconstruct: the one given, else the volume's validation part.
-
-    Args:
-        volume: a path, a data manifest or `synthetic`, as in `scripts.data.open_regions`; of several volumes the first.
-        box: `z0:z1,y0:y1,x0:x1` in voxels, or null.
-        grey_low: grey value that is black; needed unless the volume is uint8.
-        grey_high: grey value that is white.
-        reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
-
-    Raises:
-        ValueError: no such box, no grey range, or impossible factors.
-    """
-    region = dataclasses.replace(open_regions(volume, "validation", box, section_depth=1, reduce=reduce)[0], label=None)
-    check_grey([region], grey_low, grey_high)
-    return region
 
 
 class BoxWindows(Dataset[dict[str, Any]]):
