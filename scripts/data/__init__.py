@@ -8,49 +8,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scripts.data.sampling.rejection import MissingSection, MostlyBlack
-from scripts.data.volumes import ArrayVolume, Volume, downsampled_labels, downsampled_volume, open_volume
+from scripts.data.volumes import Volume, downsampled_labels, open_volume
 
 if TYPE_CHECKING:
-    from scripts.data.datasets.manifest import Manifest, load_manifest
     from scripts.data.regions.box_dataset import BoxDataset
     from scripts.data.regions.held_out import check_held_out, held_out_box
-    from scripts.data.regions.known_labels import KnownLabels
     from scripts.data.regions.label_budget import describe_labels
     from scripts.data.regions.open_regions import describe, open_regions
     from scripts.data.regions.read_margins import read_size
-    from scripts.data.regions.region import Region
-    from scripts.data.regions.region_checks import check_regions
     from scripts.data.regions.training_regions import image_regions, labelled_regions
     from scripts.data.sampling.batch_sampler import GlobalBatchSampler
     from scripts.data.sampling.crop_batches import crop_batches
     from scripts.data.sampling.crops import CropDataset
-    from scripts.data.sampling.device_crops import DeviceBatches
     from scripts.data.sampling.loader_batches import LoaderBatches
 
 __all__ = [
-    "ArrayVolume",
     "BoxDataset",
     "CropDataset",
-    "DeviceBatches",
     "GlobalBatchSampler",
-    "KnownLabels",
     "LoaderBatches",
-    "Manifest",
     "MissingSection",
     "MostlyBlack",
-    "Region",
     "Volume",
     "check_held_out",
-    "check_regions",
     "crop_batches",
     "describe",
     "describe_labels",
     "downsampled_labels",
-    "downsampled_volume",
     "held_out_box",
     "image_regions",
     "labelled_regions",
-    "load_manifest",
     "open_regions",
     "open_volume",
     "read_size",
@@ -62,18 +49,12 @@ _WHEN_ASKED = {
     "image_regions": "scripts.data.regions.training_regions",
     "BoxDataset": "scripts.data.regions.box_dataset",
     "CropDataset": "scripts.data.sampling.crops",
-    "DeviceBatches": "scripts.data.sampling.device_crops",
     "GlobalBatchSampler": "scripts.data.sampling.batch_sampler",
-    "KnownLabels": "scripts.data.regions.known_labels",
     "LoaderBatches": "scripts.data.sampling.loader_batches",
-    "Manifest": "scripts.data.datasets.manifest",
-    "Region": "scripts.data.regions.region",
-    "check_regions": "scripts.data.regions.region_checks",
     "crop_batches": "scripts.data.sampling.crop_batches",
     "describe": "scripts.data.regions.open_regions",
     "describe_labels": "scripts.data.regions.label_budget",
     "labelled_regions": "scripts.data.regions.training_regions",
-    "load_manifest": "scripts.data.datasets.manifest",
     "open_regions": "scripts.data.regions.open_regions",
     "read_size": "scripts.data.regions.read_margins",
 }

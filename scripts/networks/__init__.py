@@ -1,24 +1,21 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
 from scripts.networks.activated_network import ActivatedNetwork
-from scripts.networks.architectures import ARCHITECTURES, segmentation_network
-from scripts.networks.encoder_protocol import ENCODERS, VolumeEncoder, build_encoder, register_encoder
+from scripts.networks.architectures import segmentation_network
+from scripts.networks.encoder_protocol import VolumeEncoder, build_encoder, register_encoder
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.positions import sincos_positions
-from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden, voxel_mask
+from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden
 from scripts.networks.residual_unet import ResidualUNet
-from scripts.networks.tokens import from_tokens, kept_tokens, normalise_tokens, take_tokens, to_tokens, token_grid
+from scripts.networks.tokens import kept_tokens, take_tokens, to_tokens, token_grid
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
-from scripts.networks.vit import Block, Encoder
+from scripts.networks.vit import Encoder
 
 __all__ = [
-    "ARCHITECTURES",
-    "ENCODERS",
     "UNETR",
     "ActivatedNetwork",
-    "Block",
     "Encoder",
     "HybridUNet",
     "MaskedAutoencoder",
@@ -26,10 +23,8 @@ __all__ = [
     "VolumeEncoder",
     "build_encoder",
     "even_taps",
-    "from_tokens",
     "in_grey",
     "kept_tokens",
-    "normalise_tokens",
     "paste_hidden",
     "register_encoder",
     "segmentation_network",
@@ -37,5 +32,4 @@ __all__ = [
     "take_tokens",
     "to_tokens",
     "token_grid",
-    "voxel_mask",
 ]

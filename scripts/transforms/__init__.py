@@ -1,11 +1,9 @@
 """What happens to an item between the volume and the batch; MONAI array and dictionary pairs."""
 
 from scripts.transforms.affinity_target import AffinityTarget
-from scripts.transforms.class_weights import ClassWeights, ClassWeightsd
 from scripts.transforms.decoders import CleanInstances, CleanInstancesd, DecodeInstances, DecodeInstancesd
 from scripts.transforms.distance_targets import InstanceDistanceTarget, SectionDistanceTarget
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
-from scripts.transforms.label_erosion import ErodeLabel, ErodeLabeld
 from scripts.transforms.make_targets import MakeTargetsd
 from scripts.transforms.object_targets import BinaryTarget, ContourTarget
 from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
@@ -21,15 +19,11 @@ from scripts.transforms.token_masks import (
 __all__ = [
     "AffinityTarget",
     "BinaryTarget",
-    "ClassWeights",
-    "ClassWeightsd",
     "CleanInstances",
     "CleanInstancesd",
     "ContourTarget",
     "DecodeInstances",
     "DecodeInstancesd",
-    "ErodeLabel",
-    "ErodeLabeld",
     "InstanceDistanceTarget",
     "MakeTargetsd",
     "RandColumnMask",

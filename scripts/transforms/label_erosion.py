@@ -1,11 +1,8 @@
 """Part touching instances by a thin background, so that borders between them can be learned."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import numpy as np
-from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import MapTransform, Transform
+from monai.config import NdarrayOrTensor
+from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from scripts.ops.box import Size3, Window
@@ -49,20 +46,3 @@ class ErodeLabel(Transform):
     def part(self, label: NdarrayOrTensor, inner: Window | None = None) -> np.ndarray:
         """The same as (z, y, x), of the `inner` window only, if given."""
         return label_erosion(as_volume(label), self.erosion, inner)
-
-
-class ErodeLabeld(MapTransform):
-    """Dictionary form of `ErodeLabel`."""
-
-    backend = ErodeLabel.backend
-
-    def __init__(self, keys: KeysCollection = "label", erosion: int = 1, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.erode = ErodeLabel(erosion)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with each label volume eroded."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = self.erode(item[key])
-        return item

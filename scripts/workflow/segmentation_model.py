@@ -62,11 +62,9 @@ class SegmentationModel:
             ValueError: an array of other axes, grey values outside the range of the network, a box outside, an unknown
                 setting.
         """
-        known = {"window", "stride", "pad", "flips", "batch"}
-        if set(windows) - known:
-            raise ValueError(
-                f"unknown setting '{sorted(set(windows) - known)[0]}'; there are {', '.join(sorted(known))}"
-            )
+        unknown = sorted(set(windows) - set(WINDOWS))
+        if unknown:
+            raise ValueError(f"unknown setting '{unknown[0]}'; there are {', '.join(WINDOWS)}")
         grey = volume if isinstance(volume, Volume) else ArrayVolume(volume)
         grey = downsampled_volume(grey, self.recipe["downsample"])
         part = Box.parse(box, grey.shape)

@@ -17,10 +17,12 @@ from monai.data import MetaTensor, set_track_meta
 from monai.transforms import Compose, RandFlipd, RandRotate90d, RandSpatialCropd, ScaleIntensityRanged
 from scipy.ndimage import gaussian_filter
 
-from scripts.data import ArrayVolume, CropDataset, DeviceBatches, GlobalBatchSampler, LoaderBatches, Volume, open_volume
+from scripts.data import CropDataset, GlobalBatchSampler, LoaderBatches, Volume, open_volume
 from scripts.data.regions.region import Region
+from scripts.data.sampling.device_crops import DeviceBatches
 from scripts.data.sampling.loader_batches import worker_loader
 from scripts.data.sampling.prefetch import prefetched
+from scripts.data.volumes import ArrayVolume
 from scripts.losses import HiddenTokenLoss
 from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.ops.box import Box

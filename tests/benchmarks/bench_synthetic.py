@@ -16,7 +16,8 @@ from PIL import Image
 from scipy import ndimage
 
 from scripts.data import open_volume
-from scripts.data.synthetic import SyntheticVolume, synthesize_volume
+from scripts.data.synthetic import synthesize_volume
+from scripts.data.synthetic.volume import SyntheticVolume
 from scripts.ops.labels.connected_components import connected_components
 from scripts.ops.scoring.adapted_rand import adapted_rand_skimage, adapted_rand_snemi3d
 from scripts.ops.scoring.contingency import ContingencyTable

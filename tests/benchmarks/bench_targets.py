@@ -18,11 +18,11 @@ from scripts.transforms import (
     AffinityTarget,
     BinaryTarget,
     ContourTarget,
-    ErodeLabel,
     InstanceDistanceTarget,
     MakeTargetsd,
     SectionDistanceTarget,
 )
+from scripts.transforms.label_erosion import ErodeLabel
 from tests.benchmarks.side_by_side import hardware, print_table
 
 CROP = (6, 96, 96)

@@ -11,8 +11,9 @@ import torch
 import zarr
 from monai.bundle import ConfigWorkflow
 
-from scripts.data import downsampled_labels, downsampled_volume, open_volume
+from scripts.data import downsampled_labels, open_volume
 from scripts.data.files.writing import write_hdf5
+from scripts.data.volumes import downsampled_volume
 from scripts.workflow.short_errors import own_words, root_cause
 from tests.bundles.conftest import BUNDLE, ROOT, TINY, TINY_SEGMENTATION, config, run_workflow
 

@@ -10,9 +10,9 @@ import torch.multiprocessing
 from ignite.engine import Events
 from monai.networks.utils import eval_mode
 
-from scripts.checkpoints import read_log
 from scripts.checkpoints.file import load_checkpoint
 from scripts.checkpoints.restore import decoder_of, recipe_of, restore
+from scripts.checkpoints.run_log import read_log
 from scripts.metrics import DecoderSearch
 from scripts.networks import ActivatedNetwork
 from tests.tiny_segmentation import KEY, Boxes, Run, regions

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from scripts.losses import HiddenTokenLoss
-from scripts.networks import from_tokens, normalise_tokens, to_tokens, voxel_mask
+from scripts.networks import to_tokens
+from scripts.networks.reconstruction_to_grey import voxel_mask
+from scripts.networks.tokens import from_tokens, normalise_tokens
 
 PATCH = (2, 4, 6)
 GRID = (3, 5, 7)

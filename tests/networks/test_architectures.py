@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from scripts.networks import ARCHITECTURES, UNETR, HybridUNet, ResidualUNet, segmentation_network
-from scripts.networks.architectures import HEADS
+from scripts.networks import UNETR, HybridUNet, ResidualUNet, segmentation_network
+from scripts.networks.architectures import ARCHITECTURES, HEADS
 
 ENCODER = {"patch": [1, 4, 4], "width": 12, "depth": 2, "heads": 2}
 TRUNK = {"_desc_": "smallest", "widths": [4, 8], "forms": ["23", "23"], "fold": 2}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.networks import ENCODERS, Encoder, build_encoder, register_encoder
+from scripts.networks import Encoder, build_encoder, register_encoder
+from scripts.networks.encoder_protocol import ENCODERS
 
 PRESET = {
     "patch": [1, 4, 4],

@@ -8,7 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from scripts.losses import HiddenTokenLoss
-from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens, to_tokens, voxel_mask
+from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens, to_tokens
+from scripts.networks.reconstruction_to_grey import voxel_mask
 
 PATCH = (2, 4, 6)
 

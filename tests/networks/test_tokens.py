@@ -5,17 +5,9 @@ import re
 import pytest
 import torch
 
-from scripts.networks import (
-    from_tokens,
-    in_grey,
-    kept_tokens,
-    normalise_tokens,
-    paste_hidden,
-    take_tokens,
-    to_tokens,
-    token_grid,
-    voxel_mask,
-)
+from scripts.networks import in_grey, kept_tokens, paste_hidden, take_tokens, to_tokens, token_grid
+from scripts.networks.reconstruction_to_grey import voxel_mask
+from scripts.networks.tokens import from_tokens, normalise_tokens
 
 PATCH = (2, 4, 6)
 GRID = (3, 5, 7)

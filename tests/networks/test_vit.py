@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.networks import Block, Encoder, kept_tokens, sincos_positions, voxel_mask
+from scripts.networks import Encoder, kept_tokens, sincos_positions
+from scripts.networks.reconstruction_to_grey import voxel_mask
+from scripts.networks.vit import Block
 
 PATCH = (2, 4, 6)
 

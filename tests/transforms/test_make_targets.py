@@ -11,11 +11,11 @@ from scripts.transforms import (
     AffinityTarget,
     BinaryTarget,
     ContourTarget,
-    ErodeLabel,
     InstanceDistanceTarget,
     MakeTargetsd,
     SectionDistanceTarget,
 )
+from scripts.transforms.label_erosion import ErodeLabel
 
 CROP = (4, 40, 36)
 BCD = [BinaryTarget(), ContourTarget(), SectionDistanceTarget()]

@@ -15,14 +15,11 @@ from scripts.ops.symmetry import FLIP_X, FLIP_Y, FLIP_Z, SWAP_YX, SYMMETRIES, ap
 from scripts.transforms import (
     AffinityTarget,
     BinaryTarget,
-    ClassWeights,
-    ClassWeightsd,
     ContourTarget,
-    ErodeLabel,
-    ErodeLabeld,
     InstanceDistanceTarget,
     SectionDistanceTarget,
 )
+from scripts.transforms.label_erosion import ErodeLabel
 
 TWO_CELLS = np.array([[[[1, 1, 2, 0]]]])  # (1, z=1, y=1, x=4)
 STEPS = [[-1, 0, 0], [0, 2, -1]]
@@ -93,17 +90,6 @@ def test_an_instance_that_touches_the_unknown_is_unknown_and_its_neighbour_is_no
 def test_erosion_parts_cells_and_passes_on_what_nobody_knows():
     label = np.array([[[[0, 1, 1, 1, 2, 2, 2, -1, 0, 0]]]])
     assert ErodeLabel()(label).tolist() == [[[[0, 1, 1, 0, 0, 2, -1, -1, 0, 0]]]]
-    item = ErodeLabeld()({"label": label, "image": 1})
-    assert item["label"].tolist() == ErodeLabel()(label).tolist()
-    assert item["image"] == 1
-
-
-def test_class_weights_are_a_volume_and_zero_where_unknown():
-    target = torch.tensor([1.0, 0, 0, 0, 1]).view(1, 1, 1, 5)
-    known = torch.tensor([True, True, True, True, False]).view(1, 1, 1, 5)
-    assert ClassWeights()(target, known).flatten().tolist() == [3, 1, 1, 1, 0]
-    assert ClassWeightsd()({"target": target, "known": known})["target_weight"].flatten().tolist() == [3, 1, 1, 1, 0]
-    assert ClassWeights()(target[..., :4].numpy()).flatten().tolist() == [3, 1, 1, 1]
 
 
 def slow_affinity(label: np.ndarray, channel: int, v: tuple[int, ...]) -> float:

@@ -1,8 +1,6 @@
 """Volumes: one lazy (z, y, x) array for every format."""
 
 from scripts.data.volumes.downsampled import (
-    DownsampledLabels,
-    DownsampledVolume,
     downsampled_labels,
     downsampled_volume,
 )
@@ -11,8 +9,6 @@ from scripts.data.volumes.volume import ArrayVolume, Volume
 
 __all__ = [
     "ArrayVolume",
-    "DownsampledLabels",
-    "DownsampledVolume",
     "Volume",
     "downsampled_labels",
     "downsampled_volume",

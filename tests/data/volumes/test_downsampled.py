@@ -9,14 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
-from scripts.data.volumes import (
-    ArrayVolume,
-    DownsampledVolume,
-    downsampled_labels,
-    downsampled_volume,
-    open_volume,
-)
+from scripts.data.volumes import ArrayVolume, downsampled_labels, downsampled_volume, open_volume
 from scripts.data.volumes import downsampled as reduction
+from scripts.data.volumes.downsampled import DownsampledVolume
 
 GREY = np.array([[[0, 2, 10, 11, 99], [4, 6, 11, 11, 99]], [[8, 8, 0, 0, 99], [8, 8, 0, 1, 99]]], np.uint8)
 """(z=2, y=2, x=5); the last column fills no block of two."""

@@ -5,8 +5,9 @@ import pytest
 import torch
 from monai.transforms import Compose
 
-from scripts.data import ArrayVolume, CropDataset
+from scripts.data import CropDataset
 from scripts.data.regions.region import Region
+from scripts.data.volumes import ArrayVolume
 from scripts.ops.box import Box
 from scripts.ops.symmetry import apply_symmetry
 from scripts.ops.targets.affinities import label_affinities

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
-from scripts.data import ArrayVolume, CropDataset
+from scripts.data import CropDataset
 from scripts.data.regions.region import Region
+from scripts.data.volumes import ArrayVolume
 from scripts.ops.box import Box
 
 PAGE = Path(__file__).parents[3] / "docs" / "augmentations.md"
