@@ -131,9 +131,12 @@ class Run:
         }
         self.heard, self.log = Heard(), JsonlLog(self.folder.log) if rank == 0 else None
         sinks = [self.heard, self.log, Progress() if rank == 0 else None]
-        self.recorder = MetricLogger(self.optimizer, 4, sinks)
-        self.choice = DecoderSearch(
-            "agglomeration", KEY, choices={"threshold": [0.2, 0.5, 0.8]}, settings={"dust": 0, "size": 10, "low": 0.3}
+        self.metric_logger = MetricLogger(self.optimizer, 4, sinks)
+        self.decoder_search = DecoderSearch(
+            "agglomeration",
+            KEY,
+            decoder_grid={"threshold": [0.2, 0.5, 0.8]},
+            settings={"dust": 0, "size": 10, "low": 0.3},
         )
         held_out = Boxes(regions(boxes, first=100))
         self.evaluator = SupervisedEvaluator(
@@ -142,7 +145,7 @@ class Run:
             network=ActivatedNetwork(self.network, ["sigmoid"] * 3),
             inferer=SimpleInferer(),
             prepare_batch=prepare_box_batch,
-            key_val_metric={KEY: self.choice},
+            key_val_metric={KEY: self.decoder_search},
             decollate=False,
         )
         self.loss_evaluator = SupervisedEvaluator(
@@ -157,15 +160,15 @@ class Run:
         self.validation = Validation(
             self.evaluator,
             interval,
-            self.recorder,
+            self.metric_logger,
             BestCheckpoint(self.folder, self.network, self.recipe, rank),
-            choice=self.choice,
+            decoder_search=self.decoder_search,
             loss_validator=self.loss_evaluator if loss else None,
             untrained=untrained,
         )
-        parts = {"optimizer": self.optimizer, "recorder": self.recorder, "validation": self.validation}
+        parts = {"optimizer": self.optimizer, "metric_logger": self.metric_logger, "validation": self.validation}
         self.checkpoints = CheckpointSaver(
-            self.folder, self.network, parts, self.recorder, self.recipe, save_interval=interval, rank=rank
+            self.folder, self.network, parts, self.metric_logger, self.recipe, save_interval=interval, rank=rank
         )
         in_training: torch.nn.Module = self.network
         if world > 1:
@@ -182,7 +185,7 @@ class Run:
             prepare_batch=prepare_target_batch,
             iteration_update=TrainingStep(accumulation),
             decollate=False,
-            train_handlers=[self.recorder, self.validation],
+            train_handlers=[self.metric_logger, self.validation],
         )
 
     def _crops(
@@ -195,5 +198,5 @@ class Run:
         """To the end; what saves comes last, as in a bundle."""
         self.checkpoints.attach(self.trainer)
         self.trainer.run()
-        self.recorder.flush()
-        self.recorder.close()
+        self.metric_logger.flush()
+        self.metric_logger.close()

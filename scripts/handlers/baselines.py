@@ -29,11 +29,16 @@ class Baselines:
         dataset: of validation crops, each with "image" (1, z, y, x) and "mask".
         patch: voxels of a token.
         crops: number of crops; interpolation takes up to a second each.
-        recorder: receives the scores.
+        metric_logger: receives the scores.
     """
 
-    def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, recorder: MetricLogger) -> None:
-        self.dataset, self.patch, self.crops, self.recorder = dataset, (patch[0], patch[1], patch[2]), crops, recorder
+    def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, metric_logger: MetricLogger) -> None:
+        self.dataset, self.patch, self.crops, self.metric_logger = (
+            dataset,
+            (patch[0], patch[1], patch[2]),
+            crops,
+            metric_logger,
+        )
 
     def attach(self, engine: Engine) -> None:
         """Measure when training starts at iteration 0."""
@@ -47,7 +52,7 @@ class Baselines:
         images = torch.stack([torch.as_tensor(item["image"]) for item in items])
         masks = torch.stack([torch.as_tensor(item["mask"]) for item in items])
         scores = baseline_scores(images, masks, self.patch)
-        self.recorder.log(0, {"baseline_crops": self.crops, **scores})
+        self.metric_logger.log(0, {"baseline_crops": self.crops, **scores})
 
 
 def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int]) -> dict[str, float]:

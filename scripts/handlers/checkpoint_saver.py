@@ -13,6 +13,9 @@ from scripts.handlers.metric_logger import MetricLogger
 
 logger = logging.getLogger(__name__)
 
+EARLIER = {"metric_logger": "recorder"}
+"""Name of a state -> its name in earlier checkpoints."""
+
 
 class CheckpointSaver:
     """Write `last.pt` every `save_interval` iterations and when training ends, and checkpoints that stay.
@@ -26,8 +29,8 @@ class CheckpointSaver:
     Args:
         folder: of the run; its last checkpoint is loaded on `attach`.
         network: the plain network, neither compiled nor wrapped for several processes.
-        stateful: objects with `state_dict` by name: optimizer, schedule, recorder, validation.
-        recorder: flushed before each checkpoint, so that the log is never behind.
+        stateful: objects with `state_dict` by name: optimizer, schedule, metric logger, validation.
+        metric_logger: flushed before each checkpoint, so that the log is never behind.
         recipe: plain values that rebuild the network.
         save_interval: iterations between two `last.pt`.
         keep_interval: iterations between two that stay; null for none.
@@ -39,13 +42,13 @@ class CheckpointSaver:
         folder: RunFolder,
         network: torch.nn.Module,
         stateful: Mapping[str, Any],
-        recorder: MetricLogger,
+        metric_logger: MetricLogger,
         recipe: Mapping[str, Any],
         save_interval: int = 1000,
         keep_interval: int | None = None,
         rank: int = 0,
     ) -> None:
-        self.folder, self.network, self.stateful, self.recorder = folder, network, dict(stateful), recorder
+        self.folder, self.network, self.stateful, self.metric_logger = folder, network, dict(stateful), metric_logger
         self.recipe = recipe
         self.save_interval, self.keep_interval, self.rank = save_interval, keep_interval, rank
         self.saved_at = folder.start
@@ -68,13 +71,13 @@ class CheckpointSaver:
     def save(self, engine: Engine) -> None:
         """Write `last.pt`, once an iteration."""
         iteration = int(engine.state.iteration)
-        self.recorder.flush()
+        self.metric_logger.flush()
         if self.rank == 0 and iteration != self.saved_at:
             states = {name: each.state_dict() for name, each in self.stateful.items()}
             content = network_content(self.network, self.recipe, iteration)
             save_atomically(content | {"parts": states}, self.folder.last)
         self.saved_at = iteration
-        self.recorder.restart_clock()
+        self.metric_logger.restart_clock()
 
     def keep(self, engine: Engine) -> None:
         """Keep the checkpoint of this iteration."""
@@ -84,8 +87,9 @@ class CheckpointSaver:
 
     def _restore(self, engine: Engine, checkpoint: Mapping[str, Any]) -> None:
         load_weights(self.network, checkpoint["network"], f"checkpoint {self.folder.last}")
+        states = checkpoint["parts"]
         for name, each in self.stateful.items():
-            each.load_state_dict(checkpoint["parts"][name])
+            each.load_state_dict(states[name if name in states else EARLIER.get(name, name)])
         engine.state.iteration = int(checkpoint["iteration"])
         for name, old, new in changed_settings(
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]

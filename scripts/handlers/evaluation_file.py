@@ -35,10 +35,10 @@ class EvaluationFile:
     Args:
         output_dir: folder of the files; made where it is missing.
         regions: the boxes, in the order in which the evaluator's loader gives them, one a batch.
-        choice: a metric of the evaluator that decodes, with one setting.
+        decoder_search: a metric of the evaluator that decodes, with one setting.
         activations: "sigmoid" or "tanh" for each channel of the network's maps.
         channels: their names.
-        about: further attributes, such as the checkpoint.
+        metadata: further attributes, such as the checkpoint.
         overwrite: replace the files of an earlier evaluation.
 
     Raises:
@@ -50,13 +50,13 @@ class EvaluationFile:
         self,
         output_dir: str | os.PathLike[str],
         regions: Sequence[Region],
-        choice: DecoderSearch,
+        decoder_search: DecoderSearch,
         activations: Sequence[str],
         channels: Sequence[str],
-        about: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         overwrite: bool | str = False,
     ) -> None:
-        self.regions, self.choice, self.about = tuple(regions), choice, dict(about or {})
+        self.regions, self.decoder_search, self.metadata = tuple(regions), decoder_search, dict(metadata or {})
         self.ranges, self.channels = [RANGES[name] for name in activations], [str(name) for name in channels]
         if len(self.channels) != len(self.ranges):
             raise ValueError(f"{len(self.channels)} names for {len(self.ranges)} channels: {self.channels}")
@@ -91,18 +91,18 @@ class EvaluationFile:
             "image": ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy(),
             "labels": label,
             "prediction": quantize(maps, "uint8", self.ranges).numpy(),
-            "instances": self.choice.chosen_of(self.choice.latest, maps.numpy()).astype(np.uint32),
+            "instances": self.decoder_search.chosen_of(self.decoder_search.latest, maps.numpy()).astype(np.uint32),
         }
-        about: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "volume": region.image.path,
             "box": str(region.box),
             "channels": json.dumps(self.channels),
-            "decoder": json.dumps({"name": self.choice.decoder, "settings": self.choice.settings[0]}),
-            **{name: str(value) for name, value in self.about.items()},
+            "decoder": json.dumps({"name": self.decoder_search.decoder, "settings": self.decoder_search.settings[0]}),
+            **{name: str(value) for name, value in self.metadata.items()},
         }
         if region.image.voxel_size_nm is not None:
-            about["voxel_size_nm"] = [float(edge) for edge in region.image.voxel_size_nm]
-        with new_hdf5(path, region.image.voxel_size_nm, self.overwrite, about) as file:
+            metadata["voxel_size_nm"] = [float(edge) for edge in region.image.voxel_size_nm]
+        with new_hdf5(path, region.image.voxel_size_nm, self.overwrite, metadata) as file:
             for name, voxels in datasets.items():
                 _gzipped(file, name, voxels)
         return path

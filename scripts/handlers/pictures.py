@@ -32,7 +32,7 @@ class Pictures:
         device: of the network.
         tensorboard: receives the pictures; null to draw on demand only.
         interval: iterations between two pictures.
-        recorder: its clock excludes the drawing; null for none.
+        metric_logger: its clock excludes the drawing; null for none.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Pictures:
         device: str | torch.device = "cpu",
         tensorboard: TensorBoard | None = None,
         interval: int = 1000,
-        recorder: MetricLogger | None = None,
+        metric_logger: MetricLogger | None = None,
     ) -> None:
         self.windows, self.network, self.inferer, self.device = windows, network, inferer, device
-        self.tensorboard, self.interval, self.recorder = tensorboard, interval, recorder
+        self.tensorboard, self.interval, self.metric_logger = tensorboard, interval, metric_logger
 
     def attach(self, engine: Engine) -> None:
         """Show pictures every `interval` iterations."""
@@ -88,5 +88,5 @@ class Pictures:
             picture = torch.from_numpy(mosaic(self.panels()))
             name = f"validation/{', '.join(RECONSTRUCTION)}"
             self.tensorboard.image(name, picture, int(engine.state.iteration))
-        if self.recorder is not None:
-            self.recorder.restart_clock()
+        if self.metric_logger is not None:
+            self.metric_logger.restart_clock()

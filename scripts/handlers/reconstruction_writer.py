@@ -41,7 +41,7 @@ class ReconstructionWriter:
         grey_low: grey value that the network sees as -1; null for uint8.
         grey_high: grey value that the network sees as 1.
         overwrite: replace earlier files.
-        about: metadata to store in the file.
+        metadata: values by name, stored as attributes.
 
     Raises:
         ValueError: `out` exists and is not to be replaced.
@@ -55,7 +55,7 @@ class ReconstructionWriter:
         grey_low: float | None = None,
         grey_high: float | None = None,
         overwrite: bool | str = False,
-        about: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.windows, self.patch = windows, (int(patch[0]), int(patch[1]), int(patch[2]))
         self.out, self.overwrite = Path(out), switch(overwrite, "overwrite")
@@ -67,7 +67,7 @@ class ReconstructionWriter:
             )
         self.low = 0.0 if grey_low is None else float(grey_low)
         self.high = 255.0 if grey_high is None else float(grey_high)
-        self.about = {str(key): str(value) for key, value in (about or {}).items()}
+        self.metadata = {str(key): str(value) for key, value in (metadata or {}).items()}
         self.scores: dict[str, float] = {}
 
     @property
@@ -87,7 +87,7 @@ class ReconstructionWriter:
         self._bar = ProgressBar(len(self.windows), unit="window")
         self._windows = 0
         self._stack = ExitStack()
-        attributes = {"volume": self.windows.volume.path, "box": str(self.windows.box), **self.about}
+        attributes = {"volume": self.windows.volume.path, "box": str(self.windows.box), **self.metadata}
         self._file: h5py.File = self._stack.enter_context(
             new_hdf5(self.out, self.windows.volume.voxel_size_nm, self.overwrite, attributes)
         )

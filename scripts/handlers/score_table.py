@@ -21,8 +21,9 @@ class ScoreTable:
         output_dir: folder of the two files; made where it is missing.
         name: file name without ending.
         metrics: names to write; None writes every metric that is a number.
-        choice: a metric of the engine that decodes; then its scores are written as it defines them, with its decoder.
-        about: metadata by name, such as volume, box and checkpoint; also written above the table.
+        decoder_search: a metric of the engine that decodes; its scores are written as it defines them, with its
+            decoder.
+        metadata: values by name, such as volume, box and checkpoint; also written above the table.
 
     Raises:
         ValueError: a name that is not among the engine's metrics when it has run.
@@ -33,11 +34,11 @@ class ScoreTable:
         output_dir: str | os.PathLike[str],
         name: str = "scores",
         metrics: Sequence[str] | None = None,
-        choice: DecoderSearch | None = None,
-        about: Mapping[str, Any] | None = None,
+        decoder_search: DecoderSearch | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(output_dir) / f"{name}.json"
-        self.metrics, self.choice, self.about = metrics, choice, dict(about or {})
+        self.metrics, self.decoder_search, self.metadata = metrics, decoder_search, dict(metadata or {})
 
     def attach(self, engine: Engine) -> None:
         """Write when the evaluator completes."""
@@ -54,10 +55,10 @@ class ScoreTable:
             self.metrics if self.metrics is not None else [k for k, v in values.items() if isinstance(v, (int, float))]
         )
         found = {name: values[name] for name in wanted}
-        about = {**self.about, "epoch": engine.state.epoch, "iterations": engine.state.iteration}
-        if self.choice is None:
+        metadata = {**self.metadata, "epoch": engine.state.epoch, "iterations": engine.state.iteration}
+        if self.decoder_search is None:
             scores = named_scores(found)
         else:
-            scores, about["decoder"] = self.choice.described(found), self.choice.chosen
-        heading = "".join(f"{name}: {value}  \n" for name, value in self.about.items())
-        write_reports(self.path, f"{heading}\n{markdown_table(scores)}\n".lstrip(), as_json(scores, about))
+            scores, metadata["decoder"] = self.decoder_search.described(found), self.decoder_search.chosen
+        heading = "".join(f"{name}: {value}  \n" for name, value in self.metadata.items())
+        write_reports(self.path, f"{heading}\n{markdown_table(scores)}\n".lstrip(), as_json(scores, metadata))

@@ -35,13 +35,14 @@ SECTIONS = 3
 class BoxPicture:
     """Keep image, maps and chosen instances of an evaluator's first box as coloured panels.
 
-    A handler for the evaluator that `choice` is a metric of. Panels are section, labels, target (where a maker of
-    targets is given), prediction, instances and errors: rows of (y, x), columns of the picture. Maps are shown as red,
-    green and blue; an instance has the colour of the object it covers best; see `scripts.visualize.segmentation_panels`
+    A handler for the evaluator that `decoder_search` is a metric of. Panels are section, labels, target (where a maker
+    of targets is given), prediction, instances and errors: rows of (y, x), columns of the picture. Maps are shown as
+    red, green and blue; an instance has the colour of the object it covers best; see
+    `scripts.visualize.segmentation_panels`
     for the marks.
 
     Args:
-        choice: decodes; the same that scores.
+        decoder_search: decodes; the same that scores.
         activations: "sigmoid" or "tanh" for each channel.
         targets: makes the target from labels; null leaves it out.
         path: of a PNG written after each run of the evaluator; null for none.
@@ -50,13 +51,13 @@ class BoxPicture:
 
     def __init__(
         self,
-        choice: DecoderSearch,
+        decoder_search: DecoderSearch,
         activations: Sequence[str],
         targets: MakeTargetsd | None = None,
         path: str | os.PathLike[str] | None = None,
         rank: int = 0,
     ) -> None:
-        self.choice, self.targets, self.path, self.rank = choice, targets, path, rank
+        self.decoder_search, self.targets, self.path, self.rank = decoder_search, targets, path, rank
         self.signed = [name == "tanh" for name in activations]
         self.panels: dict[str, Colours] = {}
         self.sections: list[int] = []
@@ -65,7 +66,7 @@ class BoxPicture:
         self._instances: dict[int, NDArray[Any]] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the evaluator that `choice` is a metric of."""
+        """Attach to the evaluator that `decoder_search` is a metric of."""
         if self.rank == 0:
             engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self._keep)
             engine.add_event_handler(Events.COMPLETED, self._paint)
@@ -76,14 +77,14 @@ class BoxPicture:
 
     def _keep(self, engine: Engine) -> None:
         """Keep the first box, and its instances of every setting, until a setting is chosen."""
-        self._instances = dict(self.choice.latest)
+        self._instances = dict(self.decoder_search.latest)
         output: Any = engine.state.output
         first = output[0] if isinstance(output, list) else {key: output[key][0] for key in ("image", "label", "pred")}
         self._first = tuple(_array(first[key]) for key in ("image", "label", "pred"))
 
     def _paint(self, engine: Engine) -> None:
         (image, label, maps), self._first = self._first, ()
-        instances, self._instances = self.choice.chosen_of(self._instances, maps), {}
+        instances, self._instances = self.decoder_search.chosen_of(self._instances, maps), {}
         self.panels, self.sections = self._panels(image[0], label[0], maps, instances)
         self.runs += 1
         if self.path is not None:
@@ -115,7 +116,7 @@ class SegmentationPictures:
         picture: a handler of the evaluator that validates.
         tensorboard: shown there; null for nothing.
         interval: iterations between two pictures at least; they come with a validation.
-        recorder: whose clock leaves the drawing out; null for none.
+        metric_logger: whose clock leaves the drawing out; null for none.
     """
 
     def __init__(
@@ -123,9 +124,14 @@ class SegmentationPictures:
         picture: BoxPicture,
         tensorboard: TensorBoard | None = None,
         interval: int = 1000,
-        recorder: MetricLogger | None = None,
+        metric_logger: MetricLogger | None = None,
     ) -> None:
-        self.picture, self.tensorboard, self.interval, self.recorder = picture, tensorboard, interval, recorder
+        self.picture, self.tensorboard, self.interval, self.metric_logger = (
+            picture,
+            tensorboard,
+            interval,
+            metric_logger,
+        )
         self._runs, self._at = 0, -interval
 
     def attach(self, engine: Engine) -> None:
@@ -141,8 +147,8 @@ class SegmentationPictures:
         self._runs, self._at = self.picture.runs, iteration
         picture = torch.from_numpy(mosaic(list(self.picture.panels.values()), gap=3))
         self.tensorboard.image(f"validation/{', '.join(self.picture.panels)}", picture, iteration)
-        if self.recorder is not None:
-            self.recorder.restart_clock()
+        if self.metric_logger is not None:
+            self.metric_logger.restart_clock()
 
 
 def shown_part(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], tuple[slice, slice]]:

@@ -42,20 +42,20 @@ class Validation:
     best checkpoint by the result, and has a state for resuming.
 
     The key score decides which network is kept as the best; of equal ones the later, and never the untrained one. With
-    a `choice` the boxes are decoded: all scores are logged as val_NAME, the key score first, and the chosen settings
-    as chosen_SETTING.
+    a `decoder_search` the boxes are decoded: all scores are logged as val_NAME, the key score first, and the chosen
+    settings as chosen_SETTING.
 
     With several processes each validates its own share; a process whose share of the boxes is empty only takes part in
     the sums. So the loader of process r holds items r, r + processes, ... (a `torch.utils.data.Subset`), of which
     there may be none.
 
     Args:
-        validator: a MONAI evaluator, with the metric "val_loss", or with the choice.
+        validator: a MONAI evaluator, with the metric "val_loss", or with the decoder_search.
         interval: iterations between two validations.
-        recorder: receives the scores.
+        metric_logger: receives the scores.
         save_best: called at each new best; null to keep none.
-        choice: the metric that decodes and scores the validator's boxes; null where the loss decides.
-        loss_validator: with a choice, a second evaluator, whose "val_loss" is logged too; null for none.
+        decoder_search: the metric that decodes and scores the validator's boxes; null where the loss decides.
+        loss_validator: with a decoder_search, a second evaluator, whose "val_loss" is logged too; null for none.
         untrained: whether to validate before the first iteration too.
     """
 
@@ -63,65 +63,70 @@ class Validation:
         self,
         validator: Evaluator,
         interval: int,
-        recorder: MetricLogger,
+        metric_logger: MetricLogger,
         save_best: BestCheckpoint | None = None,
-        choice: DecoderSearch | None = None,
+        decoder_search: DecoderSearch | None = None,
         loss_validator: Evaluator | None = None,
         untrained: bool = True,
     ) -> None:
-        self.validator, self.interval, self.recorder, self.save_best = validator, interval, recorder, save_best
-        self.choice, self.loss_validator, self.untrained = choice, loss_validator, untrained
-        self.key = VAL_LOSS if choice is None else f"val_{choice.metric}"
-        self.lower_is_better = choice is None or directed_scores()[choice.metric]
+        self.validator, self.interval, self.metric_logger, self.save_best = (
+            validator,
+            interval,
+            metric_logger,
+            save_best,
+        )
+        self.decoder_search, self.loss_validator, self.untrained = decoder_search, loss_validator, untrained
+        self.key = VAL_LOSS if decoder_search is None else f"val_{decoder_search.metric}"
+        self.lower_is_better = decoder_search is None or directed_scores()[decoder_search.metric]
         self.best: float | None = None
         self.best_iteration: int | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a training engine, after the recorder and before the handler that saves checkpoints."""
+        """Attach to a training engine, after the metric logger and before the handler that saves checkpoints."""
         engine.add_event_handler(Events.STARTED, self._before_the_first)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_an_iteration)
 
     def measure(self, iteration: int) -> float:
         """Validate now, and return the key score."""
-        scores = self._losses() if self.choice is None else self._decoded(self.choice)
+        scores = self._losses() if self.decoder_search is None else self._decoded(self.decoder_search)
         key = scores[self.key]
-        self.recorder.log(iteration, scores)
+        self.metric_logger.log(iteration, scores)
         if iteration > 0 and self._is_best(key):
             self.best, self.best_iteration = key, iteration
             if self.save_best is not None:
-                self.save_best(iteration, scores, None if self.choice is None else self.choice.chosen)
-        self.recorder.restart_clock()
+                self.save_best(iteration, scores, None if self.decoder_search is None else self.decoder_search.chosen)
+        self.metric_logger.restart_clock()
         return key
 
     def state_dict(self) -> dict[str, Any]:
-        """State for the checkpoint, with the latest choice of the decoder."""
-        decoder = None if self.choice is None else self.choice.chosen
+        """State for the checkpoint, with the chosen decoder."""
+        decoder = None if self.decoder_search is None else self.decoder_search.chosen
         return {"best": self.best, "best_iteration": self.best_iteration, "decoder": decoder}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state."""
         self.best, self.best_iteration = state["best"], state.get("best_iteration")
-        if self.choice is not None:
-            self.choice.chosen = state.get("decoder")
+        if self.decoder_search is not None:
+            self.decoder_search.chosen = state.get("decoder")
 
     def _losses(self) -> dict[str, float]:
         self.validator.run()
         return {VAL_LOSS: float(self.validator.state.metrics[VAL_LOSS])}
 
-    def _decoded(self, choice: DecoderSearch) -> dict[str, float]:
+    def _decoded(self, decoder_search: DecoderSearch) -> dict[str, float]:
         """Return the key score, the loss, the chosen settings, and all other scores of the boxes."""
         if _length(self.validator):
             self.validator.run()
-            found = {name: float(self.validator.state.metrics[name]) for name in choice.scores}
+            found = {name: float(self.validator.state.metrics[name]) for name in decoder_search.scores}
             self.validator.state.output = self.validator.state.batch = None  # the boxes' maps are large
         else:
-            choice.reset()
-            found = choice.compute()
-        scores = {self.key: found[choice.metric]}
+            decoder_search.reset()
+            found = decoder_search.compute()
+        scores = {self.key: found[decoder_search.metric]}
         if self.loss_validator is not None:
             self.loss_validator.run()
             scores[VAL_LOSS] = float(self.loss_validator.state.metrics[VAL_LOSS])
-        scores |= {f"chosen_{name}": value for name, value in choice.varied.items()}
+        scores |= {f"chosen_{name}": value for name, value in decoder_search.varied.items()}
         first = [
             s.name
             for s in headlines()

@@ -45,8 +45,8 @@ class DecoderSearch(Metric):
     Args:
         decoder: name of a decoder, as in `scripts.ops.decoding.decoders`.
         settings: those that every decoding has; what is not named keeps its default.
-        choices: setting -> values to try; every combination is tried. The thresholds of an agglomeration come from one
-            run, so they cost next to nothing.
+        decoder_grid: setting -> values to try; every combination is tried. The thresholds of an agglomeration come from
+            one run, so they cost next to nothing.
         metric: the score that decides, such as adapted_rand_snemi3d or ap75_accuracy.
         zero: what label 0 means to scores of instances: "background" or "unlabelled".
         definitions: groups of scores to compute, of `scripts.ops.scoring.scores.DEFINITIONS`.
@@ -65,7 +65,7 @@ class DecoderSearch(Metric):
         self,
         decoder: str,
         metric: str,
-        choices: Mapping[str, Sequence[Any]] | None = None,
+        decoder_grid: Mapping[str, Sequence[Any]] | None = None,
         settings: Mapping[str, Any] | None = None,
         zero: str = "background",
         definitions: Sequence[str] = DEFINITIONS,
@@ -73,7 +73,7 @@ class DecoderSearch(Metric):
         device: str | torch.device = "cpu",
     ) -> None:
         self.decoder, self.metric, self.zero, self.definitions = decoder, metric, zero, tuple(definitions)
-        varied = grid(choices) if choices else [{}]
+        varied = grid(decoder_grid) if decoder_grid else [{}]
         self.settings = [{**_plain(settings or {}), **_plain(setting)} for setting in varied]
         self._decoders = [made_decoder(decoder, setting) for setting in self.settings]
         there = [s.name for s in self._scores(ContingencyTable.empty()) if s.better]
@@ -100,7 +100,7 @@ class DecoderSearch(Metric):
         }
 
     def reset(self) -> None:
-        """Forget all boxes; the last choice stays until the next."""
+        """Forget all boxes; the chosen setting stays until the next."""
         self._tables = [TableScore() for _ in self.settings]
 
     def update(self, output: Sequence[Any]) -> None:
@@ -137,7 +137,7 @@ class DecoderSearch(Metric):
                 yield at[threshold], found
 
     def decode(self, prediction: NDArray[Any]) -> NDArray[Any]:
-        """Ids (z, y, x) of maps (c, z, y, x) with the chosen setting; with the first before there is a choice."""
+        """Ids (z, y, x) of maps (c, z, y, x) with the chosen setting; with the first setting before one is chosen."""
         settings = self.settings[0] if self.chosen is None else self.chosen["settings"]
         return made_decoder(self.decoder, settings)(prediction)
 
@@ -168,7 +168,7 @@ class DecoderSearch(Metric):
         return dict(scores[self.table.best])
 
     def described(self, values: Mapping[str, float]) -> list[Score]:
-        """Those of `values` that are scores of this choice, with what exactly was computed; counts are whole again."""
+        """Those of `values` that are scores of this search, with what exactly was computed; counts are whole again."""
         known = [score for score in self._scores(ContingencyTable.empty()) if score.name in values]
         return [
             replace(score, value=int(values[score.name]) if isinstance(score.value, int) else values[score.name])

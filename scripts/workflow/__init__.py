@@ -4,22 +4,22 @@ from scripts.workflow.check_settings import check_channels, check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
 from scripts.workflow.presets import chosen_preset
-from scripts.workflow.run_results import finish, finish_segmentation, report_evaluation
-from scripts.workflow.run_summary import announce, announce_segmentation
+from scripts.workflow.run_results import report_evaluation, write_pretraining_results, write_segmentation_results
+from scripts.workflow.run_summary import print_pretraining_summary, print_segmentation_summary
 from scripts.workflow.short_errors import short_errors
 from scripts.workflow.training import train
 
 __all__ = [
-    "announce",
-    "announce_segmentation",
     "check_channels",
     "check_overrides",
     "check_settings",
     "chosen_preset",
-    "finish",
-    "finish_segmentation",
     "predict_volume",
+    "print_pretraining_summary",
+    "print_segmentation_summary",
     "report_evaluation",
     "short_errors",
     "train",
+    "write_pretraining_results",
+    "write_segmentation_results",
 ]

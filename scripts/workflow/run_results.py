@@ -28,7 +28,9 @@ LAYERS = {"instances": "instances", "truth": "labels", "prediction": "prediction
 """What the viewer shows of an evaluation, and the dataset that it is."""
 
 
-def finish(folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0) -> None:
+def write_pretraining_results(
+    folder: RunFolder, pictures: Pictures, settings: Mapping[str, Any], rank: int = 0
+) -> None:
     """Draw the curve and the reconstruction into the folder of a pre-training, and print a table of scores.
 
     Args:
@@ -68,7 +70,7 @@ def table(log: Sequence[Mapping[str, Any]]) -> str:
     return in_columns(rows + speed(log))
 
 
-def finish_segmentation(
+def write_segmentation_results(
     folder: RunFolder,
     validation: Validation,
     picture: BoxPicture,
@@ -82,13 +84,13 @@ def finish_segmentation(
 
     Args:
         folder: of the run; its log and best checkpoint are read.
-        validation: with a choice of decoders.
+        validation: with a search of decoders.
         picture: a handler of the evaluator that validates.
         settings: the knobs by name: network, iterations.
         rank: only process 0 writes.
     """
     log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
-    if not log or validation.choice is None:
+    if not log or validation.decoder_search is None:
         return
     best = load_checkpoint(folder.best) if folder.best.exists() else None
     done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
@@ -96,12 +98,12 @@ def finish_segmentation(
     at = None if best is None else int(best["iteration"])
     files = [draw_fine_tuning_curves(log, folder.path / CURVE, validation.key, at, title)]
     drawn = picture.draw(
-        folder.path / SEGMENTATION, f"{title}, {decoder_text(validation.choice.chosen)}: first validation box"
+        folder.path / SEGMENTATION, f"{title}, {decoder_text(validation.decoder_search.chosen)}: first validation box"
     )
     if drawn is not None:
         files.append(drawn)
     if best is not None:
-        files += write_best(folder, validation.choice, best)
+        files += write_best(folder, validation.decoder_search, best)
     logger.info("\n" + in_columns([*learned(log, validation), *best_scores(best, validation), *speed(log)]))
     if done < wanted:
         logger.info(f"\nstopped after iteration {done:,} of {wanted:,}; resume with the same command and --resume true")
@@ -120,14 +122,14 @@ def report_evaluation(scores: ScoreTable, evaluation: EvaluationFile, picture: s
         logger.info(f"look at the errors: python -m scripts view {region.image.path} {layers}")
 
 
-def write_best(folder: RunFolder, choice: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:
+def write_best(folder: RunFolder, decoder_search: DecoderSearch, best: Mapping[str, Any]) -> list[Path]:
     """Write the scores of the best checkpoint with their definitions, as JSON and as a table.
 
     Returns:
         Their paths.
     """
     values = {name.removeprefix("val_"): value for name, value in best["scores"].items()}
-    scores = choice.described(values)
+    scores = decoder_search.described(values)
     about = {
         "checkpoint": str(folder.best),
         "iteration": int(best["iteration"]),

@@ -20,7 +20,7 @@ TIMED_CROPS = 2
 """Crops that a step of pre-training is timed with."""
 
 
-def announce(
+def print_pretraining_summary(
     described: str,
     folder: RunFolder,
     network: torch.nn.Module,
@@ -65,7 +65,7 @@ def announce(
     _print_time(folder, device, settings, world, lambda: pretraining_seconds(network, sample))
 
 
-def announce_segmentation(
+def print_segmentation_summary(
     described: str,
     labels: str,
     held_out: str,

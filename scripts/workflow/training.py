@@ -10,7 +10,7 @@ from scripts.handlers.metric_logger import MetricLogger
 logger = logging.getLogger(__name__)
 
 
-def train(trainer: Trainer, recorder: MetricLogger, folder: RunFolder) -> None:
+def train(trainer: Trainer, metric_logger: MetricLogger, folder: RunFolder) -> None:
     """Train with the folder locked, unless all iterations were done before; always close the sinks.
 
     Raises:
@@ -24,7 +24,7 @@ def train(trainer: Trainer, recorder: MetricLogger, folder: RunFolder) -> None:
             )
         else:
             trainer.run()
-            recorder.flush()
+            metric_logger.flush()
     finally:
-        recorder.close()
+        metric_logger.close()
         folder.unlock()

@@ -36,7 +36,7 @@ class Heard(LogSink):
 def test_the_rate_recorded_is_the_one_the_step_was_made_with():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     heard = Heard()
-    recorder = MetricLogger(optimizer, samples=4, sinks=[heard, None])
+    metric_logger = MetricLogger(optimizer, samples=4, sinks=[heard, None])
 
     def step(engine, batch):
         return [{"loss": torch.tensor(float(batch["index"][0]))}]
@@ -45,12 +45,12 @@ def test_the_rate_recorded_is_the_one_the_step_was_made_with():
         optimizer.param_groups[0]["lr"] *= 0.5
 
     engine = Engine(step)
-    recorder.attach(engine)
+    metric_logger.attach(engine)
     engine.add_event_handler(Events.ITERATION_COMPLETED, halve)
     engine.run([{"index": [k], "mask": None} for k in range(3)], max_epochs=1)
     assert [(r.iteration, r.loss, r.learning_rate) for r in heard.records] == [(1, 0, 0.5), (2, 1, 0.25), (3, 2, 0.125)]
     assert all(set(r.batch) == {"index"} for r in heard.records)
-    assert recorder.state_dict()["elapsed"] == pytest.approx(sum(r.seconds for r in heard.records), abs=1e-4)
+    assert metric_logger.state_dict()["elapsed"] == pytest.approx(sum(r.seconds for r in heard.records), abs=1e-4)
 
 
 def test_the_log_has_each_iteration_once_after_a_kill_between_checkpoints(tmp_path):

@@ -110,12 +110,12 @@ def test_the_target_of_a_place_is_that_of_the_box():
 def test_a_run_leaves_pictures_of_its_held_out_box_in_tensorboard_and_as_a_file(tmp_path):
     run = Run(tmp_path / "run", iterations=4, interval=2, loss=False)
     make = MakeTargetsd([AffinityTarget()], crop=(2, 16, 16))
-    picture = BoxPicture(run.choice, ["sigmoid"] * 3, make, path=tmp_path / "each.png")
+    picture = BoxPicture(run.decoder_search, ["sigmoid"] * 3, make, path=tmp_path / "each.png")
     assert picture.draw(tmp_path / "none.png") is None
     picture.attach(run.evaluator)
     board = TensorBoard(tmp_path / "run")
-    run.recorder.sinks.append(board)
-    SegmentationPictures(picture, board, interval=4, recorder=run.recorder).attach(run.trainer)
+    run.metric_logger.sinks.append(board)
+    SegmentationPictures(picture, board, interval=4, metric_logger=run.metric_logger).attach(run.trainer)
     run.train()
     assert picture.runs == 3
     assert list(picture.panels) == ["section", "labels", "target", "prediction", "instances", "errors"]

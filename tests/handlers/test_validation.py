@@ -75,7 +75,7 @@ def test_a_resumed_run_is_the_one_that_was_never_stopped(tmp_path):
     first, second = load_checkpoint(whole.folder.best), load_checkpoint(again.folder.best)
     assert (first["iteration"], first["decoder"]) == (second["iteration"], second["decoder"])
     assert all(torch.equal(first["network"][name], second["network"][name]) for name in first["network"])
-    assert decoder_of(again.folder.last, tmp_path / "none.json") == whole.choice.chosen
+    assert decoder_of(again.folder.last, tmp_path / "none.json") == whole.decoder_search.chosen
 
 
 def test_the_untrained_network_need_not_be_validated_and_is_never_the_best(tmp_path):
@@ -102,7 +102,7 @@ def train_as(rank: int, folder: str) -> None:
     for boxes in (1, 2):
         run = Run(f"{folder}/{boxes}_boxes", iterations=4, interval=2, boxes=boxes, rank=rank, world=2)
         run.train()
-        torch.save((run.heard.scores, run.choice.chosen), f"{folder}/{boxes}_boxes_{rank}.pt")
+        torch.save((run.heard.scores, run.decoder_search.chosen), f"{folder}/{boxes}_boxes_{rank}.pt")
         torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
@@ -116,7 +116,7 @@ def test_two_processes_validate_as_one_with_fewer_boxes_than_processes_and_with_
         assert best["decoder"] == load_checkpoint(alone.folder.best)["decoder"]
         for rank in range(2):
             scores, chosen = torch.load(tmp_path / f"{boxes}_boxes_{rank}.pt")
-            assert chosen == alone.choice.chosen
+            assert chosen == alone.decoder_search.chosen
             for (k, shared), (k_alone, single) in zip(scores, alone.heard.scores, strict=True):
                 assert k == k_alone
                 assert shared == pytest.approx(single, rel=1e-4, abs=1e-6, nan_ok=True)

@@ -39,7 +39,7 @@ def box(seed, noise=0.9):
 
 
 def test_the_best_setting_of_all_boxes_together_has_the_scores_it_has_by_itself():
-    choice = DecoderSearch("agglomeration", KEY, choices=CUTS, settings=SMALL)
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid=CUTS, settings=SMALL)
     assert choice.chosen is None
     boxes = [box(0), box(1)]
     for each in boxes:
@@ -70,7 +70,7 @@ def test_thresholds_of_an_agglomeration_come_from_one_run():
     item = torch.from_numpy(noised_affinities(gt, 0.9))[None], torch.from_numpy(gt)[None, None]
     times = []
     for cuts in ([0.3], list(np.linspace(0.05, 0.95, 10))):
-        choice = DecoderSearch("agglomeration", KEY, choices={"threshold": cuts}, settings=SMALL)
+        choice = DecoderSearch("agglomeration", KEY, decoder_grid={"threshold": cuts}, settings=SMALL)
         runs = []
         for _ in range(3):
             begin = time.perf_counter()
@@ -78,7 +78,9 @@ def test_thresholds_of_an_agglomeration_come_from_one_run():
             runs.append(time.perf_counter() - begin)
         times.append(min(runs))
     assert times[1] < 4 * times[0]  # ten times one decoding, if each were one
-    mixed = DecoderSearch("agglomeration", KEY, choices={"threshold": [0.1, 0.6], "size": [20, 50]}, settings=SMALL)
+    mixed = DecoderSearch(
+        "agglomeration", KEY, decoder_grid={"threshold": [0.1, 0.6], "size": [20, 50]}, settings=SMALL
+    )
     found = dict(mixed.instances(item[0][0].numpy()))
     for place, setting in enumerate(mixed.settings):
         np.testing.assert_array_equal(found[place], decoder("agglomeration", setting)(item[0][0].numpy()))
@@ -87,7 +89,7 @@ def test_thresholds_of_an_agglomeration_come_from_one_run():
 def test_higher_is_better_for_precision():
     gt = tiles()
     maps = np.stack([(gt > 0) * 0.9, np.zeros(gt.shape)]).astype(np.float32)
-    choice = DecoderSearch("bc", "ap75_accuracy", choices={"mask": [0.95, 0.85, 0.5]}, settings={"seed": 0.6})
+    choice = DecoderSearch("bc", "ap75_accuracy", decoder_grid={"mask": [0.95, 0.85, 0.5]}, settings={"seed": 0.6})
     assert not choice.lower_is_better
     choice.update((torch.from_numpy(maps)[None], torch.from_numpy(gt)[None, None]))
     assert choice.compute()["ap75_accuracy"] == 1
@@ -137,7 +139,7 @@ def test_noise_is_decoded_in_bounded_time(grain):
     if grain != "white":
         maps = 0.5 + 0.05 * (maps - 0.5)
     gt = tiles((8, 256, 256), 32)
-    choice = DecoderSearch("agglomeration", KEY, choices={"threshold": list(np.linspace(0.05, 0.95, 10))})
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid={"threshold": list(np.linspace(0.05, 0.95, 10))})
     begin = time.perf_counter()
     choice.update((torch.from_numpy(maps)[None], torch.from_numpy(gt)[None, None]))
     assert time.perf_counter() - begin < 5  # about 0.3 s
@@ -145,7 +147,7 @@ def test_noise_is_decoded_in_bounded_time(grain):
 
 
 def test_an_evaluator_gets_the_numbers_under_their_names():
-    choice = DecoderSearch("agglomeration", KEY, choices=CUTS, settings=SMALL)
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid=CUTS, settings=SMALL)
     engine = Engine(lambda _, batch: {"image": None, "pred": batch[0], "label": batch[1]})
     choice.attach(engine, KEY)
     for _ in range(2):  # the second time from nothing
@@ -160,10 +162,10 @@ def test_an_evaluator_gets_the_numbers_under_their_names():
 
 
 def test_scores_are_written_as_they_were_computed_and_with_the_decoder(tmp_path):
-    choice = DecoderSearch("agglomeration", KEY, choices=CUTS, settings=SMALL, zero="unlabelled")
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid=CUTS, settings=SMALL, zero="unlabelled")
     engine = Engine(lambda _, batch: {"pred": batch[0], "label": batch[1]})
     choice.attach(engine, KEY)
-    ScoreTable(tmp_path, choice=choice).attach(engine)
+    ScoreTable(tmp_path, decoder_search=choice).attach(engine)
     engine.run([box(0)])
     written = json.loads((tmp_path / "scores.json").read_text())
     assert written["decoder"] == choice.chosen
@@ -176,7 +178,7 @@ def test_what_cannot_be_is_refused_by_name():
     with pytest.raises(ValueError, match="unknown decoder 'guess'"):
         DecoderSearch("guess", KEY)
     with pytest.raises(ValueError, match="no setting 'treshold'"):
-        DecoderSearch("agglomeration", KEY, choices={"treshold": [0.1]})
+        DecoderSearch("agglomeration", KEY, decoder_grid={"treshold": [0.1]})
     with pytest.raises(ValueError, match=r"unknown score 'dice'.*ap50_accuracy"):
         DecoderSearch("bc", "dice")
     with pytest.raises(ValueError, match="unknown score 'voi_total'; of these one can decide: adapted_rand"):
@@ -209,7 +211,7 @@ def test_definitions_of_scores_are_those_of_the_score_command():
 
 
 def chosen_of(boxes, rank=0, world=1):
-    choice = DecoderSearch("agglomeration", KEY, choices=CUTS, settings=SMALL)
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid=CUTS, settings=SMALL)
     for seed in range(rank, boxes, world):
         choice.update((*box(seed), f"box {seed}"))
     return repr((choice.compute(), choice.chosen))  # by text: nan is nan
@@ -242,7 +244,7 @@ class Counting:
 
 def test_a_box_is_decoded_once_and_handlers_read_the_instances_that_were_scored():
     calls = []
-    choice = DecoderSearch("agglomeration", KEY, choices={"threshold": [0.2, 0.8]}, settings={"dust": 0})
+    choice = DecoderSearch("agglomeration", KEY, decoder_grid={"threshold": [0.2, 0.8]}, settings={"dust": 0})
     choice._decoders[0] = Counting(choice._decoders[0], calls)
     rng = np.random.default_rng(0)
     maps, labels = rng.random((1, 3, 4, 16, 16), dtype=np.float32), rng.integers(1, 4, (1, 1, 4, 16, 16))

@@ -45,7 +45,7 @@ def test_a_further_knob_is_checked_as_on_the_command_line(value):
 
 
 def test_targets_activations_and_decoder_have_the_same_channels():
-    search = DecoderSearch("agglomeration", "adapted_rand_snemi3d", choices={"threshold": [0.1, 0.3]})
+    search = DecoderSearch("agglomeration", "adapted_rand_snemi3d", decoder_grid={"threshold": [0.1, 0.3]})
     check_channels(["sigmoid"] * 3, 3, search)
     with pytest.raises(ValueError, match="targets have 3 channels, but 2 activations"):
         check_channels(["sigmoid"] * 2, 3, search)

@@ -12,17 +12,17 @@ from scripts.checkpoints.file import load_checkpoint
 from scripts.handlers import BoxPicture
 from scripts.metrics import DecoderSearch
 from scripts.networks import UNETR, Encoder
-from scripts.workflow import announce_segmentation, finish_segmentation
+from scripts.workflow import print_segmentation_summary, write_segmentation_results
 from scripts.workflow.run_summary import network_text
 from tests.tiny_segmentation import KEY, Run
 
 
 def finished(run):
     """A run with its picture, trained and brought to its end."""
-    picture = BoxPicture(run.choice, ["sigmoid"] * 3)
+    picture = BoxPicture(run.decoder_search, ["sigmoid"] * 3)
     picture.attach(run.evaluator)
     run.train()
-    finish_segmentation(run.folder, run.validation, picture, run.recipe)
+    write_segmentation_results(run.folder, run.validation, picture, run.recipe)
 
 
 def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsys):
@@ -73,8 +73,8 @@ def test_a_run_that_was_stopped_says_so_and_one_without_validation_has_no_scores
 
 
 def test_what_instances_are_scored_against_is_written_as_it_was_scored():
-    choice = DecoderSearch("zwatershed", KEY, zero="unlabelled")
-    (score,) = choice.described({"ap50_accuracy": 0.5, "loss": 1.0})
+    decoder_search = DecoderSearch("zwatershed", KEY, zero="unlabelled")
+    (score,) = decoder_search.described({"ap50_accuracy": 0.5, "loss": 1.0})
     assert score.value == 0.5
     assert "voxels on gt 0 left out" in score.definition
 
@@ -102,7 +102,7 @@ def test_the_first_lines_say_what_where_from_how_long_and_how_to_stop(tmp_path, 
     sample = {"image": torch.zeros(1, 2, 16, 16), "target": torch.zeros(3, 2, 16, 16)}
     settings, state = SETTINGS | {"pretrained": "runs/best.pt", "freeze": 1000}, torch.get_rng_state()
     for rank, each in ((0, SETTINGS), (0, settings), (1, settings)):
-        announce_segmentation(
+        print_segmentation_summary(
             "cells.h5, box 0:4",
             "cells.h5:labels: 2 sections (0-1)",
             "cells.h5, box 4:8",
