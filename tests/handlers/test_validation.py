@@ -67,6 +67,9 @@ def test_a_resumed_run_is_the_one_that_was_never_stopped(tmp_path):
     stopped = Run(tmp_path / "parts", iterations=9, interval=3)
     stopped.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda e: e.state.iteration == 5 and e.terminate())
     stopped.train()
+    content = torch.load(stopped.folder.last, weights_only=True)
+    content["parts"]["recorder"] = content["parts"].pop("metric_logger")  # as earlier versions named it
+    torch.save(content, stopped.folder.last)
     again = Run(tmp_path / "parts", iterations=9, interval=3, resume=True)
     assert again.validation.best is None
     again.train()
