@@ -74,7 +74,7 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
     rows = np.empty((room, columns), dtype=np.uint64)
     slots = index_pairs(rows, room, 0)
     found = np.empty(nx, dtype=np.int64)
-    used = 0
+    used = np.int64(0)  # not the literal 0, for which `_add` would be compiled as well
     start, corner, shape = where[0], where[1], where[2]
     for line in range(3 * nz * ny):
         axis, z, y = line % 3, line // 3 // ny, line // 3 % ny

@@ -27,7 +27,7 @@ def leaves(v, d, shape, bounds):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def open_plateaus(affinities, high, codes, step, shape, bounds, kind):  # type: ignore[no-untyped-def]
     """Mark and return the voxels of plateaus that lead out of the block and are not saturated."""
-    found = 0
+    found = np.int64(0)
     voxels = np.empty(1024, dtype=kind.dtype)
     weights = affinities.reshape(3, -1)
     for line in range(shape[0] * shape[1]):

@@ -24,10 +24,24 @@ def checked_prediction(prediction: np.ndarray, channels: int | None = None, name
     if channels is not None and prediction.shape[0] != channels:
         raise ValueError(f"{name} of shape {prediction.shape} has {prediction.shape[0]} channels, expected {channels}")
     if prediction.dtype == np.uint8:
-        return np.ascontiguousarray(prediction)
+        return _for_kernels(np.ascontiguousarray(prediction))
     if prediction.dtype.kind != "f":
         raise ValueError(f"{name} has dtype {prediction.dtype}; expected floats in [0, 1], or uint8 for value / 255")
-    return np.ascontiguousarray(prediction, dtype=np.float32)
+    return _for_kernels(np.ascontiguousarray(prediction, dtype=np.float32))
+
+
+class _Writable:
+    """The memory of a read-only array under the type of a writable one."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
+
+
+def _for_kernels(prediction: np.ndarray) -> np.ndarray:
+    """A view that numba takes for writable: it compiles every kernel anew for read-only arrays; none writes here."""
+    return prediction if prediction.flags.writeable else np.asarray(_Writable(prediction))
 
 
 def check_range(channel: np.ndarray, kind: str = "probability", name: str = "prediction") -> None:
