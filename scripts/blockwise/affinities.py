@@ -17,7 +17,8 @@ from scripts.ops.decoding.decoders import (
     decoder,
 )
 from scripts.ops.decoding.probability_checks import check_range, checked_prediction
-from scripts.ops.decoding.zwatershed import AffinityThresholds, SizeRule
+from scripts.ops.decoding.size_merging import SizeRule
+from scripts.ops.decoding.zwatershed import AffinityThresholds
 from scripts.ops.targets.affinity_convention import convention
 
 AffinityDecoder = ZWatershed | PercentileZWatershed | MeanAgglomeration | QuantileAgglomeration
@@ -61,7 +62,8 @@ def size_rule(folder: Path, plan: Plan) -> SizeRule:
     made = affinity_decoder(plan)
     last = isinstance(made, ZWatershed | PercentileZWatershed)
     dust, join = (made.dust, made.join) if last else (0, None)  # type: ignore[union-attr]
-    return SizeRule.of(number_type(plan), thresholds_of(folder, plan), made.size, dust, join)
+    at = thresholds_of(folder, plan)
+    return SizeRule.of(number_type(plan), at.low, at.weak, made.size, dust, join)
 
 
 def count_values(folder: Path, number: int) -> None:
@@ -92,12 +94,12 @@ def find_thresholds(folder: Path) -> None:
 
 def values_file(folder: Path, number: int) -> Path:
     """Counts of the values of a block."""
-    return folder / "values" / f"{number}.npz"
+    return folder / "values" / f"{number}.arrays"
 
 
 def within_file(folder: Path, number: int) -> Path:
     """Counts of the values within single bins."""
-    return folder / "within" / f"{number}.npz"
+    return folder / "within" / f"{number}.arrays"
 
 
 def _bins(folder: Path, plan: Plan) -> list[tuple[int, int]]:

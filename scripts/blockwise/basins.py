@@ -20,12 +20,12 @@ NO_ROOT = np.iinfo(np.int64).max
 
 def basins_file(folder: Path, number: int) -> Path:
     """Labels of a block, its faces and its open plateaus."""
-    return folder / "basins" / f"{number}.npz"
+    return folder / "basins" / f"{number}.arrays"
 
 
 def links_file(folder: Path, number: int) -> Path:
     """Pairs of labels of the volume that are one basin."""
-    return folder / "links" / f"{number}.npz"
+    return folder / "links" / f"{number}.arrays"
 
 
 def find_basins(folder: Path, number: int) -> None:
@@ -101,14 +101,13 @@ def number_basins(folder: Path) -> None:
     Writes basin_of.npy, the basin of every label, and sizes.npy, the voxels of basins 0, 1, ...
     """
     plan = Plan.load(folder)
-    parts = [load(links_file(folder, n), "links", "roots") for n in range(len(plan.grid))]
-    links = np.concatenate([links for links, _ in parts], axis=1)
-    roots = np.concatenate([roots for _, roots in parts])
-    del parts
-    basin_of, count = joined_labels(links, roots)
+    blocks = range(len(plan.grid))
+    roots = np.concatenate([load(links_file(folder, n), "roots")[0] for n in blocks])
+    basin_of, count = joined_labels((load(links_file(folder, n), "links")[0] for n in blocks), roots)
+    del roots
     sizes = np.zeros(count + 1, dtype=np.int64)
     offsets = np.load(folder / "offsets.npy")
-    for n in range(len(plan.grid)):
+    for n in blocks:
         (voxels,) = load(basins_file(folder, n), "voxels")
         sizes[0] += voxels[0]
         np.add.at(sizes, basin_of[offsets[n] : offsets[n + 1]], voxels[1:])

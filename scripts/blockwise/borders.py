@@ -1,5 +1,6 @@
 """Borders of basins, then of fragments: merged in each block as far as it can decide, the rest for the volume."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from scripts.blockwise.grid import DIRECTIONS
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load, save, save_array, unpacked
 from scripts.ops.decoding.agglomeration import numbered_segments
-from scripts.ops.decoding.agglomeration_queue import merge_by_score
+from scripts.ops.decoding.agglomeration_queue import merge_by_score, segments_below
+from scripts.ops.decoding.border_order import by_last_face, descending
 from scripts.ops.decoding.decoders import MeanAgglomeration, QuantileAgglomeration
 from scripts.ops.decoding.region_graph import (
     FLOAT_UNIT,
@@ -21,10 +23,11 @@ from scripts.ops.decoding.region_graph import (
     largest_affinities,
     region_graph,
 )
-from scripts.ops.decoding.region_graph_sum import added, added_values
-from scripts.ops.decoding.zwatershed import contracted_by_size, segments_of_basins
+from scripts.ops.decoding.region_graph_sum import NOTHING, added, added_values
+from scripts.ops.decoding.size_merging import contracted_by_size, segments_of_basins
 
-COLUMNS = ("first", "second", "largest", "total", "faces", "last")
+COLUMNS = ("first", "second", "total", "faces", "last")
+VALUES = ("first", "second", "bins", "starts")
 NO_VALUES = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
 FRAGMENTS = "fragments.npy"
 """Fragment of every basin, where fragments are agglomerated."""
@@ -32,12 +35,12 @@ FRAGMENTS = "fragments.npy"
 
 def borders_file(folder: Path, number: int) -> Path:
     """Borders of basins that a block could not decide."""
-    return folder / "borders" / f"{number}.npz"
+    return folder / "borders" / f"{number}.arrays"
 
 
 def fragment_borders_file(folder: Path, number: int) -> Path:
     """Borders of fragments that a block could not decide."""
-    return folder / "fragment_borders" / f"{number}.npz"
+    return folder / "fragment_borders" / f"{number}.arrays"
 
 
 def segments_file(folder: Path, cut: int) -> Path:
@@ -57,15 +60,15 @@ def find_borders(folder: Path, number: int) -> None:
     known, segments, uncertain = _numbered(folder, plan, number, None)
     affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
     graph = largest_affinities(segments, affinities, rule.floor, _place(plan, number))
+    del affinities, segments
     sizes = np.load(folder / "sizes.npy", mmap_mode="r")[known]
-    merged, kept = contracted_by_size(graph, sizes, rule, uncertain)
+    merged, ends, largest = contracted_by_size(graph, sizes, rule, uncertain)
     save(
         borders_file(folder, number),
         borders=graph.pairs,
-        first=known[graph.first[kept]],
-        second=known[graph.second[kept]],
-        largest=graph.largest[kept],
-        faces=graph.faces[kept],
+        first=known[ends[0]],
+        second=known[ends[1]],
+        largest=largest,
         merged=known[merged],
     )
 
@@ -80,21 +83,18 @@ def decide_basins(folder: Path) -> None:
     sizes = np.load(folder / "sizes.npy")
     if sizes.size > 2**32:
         raise ValueError(f"{sizes.size - 1:,} basins; the merging numbers them in 32 bits. Raise low, or lower high")
-    names, nothing = ("first", "second", "largest", "faces"), np.empty(0, dtype=np.int64)
-    parts, merged = [], []
-    for n in range(len(plan.grid)):
-        *rows, pairs = load(borders_file(folder, n), *names, "merged")
-        parts.append(RegionGraph(**dict(zip(names, rows, strict=True)), total=nothing, last=nothing, unit=1))
-        merged.append(pairs.astype(np.int64))
-    graph = added(parts)
-    del parts
-    counted = sizes.copy()
-    segments = segments_of_basins(graph, sizes, size_rule(folder, plan), np.concatenate(merged, axis=1))
+    blocks = range(len(plan.grid))
+    pairs, weights = descending(lambda: (_rows(folder, n) for n in blocks))
+    merged = (load(borders_file(folder, n), "merged")[0] for n in blocks)
+    segments = segments_of_basins(pairs, weights, sizes, size_rule(folder, plan), merged)
+    del pairs, weights
     if agglomerates(plan):
-        save_array(folder / "fragment_sizes.npy", _added(counted, segments))
-        save_array(folder / FRAGMENTS, segments.astype(np.uint32))
+        total = np.zeros(int(segments.max(initial=0)) + 1, dtype=np.int64)
+        np.add.at(total, segments, np.load(folder / "sizes.npy"))
+        save_array(folder / "fragment_sizes.npy", total)
+        save_array(folder / FRAGMENTS, segments)
     else:
-        save_array(segments_file(folder, 0), _numbers(segments, counted, plan.smallest))
+        save_array(segments_file(folder, 0), _numbers(segments, np.load(folder / "sizes.npy"), plan.smallest))
 
 
 def find_fragment_borders(folder: Path, number: int) -> None:
@@ -104,7 +104,7 @@ def find_fragment_borders(folder: Path, number: int) -> None:
     known, segments, uncertain = _numbered(folder, plan, number, fragments)
     affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
     place = _place(plan, number)
-    graph = region_graph(segments, affinities, place)
+    graph = by_last_face(region_graph(segments, affinities, place))
     cuts, quantile = _score(plan)
     values = border_values(segments, affinities, graph, place) if quantile else NO_VALUES
     found = merge_by_score(graph, values[0], values[1], quantile, cuts[-1], known.size - 1, uncertain)
@@ -113,7 +113,6 @@ def find_fragment_borders(folder: Path, number: int) -> None:
         borders=graph.pairs,
         first=known[found.left.first],
         second=known[found.left.second],
-        largest=np.empty(0, number_type(plan)),
         total=found.left.total,
         faces=found.left.faces,
         last=found.left.last,
@@ -128,29 +127,38 @@ def find_fragment_borders(folder: Path, number: int) -> None:
 def decide_fragments(folder: Path) -> None:
     """Agglomerate the fragments of the volume: writes the segment of every basin at every threshold."""
     plan = Plan.load(folder)
-    voxels = np.load(folder / "fragment_sizes.npy")
-    parts, values, merges = [], [], []
-    names = (*COLUMNS, "kept", "gone", "score", "bins", "starts")
-    for n in range(len(plan.grid)):
-        *rows, kept, gone, score, bins, starts = load(fragment_borders_file(folder, n), *names)
-        values.append((bins, starts))
-        unit = 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
-        parts.append(RegionGraph(**dict(zip(COLUMNS, rows, strict=True)), unit=unit))
-        merges.append((kept, gone, score))
-    graph = added(parts)
+    files = [fragment_borders_file(folder, n) for n in range(len(plan.grid))]
+    unit = 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
+    parts = (
+        RegionGraph(unit=unit, largest=NOTHING, **dict(zip(COLUMNS, load(f, *COLUMNS), strict=True))) for f in files
+    )
+    graph = by_last_face(added(parts, sum(load(file, "first")[0].size for file in files), unit))
     cuts, quantile = _score(plan)
-    every_value = added_values(parts, values) if quantile else NO_VALUES
-    del parts, values
+    bins, starts = NO_VALUES
+    if quantile:
+        bins, starts = added_values(graph, (tuple(load(file, *VALUES)) for file in files))
+    voxels = np.load(folder / "fragment_sizes.npy")
     count = voxels.size - 1
-    found = merge_by_score(graph, every_value[0], every_value[1], quantile, cuts[-1], count)
-    merges.append((found.kept, found.gone, found.score))
-    kept, gone, score = (np.concatenate(column) for column in zip(*merges, strict=True))
-    every = replace(found, kept=kept, gone=gone, score=score)
+    graph = replace(graph, last=NOTHING)
+    found = merge_by_score(graph, bins, starts, quantile, cuts[-1], count)
+    del graph, bins, starts
     fragments = np.load(folder / FRAGMENTS)
     counted = np.load(folder / "sizes.npy")
     for cut, threshold in enumerate(cuts):
-        segments = numbered_segments(every.segments_at(threshold, count), voxels, affinity_decoder(plan).dust)
+        merges = itertools.chain([(found.kept, found.gone, found.score)], (_merges(file) for file in files))
+        lowest = segments_below(merges, threshold, count)
+        segments = numbered_segments(lowest, voxels, affinity_decoder(plan).dust)
         save_array(segments_file(folder, cut), _numbers(segments[fragments], counted, plan.smallest))
+
+
+def _merges(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kept, gone, score = load(file, "kept", "gone", "score")
+    return kept, gone, score
+
+
+def _rows(folder: Path, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    first, second, largest = load(borders_file(folder, number), "first", "second", "largest")
+    return first, second, largest
 
 
 def _score(plan: Plan) -> tuple[tuple[float, ...], float]:
@@ -206,15 +214,11 @@ def _numbered(
     return known, segments, uncertain
 
 
-def _added(voxels: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    total = np.zeros(int(segments.max(initial=0)) + 1, dtype=np.int64)
-    np.add.at(total, segments, voxels)
-    return total
-
-
 def _numbers(segments: np.ndarray, voxels: np.ndarray, smallest: int) -> np.ndarray:
     """Without segments of fewer than `smallest` voxels, in the smallest dtype that holds them."""
-    kept = _added(voxels, segments) >= smallest
+    total = np.zeros(int(segments.max(initial=0)) + 1, dtype=np.int64)
+    np.add.at(total, segments, voxels)
+    kept = total >= smallest
     kept[0] = False
-    numbers = np.where(kept, np.cumsum(kept), 0)[segments]
-    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=1))))
+    numbers = np.where(kept, np.cumsum(kept), 0)
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=1))))[segments]

@@ -34,12 +34,12 @@ def read_maps(plan: Plan, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def components_file(folder: Path, number: int) -> Path:
     """Components of a block."""
-    return folder / "components" / f"{number}.npz"
+    return folder / "components" / f"{number}.arrays"
 
 
 def component_links_file(folder: Path, number: int) -> Path:
     """Pairs of labels of the volume that are one component."""
-    return folder / "component_links" / f"{number}.npz"
+    return folder / "component_links" / f"{number}.arrays"
 
 
 def find_components(folder: Path, number: int) -> None:
@@ -101,15 +101,15 @@ def link_components(folder: Path, number: int) -> None:
 def number_components(folder: Path) -> None:
     """Number seeds and masks of the volume in the order of their first voxels; small seeds get 0.
 
-    Writes seeds_of.npy and masks_of.npy, the number of every label, and pieces.npz: the masks that several blocks
+    Writes seeds_of.npy and masks_of.npy, the number of every label, and pieces.arrays: the masks that several blocks
     share, each with its box, first voxel, and the block that it belongs to.
     """
     plan = Plan.load(folder)
     blocks = range(len(plan.grid))
     for kind in KINDS:
-        links = np.concatenate([load(component_links_file(folder, n), kind)[0] for n in blocks], axis=1)
+        links = (load(component_links_file(folder, n), kind)[0] for n in blocks)
         first = np.concatenate([load(components_file(folder, n), f"{kind}_first")[0] for n in blocks])
-        numbers, count = joined_labels(links, first)
+        numbers, count = joined_labels(links, first.copy())
         voxels = np.concatenate([load(components_file(folder, n), f"{kind}_voxels")[0][1:] for n in blocks])
         if kind == "seeds":
             total = np.zeros(count + 1, dtype=np.int64)
@@ -152,7 +152,7 @@ def _save_pieces(
     np.minimum.at(root, numbers, first)
     shared = np.flatnonzero(blocks_of > 1)
     save(
-        folder / "pieces.npz",
+        folder / "pieces.arrays",
         low=low[shared],
         high=high[shared],
         root=root[shared],

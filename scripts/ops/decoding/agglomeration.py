@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from scripts.ops.decoding.agglomeration_queue import merge_by_score
+from scripts.ops.decoding.border_order import by_last_face
 from scripts.ops.decoding.probability_checks import check_range, checked_prediction
 from scripts.ops.decoding.region_graph import border_values, region_graph
 from scripts.ops.labels.connected_components import renumber, sizes_of
@@ -55,7 +56,7 @@ class Agglomeration:
     """What one run found: the fragments and, for every threshold, the segment of each.
 
     Attributes:
-        fragments: (z, y, x) ids.
+        fragments: (z, y, x) ids, uint32.
         thresholds: ascending scores.
         segments: (thresholds, largest fragment id + 1) ids, 0 for background.
     """
@@ -65,7 +66,7 @@ class Agglomeration:
     segments: np.ndarray = field(repr=False)
 
     def at(self, threshold: float) -> np.ndarray:
-        """(z, y, x) ids 1, 2, ... in the order of their lowest fragment, dtype of the fragments.
+        """(z, y, x) ids 1, 2, ... in the order of their lowest fragment, uint32.
 
         Raises:
             ValueError: a threshold that was not computed.
@@ -118,12 +119,11 @@ def agglomerate(
     same_shape(fragments, affinities, ("fragments", "affinities"))
     check_range(affinities, name="affinities")
     nearest = convention.nearest(affinities)
-    if fragments.dtype.kind == "i" or fragments.dtype.itemsize < 4:
-        fragments = fragments.astype(np.uint32 if fragments.dtype.itemsize <= 4 else np.uint64)
     count = int(fragments.max())
-    if count > 8 * fragments.size + 1024:
+    if count > 8 * fragments.size + 1024 or count >= 2**32:
         raise ValueError(f"fragment id {count} for {fragments.size} voxels; relabel the fragments consecutively first")
-    graph = region_graph(fragments, nearest)
+    fragments = np.ascontiguousarray(fragments, dtype=np.uint32)  # one type: the kernels are compiled once
+    graph = by_last_face(region_graph(fragments, nearest))
     bins, starts = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
     if score.quantile:
         bins, starts = border_values(fragments, nearest, graph)
@@ -146,7 +146,7 @@ def numbered_segments(lowest: np.ndarray, voxels: np.ndarray, dust: int) -> np.n
     np.add.at(total, numbers, voxels)
     kept = total >= max(1, dust)
     kept[0] = False
-    segments: np.ndarray = np.where(kept, np.cumsum(kept), 0)[numbers]
+    segments: np.ndarray = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)[numbers]
     return segments
 
 

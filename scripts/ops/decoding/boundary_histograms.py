@@ -21,31 +21,45 @@ def mean_score(total, faces, unit):  # type: ignore[no-untyped-def]
     return (most - total) / most
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def bin_score(b):  # type: ignore[no-untyped-def]
+    """1 - the centre of a bin."""
+    return 1 - (b + 0.5) / 256
+
+
 @numba.njit(cache=True, nogil=True)
-def initial_scores(total, faces, unit, bins, starts, share):  # type: ignore[no-untyped-def]
-    """(edges,) scores of single borders: 1 - mean affinity where `share` is 0, else 1 - that quantile."""
+def scores_below(total, faces, unit, bins, starts, share, limit):  # type: ignore[no-untyped-def]
+    """Borders of a score below the limit, their scores (1 - mean affinity where `share` is 0, else 1 - that quantile),
+    and for quantiles the bins of all borders."""
+    below = np.empty(faces.size, dtype=np.uint32)
     score = np.empty(faces.size, dtype=np.float64)
+    bin_of = np.empty(faces.size if share else 0, dtype=np.uint8)
     histogram = np.zeros(256, dtype=np.int64)
+    count = 0
     for e in range(faces.size):
         if share == 0:
-            score[e] = mean_score(total[e], faces[e], unit)
+            score[count] = mean_score(total[e], np.int64(faces[e]), unit)
         else:
             histogram[:] = 0
             for i in range(starts[e], starts[e + 1]):
                 histogram[bins[i]] += 1
-            score[e] = _quantile_score(histogram, faces[e], share)
-    return score
+            bin_of[e] = _quantile_bin(histogram, np.int64(faces[e]), share)
+            score[count] = bin_score(bin_of[e])
+        if score[count] < limit:
+            below[count] = e
+            count += 1
+    return below[:count], score[:count], bin_of
 
 
 @numba.njit(cache=True, nogil=True)
-def _quantile_score(histogram, faces, share):  # type: ignore[no-untyped-def]
-    """1 - centre of the lowest bin at or below which `share` of the faces lie."""
+def _quantile_bin(histogram, faces, share):  # type: ignore[no-untyped-def]
+    """The lowest bin at or below which `share` of the faces lie."""
     seen = 0
     for b in range(256):
         seen += histogram[b]
         if SHARES * seen >= share * faces:
-            return 1 - (b + 0.5) / 256
-    return 0.0
+            return b
+    return 255
 
 
 # Pools of faces: a border's bins are a chain of the original borders poured into it, until they are many enough for a
@@ -56,9 +70,9 @@ def new_pool(edges, faces, share):  # type: ignore[no-untyped-def]
     kept = edges if share else 0
     rows = faces // DENSE + 1
     return (
-        np.full(kept, -1, dtype=np.int64),
-        np.arange(kept),
-        np.full(kept, -1, dtype=np.int64),
+        np.full(kept, -1, dtype=np.int32),
+        np.arange(kept).astype(np.int32),
+        np.full(kept, -1, dtype=np.int32),
         np.zeros((rows, 256), dtype=np.int64),
         np.zeros(1, dtype=np.int64),
     )
@@ -95,13 +109,13 @@ def pour(pool, bins, starts, source, into, faces):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def pooled_score(pool, bins, starts, border, faces, share):  # type: ignore[no-untyped-def]
-    """1 - the quantile at `share` of the affinities of all `faces` faces poured into `border`, in 256 bins."""
+def pooled_bin(pool, bins, starts, border, faces, share):  # type: ignore[no-untyped-def]
+    """The bin of the quantile at `share` of the affinities of all `faces` faces poured into `border`."""
     if pool[2][border] >= 0:
-        return _quantile_score(pool[3][pool[2][border]], faces, share)
+        return _quantile_bin(pool[3][pool[2][border]], faces, share)
     histogram = np.zeros(256, dtype=np.int64)
     _count_chain(pool, bins, starts, border, histogram)
-    return _quantile_score(histogram, faces, share)
+    return _quantile_bin(histogram, faces, share)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ class RegionGraph:
         first, second: the two ids of each pair, first < second, neither 0.
         largest: the largest affinity of the border, in the affinities' own numbers and dtype.
         total: int64 sum of the affinities over the faces, in steps of 1 / unit.
-        faces: int64, how many faces the border has (those above the floor).
+        faces: int64 or uint32, how many faces the border has.
         last: int64, the last face: 3 * linear index of its upper voxel + its axis (z 0, y 1, x 2).
         unit: 255 or `FLOAT_UNIT`.
     """
@@ -72,7 +72,7 @@ def region_graph(segments: np.ndarray, affinities: np.ndarray, place: Place | No
 def largest_affinities(
     segments: np.ndarray, affinities: np.ndarray, above: float, place: Place | None = None
 ) -> RegionGraph:
-    """As `region_graph`, without `total` and `last` (which stay empty).
+    """As `region_graph`, without `total`, `faces` and `last` (which stay empty).
 
     Args:
         segments, affinities, place: as in `region_graph`.
@@ -117,7 +117,7 @@ def _graph(
         second=(rows[:, 0] & np.uint64(2**32 - 1)).astype(segments.dtype),
         largest=_affinities_of((rows[:, 1] >> np.uint64(32)).astype(np.uint32), affinities.dtype),
         total=rows[:, 2].astype(np.int64) if columns == 4 else nothing,
-        faces=(rows[:, 1] & np.uint64(2**32 - 1)).astype(np.int64),
+        faces=(rows[:, 1] & np.uint64(2**32 - 1)).astype(np.int64) if columns == 4 else nothing,
         last=rows[:, 3].astype(np.int64) if columns == 4 else nothing,
         unit=255 if affinities.dtype == np.uint8 else FLOAT_UNIT,
     )
