@@ -79,4 +79,4 @@ def _box(edges: list[list[int]]) -> Box:
 
 
 def _table_file(folder: Path, number: int) -> Path:
-    return folder / "tables" / f"{number}.npz"
+    return folder / "tables" / f"{number}.arrays"

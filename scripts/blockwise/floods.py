@@ -22,7 +22,7 @@ BYTES_A_VOXEL = 24
 
 def floods_file(folder: Path, number: int) -> Path:
     """Flooded masks of a block."""
-    return folder / "floods" / f"{number}.npz"
+    return folder / "floods" / f"{number}.arrays"
 
 
 def seeds_file(folder: Path, number: int) -> Path:
@@ -57,7 +57,7 @@ def flood_masks(folder: Path, number: int) -> None:
     flood(height, inside, np.ascontiguousarray(numbered(folder, number, "masks") == 1).view(np.uint8))
     found = [_counted(inside)]
     pieces = {}
-    low, high, root, owner = load(folder / "pieces.npz", "low", "high", "root", "owner")
+    low, high, root, owner = load(folder / "pieces.arrays", "low", "high", "root", "owner")
     for piece in np.flatnonzero(owner == number).tolist():
         part = Box(tuple(low[piece].tolist()), tuple(high[piece].tolist()))
         flooded = _flood_piece(folder, plan, part, int(root[piece]))
@@ -87,7 +87,7 @@ def write_objects(folder: Path, number: int) -> None:
     numbers = np.load(folder / "objects.npy")
     (data,) = load(floods_file(folder, number), "inside")
     labels = unpacked(data, box.shape, np.uint32)
-    low, high, owner = load(folder / "pieces.npz", "low", "high", "owner")
+    low, high, owner = load(folder / "pieces.arrays", "low", "high", "owner")
     near = (low < np.array(box.stop)).all(axis=1) & (high > np.array(box.start)).all(axis=1)
     for piece in np.flatnonzero(near).tolist():
         part = Box(tuple(low[piece].tolist()), tuple(high[piece].tolist()))

@@ -112,11 +112,11 @@ def relax_plateaus(folder: Path, number: int) -> bool:
 
 def has_open_plateaus(folder: Path, number: int) -> bool:
     """Whether a block has voxels whose distance may depend on other blocks."""
-    return bool(load(folder / "basins" / f"{number}.npz", "plateau")[0].size)
+    return bool(load(folder / "basins" / f"{number}.arrays", "plateau")[0].size)
 
 
 def _rows(folder: Path, number: int) -> list[np.ndarray]:
-    return load(folder / "basins" / f"{number}.npz", "plateau", "edges", "exits", "plateau_labels")
+    return load(folder / "basins" / f"{number}.arrays", "plateau", "edges", "exits", "plateau_labels")
 
 
 def _global(labels: np.ndarray, offsets: np.ndarray, number: int) -> np.ndarray:
