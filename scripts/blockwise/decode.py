@@ -26,6 +26,7 @@ from scripts.blockwise.components import (
     link_components,
     number_components,
 )
+from scripts.blockwise.edits import EDITED, EDITS, edit_block, edit_volume, edited_file, extents_file, find_extents
 from scripts.blockwise.floods import (
     SEEDS,
     create_seeds,
@@ -37,9 +38,21 @@ from scripts.blockwise.floods import (
     write_seeds,
 )
 from scripts.blockwise.grid import DIRECTIONS
+from scripts.blockwise.holes import (
+    HOLES,
+    count_pieces,
+    fill_block,
+    filled_file,
+    find_background,
+    find_holes,
+    link_pieces,
+    piece_links_file,
+    pieces_file,
+)
 from scripts.blockwise.instances import create_instances
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.plateaus import has_open_plateaus, relax_plateaus
+from scripts.blockwise.result_files import load
 from scripts.blockwise.workers import Progress, Task, Workers
 from scripts.blockwise.write import STORE, dataset_names, write_block, written_file
 
@@ -55,9 +68,25 @@ def decode_blocks(folder: Path, workers: Workers) -> dict[str, int]:
     """
     plan = Plan.load(folder)
     run = _Run(folder, plan, workers)
-    return (
-        _decode_masks(folder, plan, run) if plan.decoder in ("binary", "bc") else _decode_affinities(folder, plan, run)
-    )
+    decode = _decode_masks if plan.decoder in ("binary", "bc") else _decode_affinities
+    counts = decode(folder, plan, run)
+    if plan.holes:
+        run.blocks("background", find_background, pieces_file)
+        run.once(folder / "background.npy", count_pieces)
+        run.blocks("links", link_pieces, piece_links_file)
+        run.once(folder / HOLES, find_holes)
+        run.blocks("holes", fill_block, filled_file)
+    if plan.edits:
+        run.blocks("extents", find_extents, extents_file)
+        run.once(folder / EDITS, edit_volume)
+        run.blocks("edits", edit_block, edited_file)
+        counts = {"labels": int(load(folder / EDITS, "table")[0].max())}
+    return counts
+
+
+def finished_store(folder: Path) -> Path:
+    """The Zarr group of a run that is done."""
+    return folder / (EDITED if Plan.load(folder).edits else STORE)
 
 
 def _decode_masks(folder: Path, plan: Plan, run: "_Run") -> dict[str, int]:

@@ -13,7 +13,10 @@ import numpy as np
 from scripts.blockwise.grid import BlockGrid, Size3
 from scripts.blockwise.memory import block_gib
 from scripts.data.files.predictions import open_prediction
+from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
+from scripts.ops.decoding.masking import mask_prediction
+from scripts.ops.targets.affinity_convention import convention
 
 PLAN = "plan.json"
 
@@ -33,6 +36,9 @@ class Plan:
         dtype: of the prediction.
         fingerprint: of the prediction's metadata and first voxels.
         made_by: noted beside the instances: what they were made by, as edits of them name it.
+        mask: a volume; nothing is decoded where it is 0. None by default.
+        holes: whether holes of single objects are filled.
+        edits: (kind, first, second) of corrections, as `Edit`.
     """
 
     pred: str
@@ -46,13 +52,16 @@ class Plan:
     dtype: str
     fingerprint: str = ""
     made_by: str = ""
+    mask: str | None = None
+    holes: bool = False
+    edits: tuple[Any, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> "Plan":
         """The plan of a run's folder."""
         noted = json.loads((folder / PLAN).read_text())
-        for name in ("thresholds", "block", "chunk"):
-            noted[name] = tuple(noted[name])
+        for name in ("thresholds", "block", "chunk", "edits"):
+            noted[name] = _tuples(noted[name])
         return cls(**noted)
 
     def save(self, folder: Path) -> None:
@@ -91,18 +100,48 @@ class Plan:
         return block_gib(self.block, np.dtype(self.dtype).itemsize)
 
     def read(self, box: Box, channels: int | None = None) -> np.ndarray:
-        """(channels, z, y, x) of a box that counts from the first voxel of the plan's; all channels by default."""
-        corner = self.part.start
-        (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
-        z, y, x = corner
-        there = Box((z0 + z, y0 + y, x0 + x), (z1 + z, y1 + y, x1 + x))
+        """(channels, z, y, x) of a box that counts from the first voxel of the plan's; all channels by default.
+
+        Where the mask is 0 affinities and foreground are 0; `channels` is given for affinities alone.
+        """
+        if self.mask is None:
+            return self.read_unmasked(box, channels)
+        z, y, x = (max(0, low - 1) for low in box.start)  # an edge belongs to two voxels
+        wider = Box((z, y, x), box.stop)
+        inside = read_mask(self.mask, self._in_volume(wider))
+        nearest = convention("nearest") if channels is not None else None
+        masked = mask_prediction(self.read_unmasked(wider, channels), inside, nearest)
+        return np.ascontiguousarray(masked[(slice(None), *box.within(wider).slices)])
+
+    def read_unmasked(self, box: Box, channels: int | None = None) -> np.ndarray:
+        """As `read`, without the mask."""
         with open_prediction(self.pred) as prediction:
-            return prediction.read(there, channels)
+            return prediction.read(self._in_volume(box), channels)
+
+    def _in_volume(self, box: Box) -> Box:
+        z, y, x = self.part.start
+        (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
+        return Box((z0 + z, y0 + y, x0 + x), (z1 + z, y1 + y, x1 + x))
 
     def differences(self, other: "Plan") -> list[str]:
         """Where another plan differs, by name and values."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{name} was {theirs[name]}, is {mine[name]}" for name in mine if mine[name] != theirs[name]]
+
+
+def read_mask(path: str, box: Box) -> np.ndarray:
+    """(z, y, x) bool of a box: where the volume is not 0.
+
+    Raises:
+        ValueError: a box outside the volume.
+    """
+    with open_volume(path, cache_mib=8) as volume:
+        return np.asarray(volume[Box.parse(str(box), volume.shape).slices]) != 0
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of JSON as tuples, to any depth."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def fingerprint(pred: str) -> str:

@@ -10,16 +10,16 @@ from typing import Any
 
 from scripts.blockwise.affinities import AffinityDecoder
 from scripts.blockwise.cluster import DaskWorkers, open_workers
-from scripts.blockwise.decode import decode_blocks
+from scripts.blockwise.decode import decode_blocks, finished_store
 from scripts.blockwise.grid import Size3
 from scripts.blockwise.instances import chunk_of
-from scripts.blockwise.plan import PLAN, Plan, fingerprint
+from scripts.blockwise.plan import PLAN, Plan, fingerprint, read_mask
 from scripts.blockwise.workers import BlockError, Workers
-from scripts.blockwise.write import STORE
 from scripts.data.files.predictions import open_prediction
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import Decoder
 from scripts.ops.decoding.decoders import decoder as decoder_of
+from scripts.ops.decoding.edits import Edit
 from scripts.ops.targets.affinity_convention import NEAREST, convention
 
 logger = logging.getLogger(__name__)
@@ -53,11 +53,15 @@ def planned(
     smallest: int,
     blocks: Sequence[int] | None,
     made_by: str = "",
+    mask: str | None = None,
+    holes: bool = False,
+    edits: Sequence[Edit] = (),
 ) -> Plan:
     """The plan of a run.
 
     Raises:
-        ValueError: a decoder that needs the whole volume, or blocks that are no multiple of the chunk.
+        ValueError: a decoder that needs the whole volume, blocks that are no multiple of the chunk, a mask without the
+            box, or edits without affinities or of several thresholds.
     """
     if decoder not in IN_BLOCKS:
         raise ValueError(f"decoder '{decoder}' does not go block by block; these do: {', '.join(IN_BLOCKS)}")
@@ -66,6 +70,13 @@ def planned(
         _check_maps(decoder, prediction.shape)
         chunk = chunk_of(part.shape, prediction.chunks)
         dtype = str(prediction.dtype)
+        affinities = isinstance(decoder_of(decoder, settings), AffinityDecoder)
+    if edits and (len(thresholds) > 1 or not affinities):
+        raise ValueError("--edits needs one threshold and affinities along z, y and x")
+    if mask is not None:
+        z, y, x = part.start
+        read_mask(mask, Box(part.start, (z + 1, y + 1, x + 1)))
+        read_mask(mask, Box((part.stop[0] - 1, part.stop[1] - 1, part.stop[2] - 1), part.stop))
     return Plan(
         pred=pred,
         box=str(part),
@@ -76,8 +87,11 @@ def planned(
         chunk=chunk,
         smallest=smallest,
         dtype=dtype,
-        fingerprint=fingerprint(pred),
+        fingerprint=fingerprint(pred) + ("" if mask is None else fingerprint(mask)),
         made_by=made_by,
+        mask=mask,
+        holes=holes,
+        edits=tuple(map(tuple, edits)),
     )
 
 
@@ -97,7 +111,7 @@ def run_in_blocks(plan: Plan, out: Path, engine: Engine, resume: bool, overwrite
         counts = _reporting(folder, out, workers, decode_blocks)
     if out.exists():
         os.replace(out, folder / "replaced")
-    os.replace(folder / STORE, out)
+    os.replace(finished_store(folder), out)
     shutil.rmtree(folder)
     return counts
 
@@ -112,7 +126,8 @@ def _reporting(
 ) -> dict[str, int]:
     try:
         if isinstance(workers, DaskWorkers):
-            workers.check(folder, [Plan.load(folder).pred])
+            plan = Plan.load(folder)
+            workers.check(folder, [plan.pred, *([plan.mask] if plan.mask else [])])
         return work(folder, workers)
     except BlockError as error:
         raise BlockError(f"{error}; finished blocks are kept in '{folder}': the same command with --resume") from error

@@ -10,16 +10,16 @@ import numpy as np
 
 from scripts.blockwise.instances import chunk_of, write_instances
 from scripts.blockwise.memory import SHARE, decoding_gib, free_gib
+from scripts.blockwise.plan import read_mask
 from scripts.blockwise.run import IN_BLOCKS, Engine, planned, run_in_blocks
 from scripts.data.files.predictions import open_prediction, read_prediction
 from scripts.data.files.writing import write_hdf5
-from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, QuantileAgglomeration, decoder
 from scripts.ops.decoding.edits import apply_edits
 from scripts.ops.decoding.masking import mask_instances, mask_prediction
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
-from scripts.ops.limits import Count, Fraction
+from scripts.ops.limits import Count, Fraction, Limits
 from scripts.ops.targets.affinity_convention import convention
 from scripts.tools.command_line.argument_types import BoxText, Shape, Workers, ending
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
@@ -43,6 +43,7 @@ def decode(
     workers: Workers | None = None,
     scheduler: str | None = None,
     scheduler_file: str | None = None,
+    memory_gib: Annotated[float, Limits(0, 1e6)] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     **settings: Annotated[Any, DecoderOptions(several=("threshold",))],
@@ -81,6 +82,8 @@ def decode(
         workers: processes on this machine.
         scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
         scheduler_file: the file that such a scheduler wrote.
+        memory_gib: what decoding in memory may take; a box that needs more goes block by block. By default 0.8 of the
+            free memory.
         resume: continue a block-wise run that was stopped.
         overwrite: replace what is there.
         settings: of the decoder.
@@ -108,10 +111,14 @@ def decode(
     chosen = {**settings, "smallest": smallest, "holes": holes}
     made_by = decode_hash(decoder, chosen, str(part))
     begin = time.perf_counter()
-    if engine.chosen or blocks is not None or resume or need > SHARE * free_gib():
-        _check_blocks(decoder, path, {"--holes": holes, "--edits": edits is not None, "--mask": mask is not None}, need)
+    listed = [] if edits is None else read_edits(edits, made_by, part.start)
+    if listed:
+        made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
+    allowed = SHARE * free_gib() if memory_gib is None else memory_gib
+    if engine.chosen or blocks is not None or resume or need > allowed:
+        _check_blocks(decoder, path, need, allowed)
         single = {name: value for name, value in settings.items() if name != "threshold" or not cuts}
-        plan = planned(pred, part, decoder, single, cuts, smallest, blocks, made_by)
+        plan = planned(pred, part, decoder, single, cuts, smallest, blocks, made_by, mask, holes, listed)
         lines = [
             f"{path}:{name}: {n} instances" for name, n in run_in_blocks(plan, path, engine, resume, overwrite).items()
         ]
@@ -122,12 +129,10 @@ def decode(
         warn_of_offsets(maps, decoder, settings)
         datasets = _decoded(decode_, maps, cuts, None if mask is None else read_mask(mask, part))
         datasets = {name: _cleaned(labels, smallest, holes) for name, labels in datasets.items()}
-        if edits is not None:
+        if listed:
             if len(datasets) > 1 or len(maps) < 3:
                 raise ValueError("--edits needs one threshold and affinities along z, y and x")
-            listed = read_edits(edits, made_by, part.start)
             datasets = {name: apply_edits(labels, maps[:3], listed) for name, labels in datasets.items()}
-            made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
         about = {
             "decode": made_by,
             "decoder": decoder,
@@ -167,27 +172,17 @@ def _decoded(
     return datasets if inside is None else {name: mask_instances(one, inside) for name, one in datasets.items()}
 
 
-def read_mask(path: str, box: Box) -> np.ndarray:
-    """(z, y, x) bool of a box: where the volume is not 0."""
-    with open_volume(path, cache_mib=8) as volume:
-        return np.asarray(volume[Box.parse(str(box), volume.shape).slices]) != 0
-
-
-def _check_blocks(decoder: str, path: Path, in_memory_only: dict[str, bool], need: float) -> None:
+def _check_blocks(decoder: str, path: Path, need: float, allowed: float) -> None:
     """Refuse what does not work block by block, with the reason where blocks were chosen by free memory."""
-    free = free_gib()
-    memory = f"in memory it takes about {need:.2f} GiB, of which {free:.2f} are free"
+    memory = f"in memory it takes about {need:.2f} GiB, {allowed:.2f} GiB are allowed"
     if decoder not in IN_BLOCKS:
         raise ValueError(
             f"decoder '{decoder}' does not go block by block (these do: {', '.join(IN_BLOCKS)}); {memory}; "
             "decode a --box that fits, without --workers and --blocks"
         )
-    for option, given in in_memory_only.items():
-        if given:
-            raise ValueError(f"{option} does not go block by block, it may change voxels of all of them; {memory}")
     if path.suffix != ".zarr":
         raise ValueError(f"--out '{path}': blocks are written side by side, which HDF5 cannot; give a .zarr; {memory}")
-    if need > SHARE * free:
+    if need > allowed:
         logger.info(f"block by block: {memory}")
 
 

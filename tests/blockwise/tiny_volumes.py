@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from scripts.blockwise.decode import decode_blocks
+from scripts.blockwise.decode import decode_blocks, finished_store
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.workers import ThisProcess
-from scripts.blockwise.write import STORE, dataset_names
+from scripts.blockwise.write import dataset_names
 from scripts.ops.box import Box
 
 
-def plan_of(folder, affinities, block, decoder, settings, thresholds=(), smallest=0) -> Plan:
+def plan_of(folder, affinities, block, decoder, settings, thresholds=(), **more) -> Plan:
     """Save a prediction and the plan to decode it."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "pred.npy", affinities)
@@ -24,8 +24,8 @@ def plan_of(folder, affinities, block, decoder, settings, thresholds=(), smalles
         thresholds=tuple(thresholds),
         block=block,
         chunk=tuple(min(a, b) for a, b in zip(block, affinities.shape[1:], strict=True)),
-        smallest=smallest,
         dtype=str(affinities.dtype),
+        **{"smallest": 0, **more},
     )
     plan.save(folder)
     return plan
@@ -35,4 +35,4 @@ def decoded_in_blocks(folder: Path, workers=None) -> dict[str, np.ndarray]:
     """Run the plan of a folder; dataset -> instances."""
     decode_blocks(folder, workers or ThisProcess())
     names = dataset_names(Plan.load(folder))
-    return {name: zarr.open_array(folder / STORE / name, mode="r")[:] for name in names}
+    return {name: zarr.open_array(finished_store(folder) / name, mode="r")[:] for name in names}

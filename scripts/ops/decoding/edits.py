@@ -1,7 +1,7 @@
 """Corrections of a segmentation: merges, and splits by the minimum cut of the fragments of a segment."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,6 +32,55 @@ class Edit(NamedTuple):
         return f"{self.kind} of {self.first} and {self.second}"
 
 
+class Segments(Protocol):
+    """What edits are made in."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(z, y, x) voxels."""
+
+    def at(self, point: Point) -> int:
+        """The segment of a voxel."""
+
+    def has(self, segment: int) -> bool:
+        """Whether a segment has voxels."""
+
+    def merge(self, kept: int, gone: int) -> None:
+        """Give the voxels of one segment to another."""
+
+    def split(self, segment: int, first: Point, second: Point, place: str) -> None:
+        """Give the side of the second point a new id, above all others; `place` names the edit in errors."""
+
+
+class LabelArray:
+    """Segments as an array in memory.
+
+    Args:
+        labels: (z, y, x) ids, changed in place.
+        affinities: (3, z, y, x).
+    """
+
+    def __init__(self, labels: np.ndarray, affinities: np.ndarray) -> None:
+        self.labels, self.affinities, self.shape = labels, affinities, labels.shape
+
+    def at(self, point: Point) -> int:
+        """See `Segments`."""
+        return int(self.labels[point])
+
+    def has(self, segment: int) -> bool:
+        """See `Segments`."""
+        return bool((self.labels == segment).any())
+
+    def merge(self, kept: int, gone: int) -> None:
+        """See `Segments`."""
+        self.labels[self.labels == gone] = kept
+
+    def split(self, segment: int, first: Point, second: Point, place: str) -> None:
+        """See `Segments`."""
+        part = second_side(self.labels == segment, self.affinities, first, second, place)
+        self.labels[part] = int(self.labels.max()) + 1
+
+
 def apply_edits(labels: np.ndarray, affinities: np.ndarray, edits: Sequence[Edit]) -> np.ndarray:
     """The segmentation with the edits made, one after the other; all other ids stay.
 
@@ -46,48 +95,68 @@ def apply_edits(labels: np.ndarray, affinities: np.ndarray, edits: Sequence[Edit
         edits: in voxels of `labels`.
 
     Raises:
+        ValueError: as `make_edits`.
+    """
+    edited = LabelArray(labels.astype(np.uint32 if labels.dtype.itemsize < 4 else labels.dtype, copy=True), affinities)
+    make_edits(edited, edits)
+    return edited.labels
+
+
+def make_edits(segments: Segments, edits: Sequence[Edit]) -> None:
+    """Make edits one after the other, as `apply_edits` defines them.
+
+    Raises:
         ValueError: a point outside or on background, an id that is not there, sides that are one already (merge) or two
             (split), points in one fragment, or edits that contradict each other.
     """
-    edited = labels.astype(np.uint32 if labels.dtype.itemsize < 4 else labels.dtype, copy=True)
     for number, edit in enumerate(edits, 1):
-        first, second = (_id(edited, side, number, edit) for side in (edit.first, edit.second))
+        first, second = (_id(segments, side, number, edit) for side in (edit.first, edit.second))
         if edit.kind == "merge":
             if first == second:
                 raise ValueError(f"edit {number}, {edit}: both sides are id {first} already; leave it out")
-            edited[edited == second] = first
+            segments.merge(first, second)
         elif edit.kind == "split":
             if first != second:
                 raise ValueError(f"edit {number}, {edit}: the sides are ids {first} and {second} already; leave it out")
             if isinstance(edit.first, int) or isinstance(edit.second, int):
                 raise ValueError(f"edit {number}, {edit}: a split is given by two points (z, y, x), not by ids")
-            part = _cut(edited == first, affinities, edit.first, edit.second, f"edit {number}, {edit}")
-            edited[part] = int(edited.max()) + 1
+            segments.split(first, edit.first, edit.second, f"edit {number}, {edit}")
         else:
             raise ValueError(f"edit {number} is a {edit.kind!r}; there are merge and split")
     for number, edit in enumerate(edits, 1):
         if isinstance(edit.first, int) or isinstance(edit.second, int):
             continue
-        if (edited[edit.first] == edited[edit.second]) != (edit.kind == "merge"):
+        if (segments.at(edit.first) == segments.at(edit.second)) != (edit.kind == "merge"):
             raise ValueError(f"edit {number}, {edit}, is undone by a later one: they contradict each other")
-    return edited
 
 
-def _id(labels: np.ndarray, side: Point | int, number: int, edit: Edit) -> int:
+def _id(segments: Segments, side: Point | int, number: int, edit: Edit) -> int:
     if isinstance(side, int):
-        if side == 0 or not (labels == side).any():
+        if side == 0 or not segments.has(side):
             raise ValueError(f"edit {number}, {edit}: there is no id {side}")
         return side
-    if not all(0 <= at < size for at, size in zip(side, labels.shape, strict=True)):
-        raise ValueError(f"edit {number}, {edit}: {side} (z, y, x) is outside the volume of shape {labels.shape}")
-    found = int(labels[side])
+    if not all(0 <= at < size for at, size in zip(side, segments.shape, strict=True)):
+        raise ValueError(f"edit {number}, {edit}: {side} (z, y, x) is outside the volume of shape {segments.shape}")
+    found = segments.at(side)
     if found == 0:
         raise ValueError(f"edit {number}, {edit}: {side} (z, y, x) is background; choose a point in a segment")
     return found
 
 
-def _cut(mask: np.ndarray, affinities: np.ndarray, first: Point, second: Point, place: str) -> tuple[np.ndarray, ...]:
-    """The voxels on the side of the second point, as an index."""
+def second_side(
+    mask: np.ndarray, affinities: np.ndarray, first: Point, second: Point, place: str
+) -> tuple[np.ndarray, ...]:
+    """The voxels of a segment on the side of the second point, as an index.
+
+    Args:
+        mask: (z, y, x) bool, the voxels of the segment.
+        affinities: (3, z, y, x) of the same box.
+        first, second: voxels of the two sides in it.
+        place: names the edit in errors.
+
+    Raises:
+        ValueError: the two points are in one fragment.
+    """
     inside = np.argwhere(mask)
     low, high = inside.min(0), inside.max(0) + 1
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))

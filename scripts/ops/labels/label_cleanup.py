@@ -43,11 +43,24 @@ def fill_holes(label: np.ndarray) -> np.ndarray:
     """
     label = checked_labels(label)
     pieces, count = connected_components(label == 0, 6)
-    owner = np.zeros(count + 1, dtype=label.dtype)
-    open_ = np.zeros(count + 1, dtype=bool)
+    owner, open_ = surrounding_objects(pieces, label, count)
     for axis in range(3):
         for border in (0, -1):
             open_[np.unique(np.take(pieces, border, axis))] = True
+    owner[open_] = 0
+    return np.where(pieces > 0, owner[pieces], label).astype(label.dtype)
+
+
+def surrounding_objects(pieces: np.ndarray, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """For pieces 0, 1, ... of background an object that touches it, 0 for none, and whether several do.
+
+    Args:
+        pieces: (z, y, x) ids 1 to count of background, 0 elsewhere.
+        label: (z, y, x) labels, 0 in every piece.
+        count: largest id.
+    """
+    owner = np.zeros(count + 1, dtype=label.dtype)
+    several = np.zeros(count + 1, dtype=bool)
     for axis in range(3):
         ahead = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
         behind = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
@@ -57,9 +70,8 @@ def fill_holes(label: np.ndarray) -> np.ndarray:
             # The last writer wins; a piece with two neighbours is then found by comparing all of them with the winner.
             untouched = owner[piece] == 0
             owner[piece[untouched]] = neighbour[untouched]
-            open_[piece[owner[piece] != neighbour]] = True
-    owner[open_] = 0
-    return np.where(pieces > 0, owner[pieces], label).astype(label.dtype)
+            several[piece[owner[piece] != neighbour]] = True
+    return owner, several
 
 
 def crop_border(label: np.ndarray, border: Sequence[int]) -> np.ndarray:
