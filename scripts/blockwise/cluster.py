@@ -102,7 +102,7 @@ class DaskWorkers:
                 )
 
     def run(self, task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        """See `Workers`; a block is tried three times, on any worker."""
+        """See `Workers`; a block is tried twice, on any worker."""
         _, distributed = _libraries()
         room = IN_FLIGHT * max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
         waiting = iter(numbers)
@@ -148,7 +148,7 @@ def _mark(path: str) -> str:
 
 def _explained(folder: Path, number: int, error: BaseException) -> str:
     if type(error).__name__ != "KilledWorker":
-        return failure(folder, number, error)
+        return failure(folder, number, error, TRIES)
     plan = Plan.load(folder)
     half = tuple(max(step, size // 2 // step * step) for size, step in zip(plan.block, plan.chunk, strict=True))
     return (

@@ -12,7 +12,8 @@ logger = logging.getLogger(__name__)
 
 Task = Callable[[Path, int], Any]
 """What is done with a block: (folder of the run, number of the block) to something small."""
-TRIES = 3
+TRIES = 2
+"""A block that fails so often stops the run."""
 
 
 class BlockError(OSError):
@@ -42,13 +43,13 @@ class ThisProcess:
                     break
                 except (ValueError, OSError, MemoryError) as error:
                     if attempt == TRIES or isinstance(error, ValueError):
-                        raise BlockError(failure(folder, number, error)) from error
+                        raise BlockError(failure(folder, number, error, attempt)) from error
 
 
-def failure(folder: Path, number: int, error: BaseException) -> str:
-    """What failed and where, in one line."""
+def failure(folder: Path, number: int, error: BaseException, attempts: int) -> str:
+    """What failed, where and how often, in one line."""
     place = f" (voxels {Plan.load(folder).grid.box(number)} of the box)" if (folder / PLAN).exists() else ""
-    return f"block {number}{place} failed: {type(error).__name__}: {error}"
+    return f"block {number}{place} failed{' twice' if attempts == 2 else ''}: {type(error).__name__}: {error}"
 
 
 class Progress:

@@ -16,6 +16,7 @@ from scripts.blockwise.contingency import table_on_workers
 from scripts.blockwise.workers import ThisProcess
 from scripts.data import Volume, open_volume
 from scripts.data.files.swc import read_swc
+from scripts.engines.memory_check import check_memory
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
 from scripts.ops.box import Box
 from scripts.ops.limits import Count, Limits
@@ -28,6 +29,8 @@ from scripts.ops.scoring.skeletonize import skeletons_from_labels
 from scripts.ops.scoring.skeletons import Skeleton
 from scripts.tools.command_line.argument_types import BoxText, Nanometres, OneOf, VoxelSize, Workers, ending
 
+SKELETON_BYTES = 32
+"""Of a voxel while skeletons are drawn: labels, their dense numbers, and the largest object's distances."""
 _LARGE = 2**27  # voxels from which a progress bar is shown
 
 
@@ -77,7 +80,7 @@ def score(
         swc_unit_nm: nm in a unit of the SWC files: 1000 for micrometres.
         voxel_size_nm: z,y,x, for run lengths where the files do not state it.
         threads: blocks counted at the same time in this process.
-        workers: processes on this machine that count blocks.
+        workers: processes on this machine that count blocks; segments under skeletons are looked up in this process.
         scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
         scheduler_file: the file that such a scheduler wrote.
         out: a .json file; a .md file of the same name is written beside it.
@@ -162,6 +165,9 @@ def _run_length(
 
 def _skeletons(gt: Volume, box: Box, source: str, unit_nm: float, size: Sequence[float]) -> list[Skeleton]:
     if source == "labels":
+        check_memory(
+            "score with --skeletons labels", box.shape, SKELETON_BYTES, lambda z, y, x: _smaller(box, (z, y, x))
+        )
         corner = [low * nm for low, nm in zip(box.start, size, strict=True)]
         return [
             Skeleton(one.id, one.nodes_nm + corner, one.edges)
@@ -171,6 +177,12 @@ def _skeletons(gt: Volume, box: Box, source: str, unit_nm: float, size: Sequence
     if not files:
         raise ValueError(f"no .swc files in {source}; give their folder, or --skeletons labels to draw them")
     return [read_swc(file, unit_nm) for file in files]
+
+
+def _smaller(box: Box, shape: tuple[int, int, int]) -> str:
+    """The option for a box of this shape at the corner of another; SWC files need no box in memory."""
+    stop = tuple(low + size for low, size in zip(box.start, shape, strict=True))
+    return f"--box {Box(box.start, (stop[0], stop[1], stop[2]))}, or give SWC files"
 
 
 def _known(labels: NDArray[Any]) -> NDArray[Any]:
