@@ -15,8 +15,8 @@ from scripts.ops.labels.label_cleanup import relabel_consecutive
 from scripts.ops.targets.noised_affinities import noised_affinities
 from tests.blockwise.tiny_volumes import decoded_in_blocks, plan_of
 
-shapes = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 6))
-blocks = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(2, 5))
+blocks = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)).filter(lambda block: block != (1, 1, 1))
 few_values = shapes.flatmap(lambda s: arrays(np.uint8, (3, *s), elements=st.sampled_from([0, 60, 120, 120, 180, 255])))
 one_value = shapes.flatmap(lambda s: arrays(np.uint8, (3, *s), elements=st.just(120)))
 floats = shapes.flatmap(lambda s: arrays(np.float32, (3, *s), elements=st.floats(0, 1, width=16)))
@@ -39,7 +39,7 @@ def check(affinities, block, name, chosen, thresholds=()):
         assert found[key].dtype == relabel_consecutive(labels).dtype
 
 
-exact = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+exact = settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @exact
@@ -58,12 +58,14 @@ def test_zwatershed_at_percentiles(affinities, block, a, b, size):
 
 
 @exact
-@given(maps, blocks, levels, levels, st.integers(0, 6), st.integers(0, 6))
-def test_agglomeration_at_several_thresholds(affinities, block, a, b, size, dust):
+@given(maps, blocks, levels, levels, st.integers(0, 6), st.integers(0, 6), st.booleans())
+def test_agglomeration_at_several_thresholds(affinities, block, a, b, size, dust, quantile):
     low, high = sorted((a, b))
     chosen = {"low": low, "high": high, "weak": low, "size": size, "dust": dust}
-    check(affinities, block, "agglomeration", chosen, (0.2, 0.5, 0.9))
-    check(affinities, block, "agglomeration-quantile", {**chosen, "percent": 50}, (0.4, 0.9))
+    if quantile:
+        check(affinities, block, "agglomeration-quantile", {**chosen, "percent": 50}, (0.4, 0.9))
+    else:
+        check(affinities, block, "agglomeration", chosen, (0.2, 0.5, 0.9))
 
 
 def spiral() -> np.ndarray:
@@ -94,16 +96,16 @@ def test_a_spiral_plateau_through_many_blocks_drains_by_its_one_exit(block, turn
 
 
 @pytest.mark.parametrize("value", [0, 100, 255])
-@pytest.mark.parametrize("block", [(2, 2, 2), (3, 4, 5), (1, 6, 1)])
+@pytest.mark.parametrize("block", [(2, 2, 2), (3, 3, 4), (1, 4, 1), (1, 1, 1)])
 def test_a_map_of_one_value(value, block):
-    check(np.full((3, 3, 6, 5), value, np.uint8), block, "zwatershed", {"size": 0, "dust": 0})
+    check(np.full((3, 3, 4, 3), value, np.uint8), block, "zwatershed", {"size": 0, "dust": 0})
 
 
 @pytest.mark.parametrize("block", [(7, 20, 20), (12, 47, 55), (20, 64, 64)])
 def test_predicted_maps_of_cells_with_background(cells, block):
     affinities = noised_affinities(cells, 1.0)
     affinities[:, :, :20, :20] = 0  # a block of nothing
-    chosen = {"high": 0.97, "size": 20, "dust": 30}
+    chosen = {"high": 0.999, "size": 20, "dust": 30}
     coarse = np.round(affinities * 255).astype(np.uint8)
     for maps_ in (affinities.astype(np.float16), coarse // 32 * 36):
         check(maps_, block, "agglomeration", chosen, (0.2, 0.5))

@@ -28,7 +28,7 @@ def check(prediction, block, chosen):
     np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(maps, blocks, st.integers(0, 3), st.integers(0, 5))
 def test_objects_of_few_values(prediction, block, small_seed, small):
     check(prediction, block, {"small_seed": small_seed, "small": small})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import zarr
 
-from scripts.blockwise.workers import ThisProcess
+from scripts.blockwise.workers import BlockError, ThisProcess
 from scripts.ops.decoding.decoders import MeanAgglomeration
 from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
 from tests.blockwise.tiny_volumes import decoded_in_blocks, plan_of
 
-SETTINGS = {"high": 0.97, "size": 20, "dust": 30}
+SETTINGS = {"high": 0.999, "size": 20, "dust": 30}
 OPTIONS = ["--decoder=agglomeration", *(f"--{name}={value}" for name, value in SETTINGS.items())]
 
 
@@ -82,7 +84,7 @@ def test_memory_and_blocks_and_workers_write_the_same_bytes(folder, maps):
     command = ["decode", f"{folder}/maps.zarr", *OPTIONS]
     main([*command, f"--out={folder}/memory.zarr"])
     main([*command, f"--out={folder}/blocks.zarr", "--blocks=8,32,64"])
-    main([*command, f"--out={folder}/workers.zarr", "--blocks=12,48,32", "--workers=2"])
+    main([*command, f"--out={folder}/workers.zarr", "--blocks=12,32,16", "--workers=4"])
     assert len({content(folder / f"{name}.zarr") for name in ("memory", "blocks", "workers")}) == 1
     np.testing.assert_array_equal(zarr.open(folder / "blocks.zarr")["labels"][:], MeanAgglomeration(**SETTINGS)(maps))
     assert not list(folder.glob("*.partial"))
@@ -100,25 +102,42 @@ def test_a_box_with_several_thresholds_and_small_objects_removed(folder, maps):
     assert blocks.attrs["offset"] == [1, 3, 0]
 
 
-def killed(command, folder, files):
-    """Run a command until so many files are in its folder of basins, then kill it and all it started."""
-    run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while run.poll() is None and len(list((folder / "out.zarr.partial/basins").glob("*.npz"))) < files:
+def started(command, folder, files):
+    """Run a command until so many blocks are done, of whatever step."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    run = subprocess.Popen(command, start_new_session=True, **quiet)
+    while run.poll() is None and len(list((folder / "out.zarr.partial").rglob("*.arrays"))) < files:
         time.sleep(0.01)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    return run
 
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_bytes_of_one_that_was_not(folder):
     command = ["decode", f"{folder}/maps.zarr", *OPTIONS, "--blocks=8,32,32"]
     main([*command, f"--out={folder}/whole.zarr"])
-    started = [sys.executable, "-m", "scripts", *command, f"--out={folder}/out.zarr", "--resume"]
-    killed(started, folder, 2)
-    killed([*started, "--workers=2"], folder, 5)
-    assert not (folder / "out.zarr").exists()
-    main([*command, f"--out={folder}/out.zarr", "--resume"])
+    command = [sys.executable, "-m", "scripts", *command, f"--out={folder}/out.zarr", "--resume"]
+    files = sorted(random.Random(3).sample(range(1, 30), 3))  # 8 blocks in 4 steps
+    for number, words in zip(files[:2], ([], ["--workers=2"]), strict=True):
+        run = started([*command, *words], folder, number)
+        os.killpg(run.pid, signal.SIGKILL)  # the client and its workers
+        run.wait()
+        assert not (folder / "out.zarr").exists()
+    run = started([*command, "--workers=2"], folder, files[2])
+    workers = [child for child in psutil.Process(run.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    workers[-1].kill()  # another is started in its place
+    assert run.wait() == 0
     assert content(folder / "out.zarr") == content(folder / "whole.zarr")
+
+
+def test_a_block_that_fails_twice_stops_the_run_which_resumes(tmp_path, maps):
+    plan_of(tmp_path, maps[:, :4, :20, :20], (4, 10, 20), "agglomeration", SETTINGS)
+    (tmp_path / "links").touch()  # where a folder should be
+    place = r"block 0 \(voxels 0:4,0:10,0:20 of the box\) failed twice: FileExistsError"
+    with pytest.raises(BlockError, match=place):
+        decoded_in_blocks(tmp_path)
+    (tmp_path / "links").unlink()
+    expected = MeanAgglomeration(**SETTINGS)(maps[:, :4, :20, :20])
+    np.testing.assert_array_equal(decoded_in_blocks(tmp_path)["labels"], expected)
 
 
 def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys):
@@ -139,7 +158,7 @@ def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys
         (("--workers=0",), "--workers '0' is not a whole number from 1 to 1024"),
         (("--workers=2", "--scheduler=tcp://head:8786"), "--workers and --scheduler: give one of them"),
         (("--scheduler_file=none.json",), "scheduler file 'none.json' does not exist"),
-        (("--workers=2", "--holes"), "--holes does not go block by block"),
+        (("--blocks=4,16,16", "--mask=none.h5"), "none.h5"),
     ],
 )
 def test_what_blocks_cannot_do_is_one_line(folder, capsys, words, says):
@@ -152,7 +171,7 @@ def test_hdf5_and_decoders_of_one_piece_are_refused_with_the_memory_they_need(fo
     assert "which HDF5 cannot; give a .zarr; in memory it takes about 0.00 GiB" in line
     line = error_of(capsys, *command, "--decoder=bcd", f"--out={folder}/o.zarr")
     assert "decoder 'bcd' does not go block by block" in line
-    assert "GiB, of which" in line
+    assert "GiB are allowed" in line
 
 
 def test_a_bad_voxel_stops_the_run_with_its_block_and_what_resumes(folder, capsys, maps):
