@@ -1,22 +1,28 @@
-"""Decoding block by block beside decoding in memory: speed, memory of a process, borders left by the blocks.
+"""Decoding block by block beside decoding in memory: speed, memory of every step, borders left by the blocks.
 
-python -m tests.benchmarks.bench_blockwise [--copies 2,2,2] [--blocks 64,512,512] [--decoder agglomeration]
+python -m tests.benchmarks.bench_blockwise [--map maps.zarr] [--copies 1,2,2] [--blocks 64,512,512]
+    [--decoder agglomeration] [--before FOLDER] [--sections 8]
 
-The map: noised affinities (uint8) of real labels as in `bench_decoders`, mirrored so many times along z, y and x.
+The map: (3, z, y, x) affinities in uint8 of `--map`, by default noised affinities of real labels as in
+`bench_decoders`; mirrored so many times along z, y and x. `--before` also decodes in memory with the code of another
+folder. `--sections N` compares the memory of the steps with that of a volume of N times as many sections.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
 from scripts.blockwise.borders import agglomerates, borders_file, fragment_borders_file
-from scripts.blockwise.decode import decode_blocks
+from scripts.blockwise.decode import _Run, decode_blocks
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load
 from scripts.blockwise.run import planned
@@ -26,94 +32,179 @@ from scripts.ops.targets.noised_affinities import LEVELS, noised_affinities
 from tests.benchmarks.bench_decoders import labels
 from tests.benchmarks.side_by_side import hardware, print_table
 
-SETTINGS = {"zwatershed": {"low": 0.1, "high": 0.98, "weak": 0.3}, "agglomeration": {"high": 0.995}}
+SETTINGS = {
+    "zwatershed": {"low": 0.1, "high": 0.98, "weak": 0.3},
+    "agglomeration": {"high": 0.995},
+    "agglomeration-quantile": {"high": 0.995},
+}
 
 
 def main() -> None:
     """Print the tables."""
     words = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     copies = tuple(map(int, words.get("--copies", "1,1,1").split(",")))
-    blocks = tuple(map(int, words.get("--blocks", "64,512,512").split(",")))
+    blocks = tuple(map(int, words.get("--blocks", "64,256,256").split(",")))
     decoders = words.get("--decoder", "zwatershed,agglomeration").split(",")
     print(hardware())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=words.get("--folder")) as folder:
+        maps = source(words.get("--map"))
         pred = Path(folder) / "maps.zarr"
-        shape = write_maps(pred, copies)
-        voxels = int(np.prod(shape))
-        print(f"{' x '.join(map(str, shape))} voxels, {voxels / 1e6:.0f} M; blocks of {' x '.join(map(str, blocks))}")
+        shape = write_mirrored(maps, pred, copies)
+        print(f"{' x '.join(map(str, shape))} voxels, {int(np.prod(shape)) / 1e6:.0f} M")
         for decoder in decoders:
-            speed_table(pred, Path(folder), decoder, blocks, voxels)
-            borders_table(pred, Path(folder), decoder, blocks, voxels)
+            run(pred, Path(folder), decoder, ["--blocks=32,128,128", "--box=0:16,0:128,0:128"])  # compiles
+            run(pred, Path(folder), decoder, ["--box=0:16,0:128,0:128"])
+            speed_table(pred, Path(folder), decoder, blocks, words.get("--before"))
+            shallow = steps_table(pred, Path(folder) / "run", decoder, blocks)
+            if "--sections" in words:
+                deep = Path(folder) / "deep.zarr"
+                more = int(words["--sections"])
+                write_mirrored(maps, deep, (copies[0] * more, *copies[1:]))
+                sections_table(shallow, steps_table(deep, Path(folder) / "deep", decoder, blocks), more)
 
 
-def write_maps(pred: Path, copies: tuple[int, ...]) -> tuple[int, ...]:
-    """Mirror the affinities into a Zarr array with chunks of one channel; (z, y, x) of it."""
+def source(path: str | None) -> np.ndarray:
+    """(3, z, y, x) uint8 affinities."""
+    if path is not None:
+        return np.asarray(zarr.open_array(path, mode="r")[:3])
     label, _ = labels(64)
-    maps = np.round(noised_affinities(label, LEVELS["moderate"]) * 255).astype(np.uint8)
+    return np.round(noised_affinities(label, LEVELS["moderate"]) * 255).astype(np.uint8)
+
+
+def write_mirrored(maps: np.ndarray, pred: Path, copies: tuple[int, ...]) -> tuple[int, ...]:
+    """Mirror affinities into a Zarr array with chunks of one channel; (z, y, x) of it."""
     shape = tuple(size * count for size, count in zip(maps.shape[1:], copies, strict=True))
     codec = BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
     array = zarr.create_array(str(pred), shape=(3, *shape), dtype="uint8", chunks=(1, 32, 128, 128), compressors=codec)
     for place in np.ndindex(copies):
-        flipped = tuple(slice(None, None, -1 if count % 2 else 1) for count in place)
-        corner = tuple(count * size for count, size in zip(place, maps.shape[1:], strict=True))
-        box = tuple(slice(low, low + size) for low, size in zip(corner, maps.shape[1:], strict=True))
-        array[(slice(None), *box)] = maps[(slice(None), *flipped)]
+        box = tuple(slice(i * size, (i + 1) * size) for i, size in zip(place, maps.shape[1:], strict=True))
+        array[(slice(None), *box)] = mirrored(maps, place)
     return shape
 
 
-def speed_table(pred: Path, folder: Path, decoder: str, blocks: tuple[int, ...], voxels: int) -> None:
-    """The command in its three forms; a first small run compiles the kernels."""
-    options = [f"--decoder={decoder}", *(f"--{name}={value}" for name, value in SETTINGS[decoder].items())]
+def mirrored(maps: np.ndarray, place: tuple[int, ...]) -> np.ndarray:
+    """The affinities as they are in a copy: turned at odd places; an edge then belongs to its other voxel."""
+    for axis, count in enumerate(place):
+        if count % 2:
+            maps = np.flip(maps, axis + 1).copy()
+            maps[axis] = np.roll(maps[axis], 1, axis)
+    return maps
+
+
+def speed_table(pred: Path, folder: Path, decoder: str, blocks: tuple[int, ...], before: str | None) -> None:
+    """The command in its forms."""
+    voxels = int(np.prod(zarr.open_array(str(pred), mode="r").shape[1:]))
     in_blocks = f"--blocks={','.join(map(str, blocks))}"
-    run(pred, folder, [*options, in_blocks, "--box=0:32,0:128,0:128"])
-    run(pred, folder, [*options, "--box=0:32,0:128,0:128"])
-    forms = {
-        "in memory": [],
-        "blocks, one process": [in_blocks],
-        "blocks, 2 workers": [in_blocks, "--workers=2"],
-    }
-    measured = {name: run(pred, folder, [*options, *words]) for name, words in forms.items()}
+    measured = {"in memory": run(pred, folder, decoder, [])}
+    if before is not None:
+        run(pred, folder, decoder, ["--box=0:16,0:128,0:128"], before)
+        measured["in memory, before"] = run(pred, folder, decoder, [], before)
+    measured["blocks, one process"] = run(pred, folder, decoder, [in_blocks])
+    if len(os.sched_getaffinity(0)) > 1:
+        measured["blocks, 2 workers"] = run(pred, folder, decoder, [in_blocks, "--workers=2"])
     first = measured["in memory"][0]
     rows = [
         (name, seconds, voxels / seconds / 1e6, first / seconds, cpu, mib)
         for name, (seconds, cpu, mib) in measured.items()
     ]
-    print_table(
-        f"decode, {decoder}", ("what", "s", "Mvoxel/s", "speed / in memory", "CPU s", "largest process, MiB"), rows
-    )
+    head = ("what", "s", "Mvoxel/s", "speed / in memory", "CPU s", "largest process, MiB")
+    print_table(f"decode, {decoder}, blocks of {' x '.join(map(str, blocks))}", head, rows)
 
 
-def run(pred: Path, folder: Path, words: list[str]) -> tuple[float, float, float]:
+def run(pred: Path, folder: Path, decoder: str, words: list[str], code: str = ".") -> tuple[float, float, float]:
     """(seconds, CPU seconds, MiB of the largest process) of one `decode`, in a process of its own."""
-    command = [sys.executable, "-m", "scripts", "decode", str(pred), f"--out={folder}/out.zarr", "--overwrite", *words]
-    code = (
+    command = [sys.executable, "-m", "scripts", "decode", str(pred), f"--decoder={decoder}", "--overwrite", *words]
+    command += [f"--out={folder}/out.zarr" if code == "." else f"--out={folder}/out.h5"]
+    command += [f"--{name}={value}" for name, value in SETTINGS[decoder].items()]
+    measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
         "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"
     )
     begin = time.perf_counter()
-    found = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", measure, *command], check=True, capture_output=True, text=True, cwd=code
+    )
     seconds = time.perf_counter() - begin
     cpu, mib = map(float, found.stdout.split()[-2:])
     return seconds, cpu, mib
 
 
-def borders_table(pred: Path, folder: Path, decoder: str, blocks: tuple[int, ...], voxels: int) -> None:
-    """Borders before and after the blocks merged what they could."""
-    work = folder / "run"
+class Measured(ThisProcess):
+    """Blocks one after the other, with the memory that each takes beyond what was resident before."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[float]] = {}  # step -> seconds, blocks, peak bytes, voxels of a block with its halo
+
+    def run(self, task: Any, folder: Path, numbers: Any) -> Any:
+        """See `Workers`."""
+        grid = Plan.load(folder).grid
+        for number in numbers:
+            outer = grid.around(number, 2)[0].voxels
+            yield number, self.measured(task.__name__, lambda n=number: task(folder, n), outer)
+
+    def measured(self, name: str, call: Callable[[], Any], voxels: int = 0) -> Any:
+        """The result of a call, which is noted."""
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
+        before, begin = resident("VmRSS"), time.perf_counter()
+        result = call()
+        step = self.steps.setdefault(name, [0.0, 0, 0.0, 0])
+        step[0] += time.perf_counter() - begin
+        step[1] += 1
+        step[2] = max(step[2], resident("VmHWM") - before)
+        step[3] = max(step[3], voxels)
+        return result
+
+
+def resident(name: str) -> float:
+    """Bytes of this process, now (VmRSS) or at most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * float(next(line.split()[1] for line in lines if line.startswith(name)))
+
+
+def steps_table(pred: Path, work: Path, decoder: str, blocks: tuple[int, ...]) -> dict[str, list[float]]:
+    """Time and memory of each step, and the borders before and after the blocks merged what they could."""
     box = Box.whole(zarr.open_array(str(pred), mode="r").shape[1:])
     planned(str(pred), box, decoder, SETTINGS[decoder], (), 0, blocks).save(work)
-    decode_blocks(work, ThisProcess())
     plan = Plan.load(work)
-    steps = [("basins, by size", borders_file)]
-    steps += [("fragments, by score", fragment_borders_file)] if agglomerates(plan) else []
+    measured = Measured()
+    once = _Run.once
+    _Run.once = lambda self, result, step: measured.measured(step.__name__, lambda: once(self, result, step))  # type: ignore[method-assign,assignment]
+    try:
+        decode_blocks(work, measured)
+    finally:
+        _Run.once = once  # type: ignore[method-assign]
     rows = []
-    for name, file in steps:
-        found = [load(file(work, n), "borders", "first") for n in range(len(plan.grid))]
-        before, after = sum(int(one) for one, _ in found), sum(left.size for _, left in found)
-        rows.append((name, before, before / voxels, after, after / voxels, after / max(1, before)))
+    edges = {}
+    for step, name, file in (
+        ("decide_basins", "basins", borders_file),
+        ("decide_fragments", "fragments", fragment_borders_file),
+    ):
+        if name == "basins" or agglomerates(plan):
+            found = [load(file(work, n), "borders", "first") for n in range(len(plan.grid))]
+            before, after = sum(int(one) for one, _ in found), sum(left.size for _, left in found)
+            edges[step] = after
+            rows.append((name, before, before / box.voxels, after, after / box.voxels, after / max(1, before)))
     head = ("borders of", "before", "per voxel", "left for the volume", "per voxel", "left / before")
-    print_table(f"borders, {decoder}", head, rows)
+    print_table(f"borders, {decoder}, {box} in blocks of {blocks}", head, rows)
+    rows = []
+    for name, (seconds, count, peak, voxels) in measured.steps.items():
+        each = peak / voxels if voxels else peak / max(1, edges[name]) if name in edges else ""
+        unit = "voxel with halo" if voxels else "border left" if name in edges else ""
+        rows.append((name, int(count), seconds, peak / 2**20, each, unit))
+    head = ("step", "calls", "s", "peak MiB beyond what was resident", "bytes a", "")
+    print_table(f"steps, {decoder}", head, rows)
+    return measured.steps
+
+
+def sections_table(shallow: dict[str, list[float]], deep: dict[str, list[float]], more: int) -> None:
+    """Memory of the steps in blocks, with more sections."""
+    rows = [
+        (name, shallow[name][2] / 2**20, deep[name][2] / 2**20, deep[name][2] / max(1.0, shallow[name][2]))
+        for name in shallow
+        if shallow[name][3]
+    ]
+    print_table("peak MiB of a worker", ("step", "this volume", f"{more} times the sections", "ratio"), rows)
 
 
 if __name__ == "__main__":
