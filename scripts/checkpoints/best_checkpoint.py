@@ -17,6 +17,11 @@ class BestCheckpoint:
         network: the plain network, neither compiled nor wrapped for several processes.
         recipe: plain values that rebuild the network.
         rank: only process 0 writes.
+
+    Example::
+
+        save_best = BestCheckpoint(RunFolder("runs/a"), network, recipe)
+        save_best(iteration=1000, scores={"val_loss": 0.4})
     """
 
     def __init__(self, folder: RunFolder, network: torch.nn.Module, recipe: Mapping[str, Any], rank: int = 0) -> None:

@@ -30,6 +30,10 @@ class Baselines:
         patch: voxels of a token.
         crops: number of crops; interpolation takes up to a second each.
         metric_logger: receives the scores.
+
+    Example::
+
+        Baselines(held_out, patch=(1, 16, 16), crops=32, metric_logger=metric_logger).attach(trainer)
     """
 
     def __init__(self, dataset: Dataset[Any], patch: Sequence[int], crops: int, metric_logger: MetricLogger) -> None:

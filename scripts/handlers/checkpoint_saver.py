@@ -35,6 +35,11 @@ class CheckpointSaver:
         save_interval: iterations between two `last.pt`.
         keep_interval: iterations between two that stay; null for none.
         rank: only process 0 writes.
+
+    Example::
+
+        stateful = {"optimizer": optimizer, "metric_logger": metric_logger, "validation": validation}
+        CheckpointSaver(RunFolder("runs/a"), network, stateful, metric_logger, recipe).attach(trainer)
     """
 
     def __init__(

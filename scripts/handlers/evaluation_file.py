@@ -44,6 +44,10 @@ class EvaluationFile:
     Raises:
         FileExistsError: an earlier evaluation is in the folder, and `overwrite` is not given.
         ValueError: another number of names than of activations.
+
+    Example::
+
+        EvaluationFile("evaluation", regions, decoder_search, ["sigmoid"] * 3, ["z", "y", "x"]).attach(evaluator)
     """
 
     def __init__(

@@ -22,6 +22,10 @@ class FreezeEncoder:
 
     Raises:
         ValueError: fewer than 0 iterations, or a network without an encoder.
+
+    Example::
+
+        FreezeEncoder(network, iterations=1000).attach(trainer)
     """
 
     def __init__(self, network: torch.nn.Module, iterations: int) -> None:

@@ -21,6 +21,11 @@ class Interrupt:
 
     Args:
         resume_hint: option that resumes.
+
+    Example::
+
+        interrupt = Interrupt()
+        interrupt.attach(trainer)
     """
 
     def __init__(self, resume_hint: str = "--resume true") -> None:

@@ -45,6 +45,10 @@ class ReconstructionWriter:
 
     Raises:
         ValueError: `out` exists and is not to be replaced.
+
+    Example::
+
+        ReconstructionWriter(windows, patch=(1, 16, 16), out="reconstruction.h5").attach(evaluator)
     """
 
     def __init__(

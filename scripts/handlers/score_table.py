@@ -27,6 +27,10 @@ class ScoreTable:
 
     Raises:
         ValueError: a name that is not among the engine's metrics when it has run.
+
+    Example::
+
+        ScoreTable("runs/a/evaluation", decoder_search=decoder_search).attach(evaluator)
     """
 
     def __init__(

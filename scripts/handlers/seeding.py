@@ -13,6 +13,10 @@ class SeedEachIteration:
     Args:
         seed: of the run.
         rank: number of this process.
+
+    Example::
+
+        SeedEachIteration(seed=0).attach(trainer)
     """
 
     def __init__(self, seed: int, rank: int = 0) -> None:

@@ -47,6 +47,10 @@ class BoxPicture:
         targets: makes the target from labels; null leaves it out.
         path: of a PNG written after each run of the evaluator; null for none.
         rank: only process 0 draws.
+
+    Example::
+
+        BoxPicture(decoder_search, ["sigmoid"] * 3, path="segmentation.png").attach(evaluator)
     """
 
     def __init__(
@@ -117,6 +121,10 @@ class SegmentationPictures:
         tensorboard: shown there; null for nothing.
         interval: iterations between two pictures at least; they come with a validation.
         metric_logger: whose clock leaves the drawing out; null for none.
+
+    Example::
+
+        SegmentationPictures(BoxPicture(decoder_search, ["sigmoid"] * 3), tensorboard, interval=5000).attach(trainer)
     """
 
     def __init__(

@@ -24,6 +24,10 @@ class ValidationLoss(Loss):
     Args:
         loss: a callable on prediction and target.
         device: of the sums; that of the network.
+
+    Example::
+
+        SupervisedEvaluator(..., key_val_metric={"val_loss": ValidationLoss(loss)})
     """
 
     def __init__(self, loss: Callable[..., torch.Tensor], device: str | torch.device = "cpu") -> None:
@@ -57,6 +61,11 @@ class Validation:
         decoder_search: the metric that decodes and scores the validator's boxes; null where the loss decides.
         loss_validator: with a decoder_search, a second evaluator, whose "val_loss" is logged too; null for none.
         untrained: whether to validate before the first iteration too.
+
+    Example::
+
+        save_best = BestCheckpoint(RunFolder("runs/a"), network, recipe)
+        Validation(evaluator, 5000, metric_logger, save_best, decoder_search=decoder_search).attach(trainer)
     """
 
     def __init__(

@@ -23,6 +23,15 @@ class BoxWindows(Dataset[dict[str, Any]]):
         window: voxels (z, y, x).
         transform: of each item.
         seed: of the masks.
+
+    Example:
+        >>> from scripts.data.regions.region import Region
+        >>> from scripts.data.volumes import ArrayVolume
+        >>> from scripts.ops.box import Box
+        >>> region = Region(ArrayVolume(np.zeros((4, 10, 8), np.uint8)), Box((0, 0, 0), (4, 10, 8)))
+        >>> windows = BoxWindows(region, window=(4, 8, 8))
+        >>> len(windows), windows[1]["image"].shape, windows[1]["inside"].tolist()  # the second is padded along y
+        (2, (1, 4, 8, 8), [4, 2, 8])
     """
 
     def __init__(

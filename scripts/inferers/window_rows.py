@@ -96,6 +96,12 @@ class StepInferer(Inferer):
         steps: the rows of the volume.
         scratch: a folder for the sums where they exceed `blend_memory_gib`; None keeps them in memory always.
         blend_memory_gib: most memory, or memory of the GPU, for the sums of the planes that a window spans.
+
+    Example::
+
+        inferer = VolumeInferer(window=(6, 96, 96))
+        steps = VolumeSteps(region, inferer)
+        SupervisedEvaluator(..., inferer=StepInferer(inferer, steps), prepare_batch=prepare_step)
     """
 
     def __init__(

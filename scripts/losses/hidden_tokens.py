@@ -18,6 +18,13 @@ class HiddenTokenLoss(nn.Module):
 
     Args:
         patch: voxels of a token along (z, y, x), the network's.
+
+    Example:
+        >>> image = torch.arange(16.0).view(1, 1, 1, 4, 4)
+        >>> mask = torch.tensor([[[[True, False], [False, False]]]])
+        >>> loss = HiddenTokenLoss(patch=(1, 2, 2))
+        >>> round(loss(torch.zeros_like(image), (image, mask)).item(), 4)  # every token's mean
+        1.0
     """
 
     def __init__(self, patch: Sequence[int] = (1, 16, 16)) -> None:

@@ -16,6 +16,12 @@ class SoftDice(nn.Module):
 
     Raises:
         ValueError: smooth not above 0.
+
+    Example:
+        >>> target = torch.ones(1, 1, 1, 2, 2)
+        >>> known = torch.ones_like(target, dtype=torch.bool)
+        >>> round(SoftDice(smooth=1.0)(20 * target, (target, known)).item(), 4)
+        0.0
     """
 
     def __init__(self, smooth: float = 100.0) -> None:

@@ -13,6 +13,12 @@ class WeightedBCE(nn.Module):
 
     The weighted sum is divided by the number of known voxels, not by the sum of the weights: so does PyTorch
     Connectomics (Lin et al. 2021), whose learning rates thereby stay valid; its scale grows with the imbalance.
+
+    Example:
+        >>> target = torch.tensor([[[[[1.0, 0, 0, 0]]]]])
+        >>> known = torch.ones_like(target, dtype=torch.bool)
+        >>> round(WeightedBCE()(torch.zeros_like(target), (target, known)).item(), 4)  # log(2) * (3 + 1 + 1 + 1) / 4
+        1.0397
     """
 
     def forward(self, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:

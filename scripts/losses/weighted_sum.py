@@ -17,6 +17,12 @@ class OnChannels(nn.Module):
 
     Raises:
         ValueError: no channel, a negative one, or one given twice.
+
+    Example:
+        >>> from scripts.losses import TanhMSE
+        >>> target, known = torch.ones(1, 3, 1, 2, 2), torch.ones(1, 3, 1, 2, 2, dtype=torch.bool)
+        >>> OnChannels(TanhMSE(), channels=[2])(torch.zeros_like(target), (target, known)).item()
+        1.0
     """
 
     def __init__(self, loss: nn.Module, channels: Sequence[int]) -> None:
@@ -85,6 +91,13 @@ class WeightedSum(nn.Module):
 
     Raises:
         ValueError: no terms, or a name given twice.
+
+    Example:
+        >>> from scripts.losses import TanhMSE
+        >>> target, known = torch.ones(1, 3, 1, 2, 2), torch.ones(1, 3, 1, 2, 2, dtype=torch.bool)
+        >>> loss = WeightedSum([LossTerm("distance_mse", TanhMSE(), weight=5.0, channels=[2])])
+        >>> loss(torch.zeros_like(target), (target, known)).item(), loss.parts["distance_mse"].item()
+        (5.0, 1.0)
     """
 
     def __init__(self, terms: Sequence[LossTerm]) -> None:

@@ -57,6 +57,11 @@ class DecoderSearch(Metric):
         ValueError: an unknown decoder, setting, score or `zero`; labels of another shape or no integers; boxes without
             a single labelled voxel.
         NotComputableError: `compute` before anything was seen by any process.
+
+    Example:
+        >>> search = DecoderSearch("agglomeration", "adapted_rand_snemi3d", decoder_grid={"threshold": [0.1, 0.3]})
+        >>> [setting["threshold"] for setting in search.settings], search.lower_is_better
+        ([0.1, 0.3], True)
     """
 
     required_output_keys = None

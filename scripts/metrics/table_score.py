@@ -36,6 +36,12 @@ class TableScore(Metric):
     Raises:
         ValueError: labels that are not integers, negative ids, or shapes that differ.
         NotComputableError: `compute` before anything was seen.
+
+    Example:
+        >>> metric = TableScore()
+        >>> metric.update((np.array([[[5, 5, 6]]]), np.array([[[1, 1, 2]]])))
+        >>> metric.compute()["adapted_rand_skimage"]
+        0.0
     """
 
     required_output_keys = None

@@ -18,6 +18,11 @@ class ActivatedNetwork(nn.Module):
 
     Raises:
         ValueError: an activation of another name, none at all, or fewer than 0 auxiliary channels.
+
+    Example:
+        >>> maps = ActivatedNetwork(torch.nn.Conv3d(1, 2, 1), ["sigmoid", "tanh"])
+        >>> maps(torch.zeros(1, 1, 2, 8, 8)).shape
+        torch.Size([1, 2, 2, 8, 8])
     """
 
     activations: list[str]

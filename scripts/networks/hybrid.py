@@ -20,6 +20,13 @@ class HybridUNet(nn.Module):
 
     Raises:
         ValueError: a patch other than 1 x multiple x multiple of the trunk, or another number of input channels.
+
+    Example:
+        >>> from scripts.networks import Encoder
+        >>> trunk = ResidualUNet(3, widths=(4, 8), forms=("23", "23"), fold=2)
+        >>> network = HybridUNet(Encoder((1, 4, 4), width=24, depth=2, heads=2), trunk)
+        >>> network(torch.zeros(1, 1, 2, 8, 8)).shape
+        torch.Size([1, 3, 2, 8, 8])
     """
 
     def __init__(self, encoder: VolumeEncoder, trunk: ResidualUNet) -> None:

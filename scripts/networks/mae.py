@@ -17,6 +17,13 @@ class MaskedAutoencoder(nn.Module):
         decoder_width: channels of a token in the decoder; 512 was the paper's best.
         decoder_depth: blocks of the decoder; 4 was the paper's best.
         decoder_heads: attention heads of the decoder.
+
+    Example:
+        >>> from scripts.networks import Encoder
+        >>> encoder = Encoder((1, 4, 4), width=24, depth=2, heads=2)
+        >>> network = MaskedAutoencoder(encoder, decoder_width=12, decoder_depth=1, decoder_heads=2)
+        >>> network(torch.zeros(1, 1, 2, 8, 8), kept=torch.tensor([[0, 3, 6]])).shape  # 5 of 8 tokens are hidden
+        torch.Size([1, 1, 2, 8, 8])
     """
 
     def __init__(

@@ -61,6 +61,11 @@ class ResidualUNet(nn.Module):
     Raises:
         ValueError: fewer than two levels, another number of forms than of widths, a form of other than two or more
             digits 2 and 3, a number below 1.
+
+    Example:
+        >>> network = ResidualUNet(3, widths=(4, 8), forms=("23", "23"), fold=2)
+        >>> network(torch.zeros(1, 1, 2, 8, 8)).shape
+        torch.Size([1, 3, 2, 8, 8])
     """
 
     def __init__(

@@ -46,6 +46,13 @@ class UNETR(nn.Module):
     Raises:
         ValueError: taps that leave blocks without gradient or are too many or few; too few widths; a patch whose y
             and x are not the same power of two.
+
+    Example:
+        >>> from scripts.networks import Encoder, even_taps
+        >>> encoder = Encoder((1, 4, 4), width=24, depth=2, heads=2)
+        >>> network = UNETR(encoder, out_channels=3, taps=even_taps(2, encoder.patch), widths=(8, 4, 4))
+        >>> network(torch.zeros(1, 1, 2, 8, 8)).shape
+        torch.Size([1, 3, 2, 8, 8])
     """
 
     taps: list[int]

@@ -88,6 +88,11 @@ class Encoder(nn.Module):
         drop_path: chance to drop the last block's branches while training; rises linearly from 0 at the first block.
         in_channels: channels of the volume.
         checkpointing: while training, recompute each block backward instead of storing it: less memory, more time.
+
+    Example:
+        >>> encoder = Encoder(patch=(1, 4, 4), width=24, depth=2, heads=2)
+        >>> encoder(torch.zeros(1, 1, 2, 8, 8)).shape  # a grid of 2 x 2 x 2 tokens
+        torch.Size([1, 8, 24])
     """
 
     def __init__(

@@ -27,6 +27,11 @@ class AffinityTarget(Transform):
 
     Raises:
         ValueError: an unknown name or senseless offsets.
+
+    Example:
+        >>> label = np.array([[[1, 1, 2, 0]] * 2] * 2)
+        >>> AffinityTarget()(label)[2, 0, 0].tolist()  # along x; the first voxel has no neighbour
+        [1.0, 1.0, 0.0, 0.0]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

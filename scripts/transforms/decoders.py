@@ -18,6 +18,11 @@ class DecodeInstances(Transform):
     Args:
         decoder: takes a (channels, z, y, x) numpy array and returns (z, y, x) ids, for example
             `scripts.ops.decoding.decoders.ZWatershed(low=0.1, high=0.98)`.
+
+    Example:
+        >>> decode = DecodeInstances(lambda maps: (maps[0] > 0.5).astype(np.uint32))
+        >>> decode(np.array([[[[0.2, 0.9]]]])).tolist()
+        [[[[0, 1]]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
@@ -61,6 +66,10 @@ class CleanInstances(Transform):
         smallest: objects of fewer voxels are removed.
         holes: whether to fill holes.
         border: (z, y, x) voxels to crop at both ends of each axis.
+
+    Example:
+        >>> CleanInstances(smallest=2)(np.array([[[[1, 0, 2, 2]]]])).tolist()
+        [[[[0, 0, 2, 2]]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

@@ -34,6 +34,11 @@ class SectionDistanceTarget(Transform):
 
     Raises:
         ValueError: scales that are not positive.
+
+    Example:
+        >>> target = SectionDistanceTarget()(np.array([[[1, 1, 1, 0, 0, 0]]]))
+        >>> (target > 0).tolist()
+        [[[[True, True, True, False, False, False]]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
@@ -83,6 +88,10 @@ class InstanceDistanceTarget(Transform):
 
     Raises:
         ValueError: sizes that are not positive, or a negative margin.
+
+    Example:
+        >>> InstanceDistanceTarget()(np.array([[[0, 1, 1, 1, 0]]])).tolist()
+        [[[[-1.0, 0.5, 1.0, 0.5, -1.0]]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

@@ -80,6 +80,10 @@ class ScaleGreyd(MapTransform):
         high: grey value that becomes 1.
         allow_missing_keys: whether an item may lack a key.
         nonfinite: "zero" turns NaN and infinite values into 0; else they are an error.
+
+    Example:
+        >>> ScaleGreyd("image", low=0, high=200)({"image": np.array([[[[0, 100, 200]]]])})["image"].tolist()
+        [[[[-1.0, 0.0, 1.0]]]]
     """
 
     backend = ScaleGrey.backend

@@ -21,6 +21,10 @@ class ErodeLabel(Transform):
 
     Raises:
         ValueError: a negative erosion.
+
+    Example:
+        >>> ErodeLabel(1)(np.array([[[1, 1, 1, 2, 2, 2]]])).tolist()
+        [[[1, 1, 0, 0, 2, 2]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

@@ -35,6 +35,12 @@ class MakeTargetsd(MapTransform):
 
     Raises:
         ValueError: no targets, or a crop that is none or smaller than a target can do with, as with a long offset.
+
+    Example:
+        >>> from scripts.transforms import AffinityTarget, BinaryTarget
+        >>> make = MakeTargetsd([BinaryTarget(), AffinityTarget()], crop=(2, 8, 8))
+        >>> make.channels, make.margin
+        (4, (1, 2, 2))
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

@@ -12,7 +12,12 @@ from scripts.transforms.known_labels import cut, known_labels, where_known
 
 
 class BinaryTarget(Transform):
-    """1 where an object is, 0 on the background; known where the label is."""
+    """1 where an object is, 0 on the background; known where the label is.
+
+    Example:
+        >>> BinaryTarget()(np.array([[[1, 2, 0, -1]]])).tolist()
+        [[[[1.0, 1.0, 0.0, 0.0]]]]
+    """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)
     channels: int = 1
@@ -47,6 +52,10 @@ class ContourTarget(Transform):
 
     Raises:
         ValueError: a negative thickness.
+
+    Example:
+        >>> ContourTarget(thickness=0)(np.array([[[1, 1, 1, 2, 2, 2]]])).tolist()
+        [[[[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]]]]
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own form)

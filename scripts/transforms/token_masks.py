@@ -47,6 +47,11 @@ class RandTokenMask(_RandUnitMask):
     Args:
         grid: tokens along (z, y, x) of a sample: its size over the patch.
         ratio: share of the tokens to hide.
+
+    Example:
+        >>> mask = RandTokenMask(grid=(6, 6, 6), ratio=0.9)()
+        >>> mask.shape, int((~mask).sum())  # 21 of 216 tokens stay
+        (torch.Size([6, 6, 6]), 21)
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 0.9) -> None:
@@ -60,6 +65,10 @@ class RandColumnMask(_RandUnitMask):
     Args:
         grid: tokens along (z, y, x) of a sample: its size over the patch.
         ratio: share of the columns to hide.
+
+    Example:
+        >>> int((~RandColumnMask(grid=(6, 6, 6))()).sum())  # 4 columns of 6 tokens stay
+        24
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 8 / 9) -> None:
@@ -73,6 +82,10 @@ class RandSectionMask(_RandUnitMask):
     Args:
         grid: tokens along (z, y, x) of a sample: its size over the patch.
         ratio: share of the sections to hide.
+
+    Example:
+        >>> int((~RandSectionMask(grid=(6, 6, 6))()).sum())  # 1 section of 36 tokens stays
+        36
     """
 
     def __init__(self, grid: Sequence[int] = (6, 6, 6), ratio: float = 5 / 6) -> None:

@@ -56,10 +56,10 @@ class CropDataset(Dataset[dict[str, Any]]):
         ValueError: no region, a crop larger than a region's box, weights for some regions only, labels for some regions
             only.
 
-    Example:
-        >>> crops = CropDataset(open_regions("synthetic", "training"), (6, 96, 96), seed=0)
-        >>> crops[0].get("image").shape
-        (1, 6, 96, 96)
+    Example::
+
+        crops = CropDataset(open_regions("synthetic", "training"), (6, 96, 96), seed=0)
+        crops[0]["image"]  # (1, 6, 96, 96)
     """
 
     def __init__(

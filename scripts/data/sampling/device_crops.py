@@ -28,6 +28,10 @@ class DeviceBatches:
     Raises:
         ValueError: a transform that works on the image and has no `on_batch`; labels; volumes of several dtypes, or too
             large for the device; a dataset that ends before the batches do.
+
+    Example::
+
+        batches = DeviceBatches(dataset, GlobalBatchSampler(batch=128, iterations=1000), device="cuda")
     """
 
     def __init__(

@@ -29,9 +29,10 @@ class LoaderBatches:
     Raises:
         ValueError: a dataset that ends before the batches do.
 
-    Example:
-        >>> for batch in LoaderBatches(crops, GlobalBatchSampler(batch=8, iterations=100), workers=4):
-        ...     loss = network(batch["image"])
+    Example::
+
+        for batch in LoaderBatches(crops, GlobalBatchSampler(batch=8, iterations=100), workers=4):
+            loss = network(batch["image"])
     """
 
     def __init__(

@@ -26,6 +26,10 @@ class JsonlLog(LogSink):
 
     Raises:
         OSError: of a write, no space is left; with path, free bytes and remedy.
+
+    Example::
+
+        MetricLogger(optimizer, samples=24, sinks=[JsonlLog("runs/a/log.jsonl")]).attach(trainer)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -17,6 +17,10 @@ class NonFiniteGuard(LogSink):
 
     Args:
         place: `(region, corner) -> str`, the location of a crop; `CropDataset.place`.
+
+    Example::
+
+        MetricLogger(optimizer, samples=24, sinks=[NonFiniteGuard(dataset.place)]).attach(trainer)
     """
 
     def __init__(self, place: Callable[[int, Sequence[int]], str]) -> None:

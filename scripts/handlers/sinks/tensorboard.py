@@ -18,6 +18,10 @@ class TensorBoard(LogSink):
     Args:
         folder: of the event files.
         every: iterations between two training points.
+
+    Example::
+
+        MetricLogger(optimizer, samples=24, sinks=[TensorBoard("runs/a")]).attach(trainer)
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: int = 10) -> None:

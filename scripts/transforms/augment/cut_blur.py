@@ -23,6 +23,11 @@ class RandCutBlur(GreyAugmentation):
 
     Raises:
         ValueError: a share outside 0 to 1, or factors that are not 1 <= low <= high.
+
+    Example:
+        >>> change = RandCutBlur(prob=1.0).set_random_state(0)
+        >>> change(np.zeros((1, 4, 32, 32), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.5, share: float = 0.4, low: float = 2.0, high: float = 8.0) -> None:

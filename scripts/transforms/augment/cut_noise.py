@@ -20,6 +20,11 @@ class RandCutNoise(GreyAugmentation):
 
     Raises:
         ValueError: a share outside 0 to 1, or a negative scale.
+
+    Example:
+        >>> change = RandCutNoise(prob=1.0).set_random_state(0)
+        >>> change(np.zeros((1, 4, 32, 32), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.75, share: float = 0.4, scale: float = 0.3) -> None:

@@ -34,6 +34,11 @@ class RandElasticInPlane(GeometricAugmentation):
 
     Raises:
         ValueError: a negative alpha or a sigma that is not positive.
+
+    Example:
+        >>> change = RandElasticInPlane(prob=1.0, crop=(4, 32, 32)).set_random_state(0)
+        >>> change(np.zeros((1, *change.extent_before((4, 32, 32))), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.75, alpha: float = 16.0, sigma: float = 4.0, crop: Sequence[int] = CROP) -> None:

@@ -34,6 +34,11 @@ class RandMisalignment(GeometricAugmentation):
 
     Raises:
         ValueError: a negative displacement or one that is not whole, or a share outside 0 to 1.
+
+    Example:
+        >>> change = RandMisalignment(prob=1.0, crop=(4, 32, 32)).set_random_state(0)
+        >>> change(np.zeros((1, *change.extent_before((4, 32, 32))), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(

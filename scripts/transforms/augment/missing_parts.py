@@ -23,6 +23,11 @@ class RandMissingParts(GreyAugmentation):
 
     Raises:
         ValueError: a share or probability outside 0 to 1, or a gap below 1.
+
+    Example:
+        >>> change = RandMissingParts(prob=1.0).set_random_state(0)
+        >>> change(np.zeros((1, 4, 32, 32), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.9, section_prob: float = 0.9, half_width: float = 0.25, gap: int = 2) -> None:

@@ -27,6 +27,11 @@ class RandMissingSections(GeometricAugmentation):
 
     Raises:
         ValueError: fewer than one section to delete.
+
+    Example:
+        >>> change = RandMissingSections(prob=1.0, crop=(4, 32, 32)).set_random_state(0)
+        >>> change(np.zeros((1, *change.extent_before((4, 32, 32))), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.5, sections: int = 2, crop: Sequence[int] = CROP) -> None:

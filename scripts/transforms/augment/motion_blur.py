@@ -21,6 +21,11 @@ class RandMotionBlur(GreyAugmentation):
 
     Raises:
         ValueError: fewer than one section, or a window that is not an odd number of at least 3.
+
+    Example:
+        >>> change = RandMotionBlur(prob=1.0).set_random_state(0)
+        >>> change(np.zeros((1, 4, 32, 32), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 0.5, sections: int = 2, pixels: int = 11) -> None:

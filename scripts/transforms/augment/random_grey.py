@@ -23,6 +23,11 @@ class RandGrey(GreyAugmentation):
 
     Raises:
         ValueError: a negative number, or one above 1 for contrast or per_section.
+
+    Example:
+        >>> change = RandGrey(prob=1.0).set_random_state(0)
+        >>> change(np.zeros((1, 4, 32, 32), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(

@@ -36,6 +36,11 @@ class RandRescaleInPlane(GeometricAugmentation):
 
     Raises:
         ValueError: factors that are not 0 < low <= 1 <= high.
+
+    Example:
+        >>> change = RandRescaleInPlane(prob=1.0, crop=(4, 32, 32)).set_random_state(0)
+        >>> change(np.zeros((1, *change.extent_before((4, 32, 32))), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(

@@ -17,6 +17,11 @@ class RandRotate90InPlane(GeometricAugmentation):
     Args:
         prob: how often it acts; 1.0 as in PyTorch Connectomics (Lin et al. 2021), the turn by 0 included.
         crop: (z, y, x) voxels that are left at least.
+
+    Example:
+        >>> change = RandRotate90InPlane(prob=1.0, crop=(4, 32, 32)).set_random_state(0)
+        >>> change(np.zeros((1, *change.extent_before((4, 32, 32))), np.float32)).shape
+        (1, 4, 32, 32)
     """
 
     def __init__(self, prob: float = 1.0, crop: Sequence[int] = CROP) -> None:
