@@ -10,11 +10,12 @@ from scripts.data.volumes.downsampled import AS_STORED
 from scripts.metrics.score_report import check_free
 from scripts.tools.command_line.argument_types import ending
 from scripts.tools.reporting.commands import known_bundles
-from scripts.tools.reporting.evaluated import Evaluation, viewers
-from scripts.tools.reporting.markup import picture_file
+from scripts.tools.reporting.evaluation import Evaluation
 from scripts.tools.reporting.page import Pictures, labels_of, page, this_command
+from scripts.tools.reporting.pictures import picture_file
 from scripts.tools.reporting.pretrained import reconstruction_viewer, volume_viewer
 from scripts.tools.reporting.runs import Run, read_run
+from scripts.tools.reporting.segmentation_viewers import viewers
 from scripts.tools.reporting.viewer import Viewer
 
 BUDGET = 4_500_000

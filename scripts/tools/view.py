@@ -1,6 +1,7 @@
 """`python -m scripts view IMAGE`: image, prediction, instances, truth and the worst errors in Neuroglancer."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -15,12 +16,14 @@ from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box
 from scripts.ops.limits import Limits
-from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
+from scripts.ops.scoring.error_locations import SegmentationError, largest_errors, locate_errors, worst_errors
 from scripts.tools.command_line.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
 from scripts.tools.viewer_sources import UnsignedLabels, offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
 from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
+
+logger = logging.getLogger(__name__)
 
 UNIT = (1.0, 1.0, 1.0)
 
@@ -79,7 +82,7 @@ def view(
                     layer["source"] = viewer_url(named[layer["name"]], root, url)
             return _write(Path(state), shown.state, root, url, overwrite)
         viewer = open_viewer(shown.state, shown.data, bind, port)
-        print(f"{shown.errors} errors marked\nopen {viewer} in a browser; Ctrl-C ends", flush=True)
+        logger.info(f"{shown.errors} errors marked\nopen {viewer} in a browser; Ctrl-C ends")
         try:
             while True:
                 time.sleep(3600)
@@ -158,18 +161,12 @@ def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[
             )
         truth = VolumePart(truth, Box.parse(part, truth.shape))
     if scores is not None:
-        listed = worst_errors(json.loads(Path(str(scores)).read_text()))
+        listed = worst_errors(json.loads(Path(str(scores)).read_text()))[:worst]
     else:
-        from dataclasses import asdict
-
         from scripts.ops.scoring.contingency_blocks import table_of_volumes
-        from scripts.ops.scoring.object_errors import object_errors
 
-        counted = object_errors(table_of_volumes(truth, found), worst=worst)
-        listed = worst_errors(
-            {key: [asdict(one) for one in getattr(counted, key)] for key in ("worst_merges", "worst_splits")}
-        )
-    return locate_errors(listed[:worst], truth, found)
+        listed = largest_errors(table_of_volumes(truth, found), worst)
+    return locate_errors(listed, truth, found)
 
 
 def _decode_of(instances: str | None) -> str | None:

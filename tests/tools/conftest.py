@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from scripts.checkpoints.file import network_content, save_atomically
-from scripts.data.synthetic import save_synthetic, synthesize_volume
+from scripts.data.files.writing import write_hdf5
 from scripts.metrics.score_report import as_json, markdown_table, write_reports
 from scripts.networks import Encoder, MaskedAutoencoder
-from scripts.ops.decoding.decoders import decoder
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
 from scripts.ops.targets.noised_affinities import noised_affinities
+from scripts.tools.report import report
 
 SHAPE = (16, 96, 96)
 HELD_OUT = slice(10, 16)
@@ -46,28 +46,54 @@ def steps(count, first, last, **terms):
 
 
 @pytest.fixture(scope="session")
-def synthetic(tmp_path_factory):
-    """Path of a small synthetic volume, and its arrays."""
-    volume = synthesize_volume(SHAPE, 0)
-    path = save_synthetic(volume, tmp_path_factory.mktemp("volume") / "small.h5", 0)
-    return SimpleNamespace(path=path, image=volume.image, labels=volume.labels.astype(np.int64))
+def cells(tmp_path_factory):
+    """Path of a volume of slanting cells with dark membranes, and its arrays."""
+    z, y, x = np.meshgrid(*map(np.arange, SHAPE), indexing="ij")
+    y, x = y + z, x + z // 2 + 4 * np.sin(y / 15).astype(int)
+    membrane = (y % 24 < 2) | (x % 24 < 2)
+    labels = np.where(membrane, 0, 1 + y // 24 * 5 + x // 24)
+    noise = np.random.default_rng(0).normal(0, 12, SHAPE)
+    image = (np.where(membrane, 70, 170 + 15 * np.sin(x / 3 + y / 5)) + noise).clip(0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("volume") / "small.h5"
+    write_hdf5(path, {"raw": image, "labels": labels.astype(np.uint16)}, (30.0, 6.0, 6.0), chunks=None)
+    return SimpleNamespace(path=path, image=image, labels=labels)
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory, synthetic):
+def runs(tmp_path_factory, cells):
     """Folders by name: pretrain, pretrained_0, pretrained_1, scratch_0, scratch_1."""
     root = tmp_path_factory.mktemp("runs")
     made = SimpleNamespace(root=root, pretrain=root / "pretrain")
-    _pretrain(made.pretrain, synthetic)
+    _pretrain(made.pretrain, cells)
     for name, noise, seed in (("pretrained", 0.3, 0), ("pretrained", 0.3, 1), ("scratch", 1.3, 0), ("scratch", 1.3, 1)):
         folder = root / f"{name}_{seed}"
         pretrained = str(made.pretrain / "checkpoints" / "best.pt") if name == "pretrained" else None
-        _finetune(folder, synthetic, noise, seed, pretrained)
+        _finetune(folder, cells, noise, seed, pretrained)
         setattr(made, folder.name, folder)
     return made
 
 
-def _pretrain(folder, synthetic):
+def with_errors(labels, count, seed):
+    """Other ids of the same cells, of which so many are merged with a neighbour and as many cut in half."""
+    ids = np.random.default_rng(seed).permutation(np.unique(labels[labels > 0]))
+    found = np.where(labels > 0, labels + 100, 0)
+    for whole, merged in zip(ids[:count], ids[count:], strict=False):
+        middle = np.median(np.nonzero(labels == whole)[2])
+        found[(labels == whole) & (np.arange(labels.shape[2]) > middle)] = 200 + whole
+        found[labels == merged] = 100 + ids[-1]
+    return found
+
+
+@pytest.fixture(scope="session")
+def report_page(tmp_path_factory, runs):
+    """The report of all runs."""
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    names = ("pretrain", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1")
+    report(*(str(getattr(runs, name)) for name in names), out=str(out))
+    return out
+
+
+def _pretrain(folder, cells):
     baselines = {"iteration": 0, "token_mean": 0.999, "interpolation_fitted": 0.93}
     validations = [{"iteration": k, "val_loss": 1.6 - k / 100} for k in (0, 20, 40)]
     write_log(folder, [baselines, validations[0], *steps(40, 1.8, 0.9), *validations[1:]])
@@ -80,7 +106,7 @@ def _pretrain(folder, synthetic):
         "mask_ratio": 0.5,
         "grey_low": None,
         "grey_high": None,
-        "volumes": f"{synthetic.path}:raw",
+        "volumes": f"{cells.path}:raw",
         "train_box": None,
         "validation_box": None,
         "batch": 32,
@@ -95,11 +121,11 @@ def _pretrain(folder, synthetic):
     save_atomically(content, folder / "checkpoints" / "best.pt")
 
 
-def _finetune(folder, synthetic, noise, seed, pretrained):
-    truth = synthetic.labels[HELD_OUT].copy()
+def _finetune(folder, cells, noise, seed, pretrained):
+    truth = cells.labels[HELD_OUT].copy()
     truth[:, :8] = -1  # nobody labelled these rows
-    affinities = noised_affinities(synthetic.labels[HELD_OUT], noise, seed=seed)
-    instances = decoder("agglomeration", SETTINGS)(affinities)
+    affinities = noised_affinities(cells.labels[HELD_OUT], noise, seed=seed)
+    instances = with_errors(cells.labels[HELD_OUT], 1 if pretrained else 3, seed)
     known = truth >= 0
     scores = all_scores(ContingencyTable.from_arrays(truth[known], instances[known]))
     validation = {f"val_{score.name}": float(score.value) for score in scores}
@@ -115,8 +141,8 @@ def _finetune(folder, synthetic, noise, seed, pretrained):
         "network": "demo",
         "activations": ["sigmoid"] * 3,
         "crop": [2, 32, 32],
-        "volumes": f"{synthetic.path}:raw",
-        "labels": f"{synthetic.path}:labels",
+        "volumes": f"{cells.path}:raw",
+        "labels": f"{cells.path}:labels",
         "train_box": None,
         "validation_box": None,
         "pretrained": pretrained,
@@ -129,11 +155,11 @@ def _finetune(folder, synthetic, noise, seed, pretrained):
     evaluation = folder / "evaluation"
     write_reports(evaluation / "scores.json", markdown_table(scores), as_json(scores, {"version": "0"}))
     with h5py.File(evaluation / "evaluation.h5", "w") as file:
-        file["image"] = synthetic.image[HELD_OUT]
+        file["image"] = cells.image[HELD_OUT]
         file["labels"] = truth
         file["prediction"] = (255 * affinities).astype(np.uint8)
         file["instances"] = instances
-        file.attrs["volume"] = f"{synthetic.path}:raw"
+        file.attrs["volume"] = f"{cells.path}:raw"
         file.attrs["box"] = "10:16,0:96,0:96"
         file.attrs["voxel_size_nm"] = (30.0, 6.0, 6.0)
         file.attrs["channels"] = ["z", "y", "x"]

@@ -4,29 +4,33 @@ import base64
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.ops.scoring.error_locations import SegmentationError
 from scripts.ops.scoring.scores import Score
 from scripts.tools.cli import main
 from scripts.tools.report import report
 from scripts.tools.reporting.commands import Bundle, bundle_of, evaluation_command, known_bundles, training_command
 from scripts.tools.reporting.comparison import columns, score_tables, summary
-from scripts.tools.reporting.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, chart, thinned, ticks
-from scripts.tools.reporting.evaluated import Evaluation, viewers
-from scripts.tools.reporting.markup import transparent_png
+from scripts.tools.reporting.curves import Line, chart
+from scripts.tools.reporting.evaluation import Evaluation
+from scripts.tools.reporting.pictures import IdColours
 from scripts.tools.reporting.runs import Run, read_run
+from scripts.tools.reporting.segmentation_viewers import shown_sections, viewers
 from scripts.tools.reporting.viewer import scale_bar
 from scripts.visualize.segmentation_panels import id_colours
 
-NAMES = ("pretrain", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1")
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 class Page(HTMLParser):
@@ -76,25 +80,18 @@ def decoded(url):
 
 
 @pytest.fixture(scope="module")
-def written(runs, tmp_path_factory):
-    out = tmp_path_factory.mktemp("page") / "report.html"
-    report(*(str(getattr(runs, name)) for name in NAMES), out=str(out))
-    return out
+def page(report_page):
+    return Page(report_page.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def page(written):
-    return Page(written.read_text(encoding="utf-8"))
-
-
-def test_the_file_is_whole_and_asks_for_nothing(written, page):
-    assert written.stat().st_size < 6e6
+def test_the_file_is_whole_and_asks_for_nothing(report_page, page):
+    assert report_page.stat().st_size < 6e6
     for tag, attributes in page.tags:
         for name in ("src", "href", "srcset", "data", "action"):
             address = attributes.get(name, "")
             assert not address or address.startswith(("data:", "#")), (tag, address[:80])
-    source = written.read_text(encoding="utf-8")
-    assert "url(" not in source
+    source = report_page.read_text(encoding="utf-8")
+    assert set(re.findall(r"url\(.?", source)) == {"url(#"}  # clip paths of curves, in the same file
     assert "@import" not in source
     assert page.all("link") == [{"rel": "icon", "href": "data:,"}]
 
@@ -138,8 +135,8 @@ def test_the_page_tells_runs_seeds_scores_decoders_and_versions(page):
         assert words in page.words, words
 
 
-def test_the_slider_has_every_layer_of_every_section(written):
-    source = written.read_text(encoding="utf-8")
+def test_the_slider_has_every_layer_of_every_section(report_page):
+    source = report_page.read_text(encoding="utf-8")
     stores = [json.loads(part.split("</script>")[0]) for part in source.split('<script type="application/json">')[1:]]
     assert stores[1]["sections"] == [10, 11, 12, 13, 14, 15]
     assert {"image", "labels", "0-prediction", "3-instances", "3-errors"} <= stores[1]["layers"].keys()
@@ -173,24 +170,24 @@ def test_a_run_without_evaluation_shows_its_validation_and_says_so(runs, tmp_pat
     assert "Adapted Rand error" in page.words
 
 
-def test_a_volume_that_is_gone_is_said_with_its_name(runs, synthetic, tmp_path):
-    hidden = synthetic.path.with_suffix(".away")
-    synthetic.path.rename(hidden)
+def test_a_volume_that_is_gone_is_said_with_its_name(runs, cells, tmp_path):
+    hidden = cells.path.with_suffix(".away")
+    cells.path.rename(hidden)
     try:
         report(str(runs.pretrain), out=str(tmp_path / "report.html"))
     finally:
-        hidden.rename(synthetic.path)
+        hidden.rename(cells.path)
     words = Page((tmp_path / "report.html").read_text()).words
     assert "cannot be shown here" in words
     assert "pretrain cannot be drawn here" in words
     assert "small.h5" in words
 
 
-def test_wrong_input_is_one_line_with_the_way_out(runs, written, tmp_path, capsys):
+def test_wrong_input_is_one_line_with_the_way_out(runs, report_page, tmp_path, capsys):
     out = tmp_path / "new.html"
     assert "there is no folder 'nowhere'; give the --output_dir" in error_of(capsys, "nowhere", "--out", out)
     assert "is no run: it has neither log.jsonl nor" in error_of(capsys, tmp_path, "--out", out)
-    assert "--overwrite to replace it" in error_of(capsys, runs.pretrain, "--out", written)
+    assert "--overwrite to replace it" in error_of(capsys, runs.pretrain, "--out", report_page)
     assert "is not a name that ends in .html" in error_of(capsys, runs.pretrain, "--out", tmp_path / "page.pdf")
     assert "no run is named" in error_of(capsys, "--out", out)
     assert not out.exists()
@@ -211,11 +208,12 @@ def test_seeds_are_one_column_with_mean_and_range():
     runs = [scored(0, "a.pt", 0.1), scored(1, "a.pt", 0.3), scored(0, None, 0.4)]
     found = columns(runs)
     assert [column.title for column in found] == ["pre-trained", "from scratch"]
-    table = score_tables(found, "affinity")
-    assert '<strong>0.2000</strong> <span class="range">[0.1000 to 0.3000]</span>' in table
-    assert "<td>0.4000</td>" in table
-    assert "2 (seeds 0, 1)" in table
-    assert "1 (seed 0)" in table
+    tables = score_tables(found)
+    first, second = tables.main[1].cells
+    assert (first.mean, first.span, first.best) == ("0.2000", "[0.1000 to 0.3000]", True)
+    assert (second.mean, second.span, second.best) == ("0.4000", "", False)
+    assert [column.seeds for column in found] == ["2 (seeds 0, 1)", "1 (seed 0)"]
+    assert [tables.definitions[row.note - 1] for row in tables.main] == ["a count", "SNEMI3D arithmetic"]
     told = "Adapted Rand error (SNEMI3D): pre-trained 0.2000 [0.1000 to 0.3000]; from scratch 0.4000"
     assert summary(found) == told
 
@@ -285,34 +283,40 @@ def test_a_pretraining_finds_its_bundle_and_its_mask(runs):
     assert "--mask " not in training_command(run, bundle)
 
 
-def test_a_curve_runs_from_corner_to_corner_and_scratch_is_broken():
-    settled = Line("a", np.array([[0.0, 2.0], [5, 2.0], [10, 1.0]]), 1, dashed=True)
+def test_a_curve_names_its_end_and_a_level_far_above_it_keeps_its_number():
+    settled = Line("<a>", np.array([[0.0, 2.0], [5, 2.0], [10, 1.0]]), 1, dashed=True)
     figure = chart("Loss", [settled, Line("empty", np.empty((0, 2)), 2)], [("far", 50.0), ("near", 1.5)])
-    top, bottom = 2.06, 0.94  # six hundredths of the range beyond both ends
-    y = TOP + (top - 2.0) / (top - bottom) * (HEIGHT - TOP - BOTTOM)
-    assert f'd="M{LEFT:.1f} {y:.1f}L' in figure
-    assert f"L{WIDTH - RIGHT:.1f} " in figure
-    assert 'class="line c1 dashed"' in figure
-    assert "far 50, outside the picture" in figure
-    assert "<li>" in figure
-    assert "empty" not in figure
-    assert figure.count("dots") == 0
+    assert figure.words == "Loss. <a>: 1 at iteration 10"
+    words = ["".join(text.itertext()) for text in ElementTree.fromstring(figure.svg).iter(f"{SVG}text")]
+    assert {"iteration", "<a>", "far 50, outside the picture", "near 1.5"} <= set(words)
+    assert not {"empty", "50"} & set(words)
 
 
-def test_thinned_curves_keep_their_ends():
-    points = np.column_stack([np.arange(1000.0), np.zeros(1000)])
-    kept = thinned(points, 50)
-    assert len(kept) == 50
-    assert kept[0, 0] == 0
-    assert kept[-1, 0] == 999
+def test_a_curve_goes_from_corner_to_corner_in_its_colour_and_scratch_is_broken():
+    falls = Line("falls", np.array([[0.0, 2.0], [10, 1.0]]), 1)
+    rises = Line("rises", np.array([[0.0, 1.0], [10, 2.0]]), 9, dashed=True, marked=True)
+    root = ElementTree.fromstring(chart("Loss", [falls, rises]).svg)
+    one, two = [path for path in root.iter(f"{SVG}path") if "stroke: var(--c1)" in path.get("style", "")][:2]
+    assert "dasharray" not in one.get("style")
+    assert "dasharray" in two.get("style")
+    numbers = [[float(number) for number in re.findall(r"[\d.]+", path.get("d"))] for path in (one, two)]
+    (left, top, right, bottom), (again, low, end, high) = numbers
+    assert (left, right, top, bottom) == (again, end, high, low)
+    assert left < right
+    assert top < bottom  # y of a picture grows downwards
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (0.93, 1.07, [0.95, 1.0, 1.05]), (0, 4000, [0, 1000, 2000, 3000, 4000])],
-)
-def test_ticks_are_round_numbers(low, high, expected):
-    np.testing.assert_allclose(ticks(low, high), expected)
+def test_pictures_of_curves_share_no_name_and_are_the_same_each_time():
+    line = Line("a", np.array([[0.0, 2.0], [10, 1.0]]), 1)
+    pictures = [chart(title, [line]).svg for title in ("Loss", "Loss", "VOI split")]
+    assert pictures[0] == pictures[1]
+    names = [set(re.findall(r' id="([^"]*)"', picture)) for picture in pictures[1:]]
+    assert not names[0] & names[1]
+
+
+def test_a_long_log_is_a_small_picture():
+    points = np.column_stack([np.arange(100_000.0), 1 + np.sin(np.arange(100_000) / 9000)])
+    assert len(chart("Loss", [Line("a", points, 0)]).svg) < 60_000
 
 
 @pytest.mark.parametrize(
@@ -327,9 +331,30 @@ def test_a_scale_bar_is_round_and_at_most_a_third(width, nm, share, words):
 @pytest.mark.parametrize("count", [5, 400])
 def test_ids_keep_their_colours_and_background_shows_the_image(count):
     ids = np.arange(-1, count * 3 - 1).reshape(3, count)
-    picture = decoded(transparent_png(ids, id_colours))
+    picture = decoded(IdColours(ids).png(ids))
     assert (picture[..., 3] == 255 * (ids > 0)).all()
-    np.testing.assert_array_equal(picture[ids > 0, :3], np.round(255 * id_colours(ids[ids > 0])))
+    wanted = np.round(255 * id_colours(ids[ids > 0]))
+    assert (picture[ids > 0, :3] == wanted).all(axis=-1).mean() > 0.99  # two ids of one colour get two
+
+
+def test_the_colour_of_a_pixel_is_that_of_one_id_only():
+    ids = np.arange(40_000).reshape(200, 200)
+    colours = IdColours(ids)
+    names = colours.names()
+    assert len(set(names)) == len(names) == 39_999
+    known = dict(zip(names, colours.ids.tolist(), strict=True))
+    red, green, blue, _ = decoded(colours.png(ids))[17, 5]
+    assert known[f"{red:02x}{green:02x}{blue:02x}"] == ids[17, 5]
+
+
+def test_sections_of_the_worst_errors_are_shown_among_evenly_spread_ones():
+    errors = [SegmentationError("merge", 5, 1, 2, bits, (z, 0, 0)) for z, bits in ((33, 0.1), (77, 0.9))]
+    picked = shown_sections(100, 8, errors)
+    assert {0, 33, 77, 99} <= set(picked)
+    assert len(picked) == 8
+    assert np.diff(picked).max() < 30
+    assert 33 not in shown_sections(100, 3, errors)  # at most half of them are of errors
+    assert shown_sections(6, 8, errors) == list(range(6))
 
 
 def test_pictures_are_thinned_until_they_fit(tmp_path):
@@ -347,7 +372,6 @@ def test_pictures_are_thinned_until_they_fit(tmp_path):
     assert viewer.sections[-1] == 29
     assert [panel.title for panel in viewer.rows[0][1]] == ["image"]  # no labels, no errors
     assert len(viewer.rows[1][1]) == 2
-    assert len(viewer.html()) < 700_000
 
 
 def test_voxels_that_nobody_labelled_show_no_error(runs):
@@ -360,3 +384,22 @@ def test_voxels_that_nobody_labelled_show_no_error(runs):
     assert (labels[unknown, 3] == 0).all()
     assert np.ptp(errors[:6, :, :3].astype(int), axis=-1).max() < 12  # grey, but for the rounding of JPEG
     assert np.ptp(errors[..., :3].astype(int), axis=-1).max() > 100
+
+
+def test_an_error_is_shown_with_its_section_its_voxel_and_the_ids_on_both_sides(runs):
+    evaluation = Evaluation(runs.scratch_0 / "evaluation" / "evaluation.h5", "scratch: affinity")
+    (viewer,) = viewers([evaluation], 4_000_000)
+    labels, instances = evaluation.file["labels"][:], evaluation.file["instances"][:]
+    evaluation.close()
+    assert {" is split into ids " in error.words for error in viewer.errors} == {True, False}
+    for error in viewer.errors:
+        z, y, x = error.position
+        assert viewer.sections[error.section] == z
+        here = {"labels": labels[z - 10, y, x], "0-instances": instances[z - 10, y, x]}
+        assert all(str(here[layer]) in ids for layer, ids in error.ids.items())
+        assert error.run == "scratch"
+    colours = decoded(viewer.store["0-instances"][2])
+    for y, x in ((40, 40), (70, 11), (90, 60)):
+        red, green, blue, seen = colours[y, x]
+        found = viewer.ids["0-instances"][f"{red:02x}{green:02x}{blue:02x}"] if seen else "0"
+        assert found == str(instances[2, y, x])

@@ -1,4 +1,4 @@
-"""The report in a real browser: nothing fails, the slider moves, the page fits a telephone.
+"""The report in a real browser: nothing fails, slider and errors move it, a click prints ids, it fits a telephone.
 
 Chromium is driven through a pipe by its own protocol, so nothing beyond the browser is needed. REPORT_SCREENSHOTS=DIR
 keeps pictures of the page at both widths.
@@ -12,9 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import h5py
 import pytest
-
-from scripts.tools.report import report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
@@ -95,6 +94,15 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
+    def click(self, element: str, x: float, y: float) -> None:
+        """The mouse, at a share of an element's width and height."""
+        box = f"(box => [box.left, box.top, box.width, box.height])({element}.getBoundingClientRect())"
+        self.value(f"{element}.scrollIntoView({{block: 'center'}})")
+        left, top, width, height = self.value(box)
+        at = {"x": left + x * width, "y": top + y * height, "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.ask("Input.dispatchMouseEvent", type=kind, **at)
+
     def complaints(self) -> list:
         """What the console says that is not plain information, and exceptions."""
         found = [event for event in self.events if event.get("method") == "Runtime.exceptionThrown"]
@@ -135,24 +143,21 @@ def browser(tmp_path_factory):
     one.close()
 
 
-@pytest.fixture(scope="module")
-def written(runs, tmp_path_factory):
-    out = tmp_path_factory.mktemp("page") / "report.html"
-    folders = ("pretrain", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1")
-    report(*(str(getattr(runs, name)) for name in folders), out=str(out))
-    return out
+def keep_view(browser, name):
+    """What the window shows."""
+    keep_picture(browser, name, whole=False)
 
 
-def keep_picture(browser, name):
+def keep_picture(browser, name, whole=True):
     if folder := os.environ.get("REPORT_SCREENSHOTS"):
-        picture = browser.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        picture = browser.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_its_window_and_its_text_can_be_read(browser, written, width):
-    browser.open(written, width)
+def test_the_page_fits_its_window_and_its_text_can_be_read(browser, report_page, width):
+    browser.open(report_page, width)
     assert browser.value("innerWidth") == width
     assert browser.value("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
     small = """[...document.querySelectorAll('body *')].filter(one =>
@@ -169,8 +174,8 @@ def test_the_page_fits_its_window_and_its_text_can_be_read(browser, written, wid
     keep_picture(browser, f"report_{width}")
 
 
-def test_nothing_fails_and_nothing_is_loaded_from_elsewhere(browser, written):
-    browser.open(written, 1280)
+def test_nothing_fails_and_nothing_is_loaded_from_elsewhere(browser, report_page):
+    browser.open(report_page, 1280)
     broken = "[...document.images].filter(one => !(one.complete && one.naturalWidth)).length"
     assert browser.value("Promise.all([...document.images].map(one => one.decode().catch(() => 0))).then(() => 1)") == 1
     assert browser.value(broken) == 0
@@ -179,8 +184,8 @@ def test_nothing_fails_and_nothing_is_loaded_from_elsewhere(browser, written):
     assert browser.complaints() == []
 
 
-def test_the_slider_moves_every_picture_to_another_section(browser, written):
-    browser.open(written, 1280)
+def test_the_slider_moves_every_picture_to_another_section(browser, report_page):
+    browser.open(report_page, 1280)
     viewer = "document.querySelector('#segmentation .viewer')"
     state = f"""[{viewer}.querySelector('output').textContent,
         {viewer}.querySelector('input[type=range]').getAttribute('aria-valuetext'),
@@ -201,18 +206,84 @@ def test_the_slider_moves_every_picture_to_another_section(browser, written):
     assert browser.complaints() == []
 
 
-def test_colours_can_be_taken_off_the_image(browser, written):
-    browser.open(written, 390)
+VIEWER = "document.querySelector('#segmentation .viewer')"
+STATUS = f"{VIEWER}.querySelector('.status').textContent"
+ERRORS = f"JSON.parse({VIEWER}.querySelector('script').textContent).errors"
+MARKED = f"""[...{VIEWER}.querySelectorAll('canvas.mark')].map(one => new Set(
+    one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size)"""
+
+
+def wait_until(browser, expression):
+    """Wait for what the page does after a click or a key."""
+    limit = time.monotonic() + PATIENCE
+    while not browser.value(expression):
+        assert time.monotonic() < limit, f"never true: {expression}"
+        time.sleep(0.02)
+
+
+def test_buttons_and_keys_go_to_the_next_and_the_previous_error(browser, report_page):
+    browser.open(report_page, 1280)
+    errors = browser.value(ERRORS)
+    assert len(errors) > 2
+
+    def shown(number):
+        z, y, x = errors[number]["position"]
+        wait_until(browser, f"{STATUS}.startsWith('error {number + 1} of {len(errors)}')")
+        assert browser.value(STATUS).endswith(f"{errors[number]['words']}, at z {z}, y {y}, x {x}")
+        assert browser.value(f"{VIEWER}.querySelector('output').textContent") == str(z)
+
+    browser.click(f"{VIEWER}.querySelectorAll('button')[1]", 0.5, 0.5)
+    shown(0)
+    browser.press("n", 78)
+    shown(1)
+    browser.press("p", 80)
+    shown(0)
+    browser.press("p", 80)
+    shown(len(errors) - 1)
+    wait_until(browser, f"{MARKED}.length === {VIEWER}.querySelectorAll('.stack').length")
+    assert min(browser.value(MARKED)) > 1  # a ring in each picture
+    keep_view(browser, "report_error")
+    assert browser.complaints() == []
+
+
+def test_a_position_among_the_scores_opens_the_pictures_at_its_error(browser, report_page):
+    browser.open(report_page, 1280)
+    browser.click("document.querySelectorAll('#errors a')[1]", 0.5, 0.5)
+    wait_until(browser, f"{STATUS}.startsWith('error 2 of')")
+    assert browser.value(f"Math.abs({VIEWER}.getBoundingClientRect().top) < 200")
+    words = browser.value("document.querySelectorAll('#errors a')[1].closest('tr').cells[1].textContent")
+    assert words in browser.value(STATUS)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_prints_the_voxel_and_the_ids_of_truth_and_instances_there(browser, report_page, runs, width):
+    browser.open(report_page, width)
+    with h5py.File(runs.scratch_0 / "evaluation" / "evaluation.h5") as file:
+        labels, instances = file["labels"][2], file["instances"][2]
+    stacks = f"{VIEWER}.querySelectorAll('.stack')"
+    for panel, y, x in ((0, 40, 40), (1, 70, 11), (3, 90, 60)):
+        browser.click(f"{stacks}[{panel}]", (x + 0.5) / 96, (y + 0.5) / 96)
+        wait_until(browser, f"{STATUS}.startsWith('z 12, y {y}, x {x}: ')")
+        found = dict(part.rsplit(" ", 1) for part in browser.value(STATUS).split(": ")[1].split(", "))
+        assert found.keys() == {"truth", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1"}
+        assert found["truth"] == (str(labels[y, x]) if labels[y, x] > 0 else "none")
+        assert found["scratch_0"] == (str(instances[y, x]) if instances[y, x] > 0 else "none")
+    keep_view(browser, f"report_click_{width}")
+    assert browser.complaints() == []
+
+
+def test_colours_can_be_taken_off_the_image(browser, report_page):
+    browser.open(report_page, 390)
     over = "getComputedStyle(document.querySelector('#segmentation .over')).visibility"
     assert browser.value(over) == "visible"
     browser.value("document.querySelector('#segmentation input[type=checkbox]').click()")
     assert browser.value(over) == "hidden"
 
 
-def test_dark_windows_get_light_text_on_a_dark_page(browser, written):
+def test_dark_windows_get_light_text_on_a_dark_page(browser, report_page):
     light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a + b) / 3"
-    browser.open(written, 1280, dark=True)
+    browser.open(report_page, 1280, dark=True)
     assert browser.value(light) < 60
     keep_picture(browser, "report_dark")
-    browser.open(written, 1280)
+    browser.open(report_page, 1280)
     assert browser.value(light) > 200

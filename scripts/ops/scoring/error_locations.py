@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.contingency_blocks import Readable
+from scripts.ops.scoring.object_errors import object_errors
 
 FACES_OF_A_BLOCK = 512
 """Faces kept of one error in one block."""
@@ -58,6 +60,13 @@ def worst_errors(scores: Mapping[str, Any]) -> list[SegmentationError]:
         if len(one["pieces"]) > 1
     ]
     return sorted(errors, key=lambda error: (-error.bits, error.kind, error.id))
+
+
+def largest_errors(table: ContingencyTable, most: int) -> list[SegmentationError]:
+    """The errors of a table, at most `most`, the worst first."""
+    counted = object_errors(table, worst=most)
+    listed = {"worst_merges": counted.worst_merges, "worst_splits": counted.worst_splits}
+    return worst_errors({key: [vars(one) for one in found] for key, found in listed.items()})[:most]
 
 
 def locate_errors(

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.ops.scoring.scores import Score, declared_scores, headlines
-from scripts.tools.reporting.markup import NOTHING, table, text
 from scripts.tools.reporting.runs import Run
 
 COUNTED = {name for name, score in declared_scores().items() if isinstance(score.value, int)}
 """Scores that are whole numbers."""
+LOCATED = ("split_objects", "merged_segments")
+"""Scores that count what the viewer can go to."""
 TITLE_SETTINGS = 3
 """Settings in the title of a column; where more differ, it has the run's name instead."""
 VAL_LOSS = Score(
@@ -40,23 +41,30 @@ class Column:
         found = [score.value for run in self.runs for score in run.scores if score.name == name]
         return [value for value in found if not math.isnan(value)]
 
+    @property
+    def seeds(self) -> str:
+        """`2 (seeds 0, 1)`, or how many runs there are."""
+        seeds = [str(run.recipe["seed"]) for run in self.runs if "seed" in run.recipe]
+        named = f" ({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)})" if seeds else ""
+        return f"{len(self.runs)}{named}"
+
 
 def columns(runs: Sequence[Run]) -> list[Column]:
     """Runs of one task by their settings, pre-trained ones first; seed, and the encoder's path where it follows the
-    seed, do not part them.
+    seed, do not separate them.
     """
     varied = [key for key in _keys(runs) if key not in ("seed", "pretrained") and _differs(runs, key)]
-    told = [key for key in varied if not any(isinstance(run.recipe.get(key), Mapping) for run in runs)]
+    titled = [key for key in varied if not any(isinstance(run.recipe.get(key), Mapping) for run in runs)]
     grouped = _grouped(runs, varied)
     if any(len({run.recipe.get("seed") for run in alike}) < len(alike) for alike in grouped.values()):
         grouped = _grouped(runs, [*varied, "pretrained"])
-        told = [*told, "pretrained"]
+        titled = [*titled, "pretrained"]
     made = []
     for alike in grouped.values():
         first = alike[0]
         words = [
             f"{key.replace('_', ' ')} {_short(first.recipe.get(key))}"
-            for key in told
+            for key in titled
             if first.recipe.get(key) is not None
         ]
         start = [] if first.pretrains else [first.start]
@@ -69,34 +77,57 @@ def columns(runs: Sequence[Run]) -> list[Column]:
     return sorted(made, key=lambda column: (not column.runs[0].recipe.get("pretrained"), column.title))
 
 
-def score_tables(found: Sequence[Column], task: str) -> str:
-    """HTML: the main scores, the rest folded away, and the definitions that their numbers point to; the task keeps
-    anchors apart.
+@dataclass(frozen=True)
+class Cell:
+    """Mean of a column, the range where it has several values, and whether no other column is better."""
+
+    mean: str
+    span: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A score: its label, the number of its definition from 1, a cell for each column (None without a value), which
+    direction is better, and whether it counts errors that have a position.
     """
+
+    label: str
+    note: int
+    cells: Sequence[Cell | None]
+    better: str
+    located: bool
+
+
+@dataclass(frozen=True)
+class ScoreTables:
+    """The main scores, all others, and their definitions, of which the first `shown` belong to the main ones."""
+
+    main: Sequence[Row]
+    rest: Sequence[Row]
+    definitions: Sequence[str]
+    shown: int
+
+
+def score_tables(found: Sequence[Column]) -> ScoreTables | None:
+    """Scores of columns; None where no run has any."""
     known: dict[str, Score] = {}
     for score in (score for column in found for run in column.runs for score in run.scores):
         known.setdefault(score.name, VAL_LOSS if score.name == VAL_LOSS.name else score)
+    if not known:
+        return None
     main = [known[name] for name in _main_names() if name in known]
     rest = [score for score in known.values() if score not in main]
-    meanings = {score.name: score.definition for score in [*main, *rest]}
-    numbers = {definition: k for k, definition in enumerate(dict.fromkeys(meanings.values()), start=1)}
-    head = ["score", *(text(column.title) for column in found), "better"]
-    shown = len({meanings[score.name] for score in main})  # the rest have theirs beside them
-    seeds = ["runs", *(_seeds(column) for column in found), ""]
+    definitions = list(dict.fromkeys(score.definition for score in [*main, *rest]))
 
-    def row(score: Score) -> list[str]:
-        number = numbers[meanings[score.name]]
-        note = f'<sup><a href="#{task}-definition-{number}">{number}</a></sup>'
+    def row(score: Score) -> Row:
         best = _best(found, score.name, score.better)
-        cells = (_cell(column, score.name, best) for column in found)
-        return [f"{text(_label(score.name))} {note}", *cells, text(score.better)]
+        cells = [_cell(column, score.name, best) for column in found]
+        note = definitions.index(score.definition) + 1
+        return Row(_label(score.name), note, cells, score.better, score.name in LOCATED)
 
-    parts = [table(head, [seeds, *map(row, main)], "Mean over seeds [lowest to highest]; the best mean is bold")]
-    if rest:
-        others = table(head, list(map(row, rest)), "All other numbers")
-        more = _notes(list(numbers)[shown:], shown + 1, task)
-        parts.append(f"<details><summary>{len(rest)} more numbers</summary>{others}{more}</details>")
-    return "".join([parts[0], _notes(list(numbers)[:shown], 1, task), *parts[1:]])
+    shown = len({score.definition for score in main})  # the rest have theirs beside them
+    return ScoreTables(list(map(row, main)), list(map(row, rest)), definitions, shown)
 
 
 def summary(found: Sequence[Column]) -> str:
@@ -119,14 +150,6 @@ def _main_names() -> list[str]:
 def _label(name: str) -> str:
     known = {**declared_scores(), VAL_LOSS.name: VAL_LOSS}
     return known[name].label if name in known else name
-
-
-def _notes(definitions: Sequence[str], first: int, task: str) -> str:
-    """A numbered list that the notes of a table point to."""
-    lines = "".join(
-        f'<li id="{task}-definition-{k}">{text(definition)}</li>' for k, definition in enumerate(definitions, first)
-    )
-    return f'<ol class="notes" start="{first}">{lines}</ol>'
 
 
 def _grouped(runs: Sequence[Run], keys: Sequence[str]) -> dict[Any, list[Run]]:
@@ -154,15 +177,6 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _seeds(column: Column) -> str:
-    seeds = [str(run.recipe["seed"]) for run in column.runs if "seed" in run.recipe]
-    return (
-        f"{len(column.runs)} ({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)})"
-        if seeds
-        else str(len(column.runs))
-    )
-
-
 def _best(found: Sequence[Column], name: str, better: str) -> float | None:
     """The best mean, where there are several columns and a better direction."""
     means = [_mean(column.values(name)) for column in found if column.values(name)]
@@ -171,13 +185,9 @@ def _best(found: Sequence[Column], name: str, better: str) -> float | None:
     return min(means) if better == "lower" else max(means)
 
 
-def _cell(column: Column, name: str, best: float | None) -> str:
+def _cell(column: Column, name: str, best: float | None) -> Cell | None:
     values = column.values(name)
-    if not values:
-        return NOTHING
-    mean, span = _numbers(values, name)
-    words = f"<strong>{mean}</strong>" if best is not None and _mean(values) == best else mean
-    return words + (f' <span class="range">{span}</span>' if span else "")
+    return Cell(*_numbers(values, name), best is not None and _mean(values) == best) if values else None
 
 
 def _numbers(values: Sequence[float], name: str) -> tuple[str, str]:

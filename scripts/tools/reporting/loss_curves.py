@@ -1,10 +1,10 @@
-"""Which curves of runs stand in one picture: losses, their parts, scores on the validation box."""
+"""Which curves of runs are in one picture: losses, their terms, scores on the validation box."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from scripts.tools.reporting.curves import Line, chart
+from scripts.tools.reporting.curves import Chart, Line, chart
 from scripts.tools.reporting.runs import Run
 from scripts.visualize.curves import running_mean
 
@@ -20,8 +20,8 @@ SCORES = {
 """Scores of a validation that are drawn where they are logged -> title."""
 
 
-def charts(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
-    """HTML figures of runs of one kind; a run keeps its colour in all of them, and is broken where it began from
+def charts(runs: Sequence[Run], labels: Sequence[str]) -> list[Chart]:
+    """Pictures of runs of one kind; a run keeps its colour in all of them, and is broken where it began from
     scratch.
     """
     found = [_losses(runs, labels)]
@@ -33,10 +33,10 @@ def charts(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
         ]
         if any(len(line.points) for line in lines):
             found.append(chart(title, lines))
-    return [figure for figure in found if figure]
+    return [figure for figure in found if figure is not None]
 
 
-def _losses(runs: Sequence[Run], labels: Sequence[str]) -> str:
+def _losses(runs: Sequence[Run], labels: Sequence[str]) -> Chart | None:
     lines: list[Line] = []
     for k, (run, label) in enumerate(zip(runs, labels, strict=True)):
         training = _smoothed(run, "loss")
@@ -45,7 +45,7 @@ def _losses(runs: Sequence[Run], labels: Sequence[str]) -> str:
         )
         lines += [Line(label, training, k, _dashed(run)), validation]
     if not any(len(line.points) for line in lines):
-        return ""
+        return None
     levels: dict[str, float] = {}
     for name, words in BASELINES.items():
         values = {

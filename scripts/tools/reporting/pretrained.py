@@ -15,7 +15,7 @@ from scripts.handlers.pictures import Pictures
 from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
 from scripts.networks import MaskedAutoencoder, build_encoder
-from scripts.tools.reporting.markup import jpeg
+from scripts.tools.reporting.pictures import jpeg
 from scripts.tools.reporting.runs import Run
 from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
 from scripts.transforms import RandColumnMaskd, RandSectionMaskd, RandTokenMaskd, ScaleGreyd
