@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scripts.ops.scoring.error_locations import SegmentationError, locate_errors, worst_errors
+from scripts.ops.scoring.contingency import ContingencyTable
+from scripts.ops.scoring.error_locations import SegmentationError, largest_errors, locate_errors, worst_errors
 
 TRUTH = np.array([[[1, 1, 1, 2, 2, 2, 0, 3]] * 5], np.uint32)
 MERGED = np.where(TRUTH > 0, 9, 0).astype(np.uint32)
@@ -40,6 +41,20 @@ def test_errors_are_listed_from_the_worst_on_each_with_a_sentence():
         "truth 7 is split into ids 176 and 66: 0.40 bits",
         "id 9 merges truth 176 and 66: 0.22 bits",
     ]
+
+
+def test_the_largest_errors_of_a_table_are_its_worst_merges_and_splits():
+    truth = np.repeat([1, 1, 2, 3, 3, 3, 4, 4], 200)[None, None]
+    found = np.repeat([9, 9, 9, 5, 5, 6, 7, 8], 200)[None, None]
+    table = ContingencyTable.from_arrays(truth, found)
+    errors = largest_errors(table, 10)
+    assert [(error.kind, error.id, error.first, error.second) for error in errors] == [
+        ("merge", 9, 1, 2),
+        ("split", 3, 5, 6),
+        ("split", 4, 7, 8),
+    ]
+    assert errors[0].bits == pytest.approx(3 / 8 * (np.log2(3) - 2 / 3))  # H(truth | 9), by its share of the voxels
+    assert largest_errors(table, 1) == errors[:1]
 
 
 def test_what_cannot_be_located_is_refused():

@@ -36,7 +36,8 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     const turn = ++drawing;
     for (const stack of stacks) {
       const base = stack.querySelector("img"), top = stack.querySelector("img.over");
-      await Promise.all([...stack.querySelectorAll("img")].map((picture) => picture.decode()));
+      const loaded = [...stack.querySelectorAll("img")].map((picture) => picture.decode());
+      await Promise.allSettled(loaded);  // decode() rejects where another section was chosen meanwhile
       if (turn !== drawing) return;
       const { naturalWidth: width, naturalHeight: height } = base, scale = Math.max(1, Math.round(720 / width));
       const canvas = stack.querySelector("canvas") || stack.appendChild(document.createElement("canvas"));
