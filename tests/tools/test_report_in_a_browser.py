@@ -99,7 +99,7 @@ class Browser:
         box = f"(box => [box.left, box.top, box.width, box.height])({element}.getBoundingClientRect())"
         self.value(f"{element}.scrollIntoView({{block: 'center'}})")
         left, top, width, height = self.value(box)
-        at = {"x": left + x * width, "y": top + y * height, "button": "left", "clickCount": 1}
+        at = {"x": round(left + x * width), "y": round(top + y * height), "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, **at)
 
