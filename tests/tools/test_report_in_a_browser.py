@@ -250,7 +250,10 @@ def test_a_position_among_the_scores_opens_the_pictures_at_its_error(browser, re
     browser.open(report_page, 1280)
     browser.click("document.querySelectorAll('#errors a')[1]", 0.5, 0.5)
     wait_until(browser, f"{STATUS}.startsWith('error 2 of')")
-    assert browser.value(f"Math.abs({VIEWER}.getBoundingClientRect().top) < 200")
+    layer = next(name for name in browser.value(ERRORS)[1]["ids"] if name != "labels")
+    picture = f"""{VIEWER}.querySelector('img[data-layer="{layer}"]').getBoundingClientRect()"""
+    bar = f"{VIEWER}.querySelector('.controls').getBoundingClientRect()"
+    wait_until(browser, f"{picture}.top >= {bar}.bottom && {picture}.bottom <= innerHeight")
     words = browser.value("document.querySelectorAll('#errors a')[1].closest('tr').cells[1].textContent")
     assert words in browser.value(STATUS)
 
@@ -265,7 +268,7 @@ def test_a_click_prints_the_voxel_and_the_ids_of_truth_and_instances_there(brows
         browser.click(f"{stacks}[{panel}]", (x + 0.5) / 96, (y + 0.5) / 96)
         wait_until(browser, f"{STATUS}.startsWith('z 12, y {y}, x {x}: ')")
         found = dict(part.rsplit(" ", 1) for part in browser.value(STATUS).split(": ")[1].split(", "))
-        assert found.keys() == {"truth", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1"}
+        assert list(found) == ["truth", "pretrained_0", "pretrained_1", "scratch_0", "scratch_1"]
         assert found["truth"] == (str(labels[y, x]) if labels[y, x] > 0 else "none")
         assert found["scratch_0"] == (str(instances[y, x]) if instances[y, x] > 0 else "none")
     keep_view(browser, f"report_click_{width}")

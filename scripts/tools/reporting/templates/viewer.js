@@ -69,6 +69,8 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     chosen = ids;
     current = viewer;
     show(there);
+    const layer = Object.keys(ids).find((name) => name !== "labels");
+    one(`img[data-layer="${layer}"]`).closest("figure").scrollIntoView({ block: "nearest" });
     status.textContent = `error ${error + 1} of ${store.errors.length}, ${run}: ${words}, at ${place(...position)}`;
     return mark();
   };
@@ -110,12 +112,12 @@ document.addEventListener("keydown", (event) => {
   const by = { n: 1, p: -1 }[event.key];
   if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
   const viewer = current?.step ? current : [...document.querySelectorAll(".viewer")].find((one) => one.step);
-  if (!viewer) return;
-  if (viewer !== current) viewer.scrollIntoView();
-  viewer.step(by);
+  viewer?.step(by);
 });
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-error]");
-  if (link) document.querySelector(link.hash).showError(Number(link.dataset.error));
+  if (!link) return;
+  event.preventDefault();
+  document.querySelector(link.hash).showError(Number(link.dataset.error));
 });
