@@ -21,7 +21,7 @@ from scripts.checkpoints.file import load_checkpoint, network_content, save_atom
 from scripts.tools.package import package
 from scripts.tools.packaging.code import metadata_packages, needed_code
 from scripts.tools.packaging.configs import packaged, packaged_model
-from scripts.tools.packaging.weights import sha256, without_folders, write_torchscript
+from scripts.tools.packaging.weights import sha256, strip_torchscript, without_folders
 from scripts.tools.packaging.zoo_rules import problems
 
 ROOT = Path(__file__).parents[2]
@@ -97,11 +97,11 @@ def made(checkpoint, tmp_path_factory) -> Path:
 
 def run_outside(folder: Path, *words: str) -> str:
     """A Python command whose working directory is `folder`, and which cannot see the repository."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
+    alone = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": ""}
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", *words],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **alone},
         capture_output=True,
         text=True,
         check=False,
@@ -205,9 +205,11 @@ def test_code_is_sorted_and_formatted_for_the_zoo(made):
             assert not re.search(r"^import numpy.*\n\nfrom scripts", text, flags=re.MULTILINE), path
 
 
-@pytest.mark.slow
-def test_monais_own_checks_pass_outside_the_repository(made, tmp_path):
-    copy = shutil.copytree(made, tmp_path / "sem_mae_pretrain")
+@pytest.fixture(scope="module")
+def checked(made, tmp_path_factory) -> Path:
+    """A folder in which MONAI's own checks, an export and a prediction were run on a copy of the package."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(made, folder / "sem_mae_pretrain")
     script = """
 import json, sys, torch
 sys.path.insert(0, "sem_mae_pretrain")
@@ -218,26 +220,31 @@ config, meta = "sem_mae_pretrain/configs/inference.json", "sem_mae_pretrain/conf
 verify_net_in_out(net_id="network_def", meta_file=meta, config_file=config)
 model = load("sem_mae_pretrain", bundle_dir=".", workflow_type="inference", device="cpu").eval()
 weights = "sem_mae_pretrain/models/model.pt"
-ckpt_export(net_id="network_def", filepath="m.ts", ckpt_file=weights, meta_file=meta, config_file=config)
+ckpt_export(net_id="network_def", filepath="model.ts", ckpt_file=weights, meta_file=meta, config_file=config)
 image = torch.rand(1, 1, 6, 32, 48)
-assert torch.equal(torch.jit.load("m.ts")(image), model(image))
+assert torch.equal(torch.jit.load("model.ts")(image), model(image))
 root = "sem_mae_pretrain"
 flow = create_workflow(config_file=config, workflow_type="inference", bundle_root=root, volume="v.npy", out="o.h5")
 assert flow.check_properties() == []
 flow.run()
 """
-    np.save(tmp_path / "v.npy", np.random.RandomState(0).randint(0, 255, (12, 32, 32)).astype(np.uint8))
-    run_outside(tmp_path, "-c", script, str(tmp_path))
-    assert (tmp_path / "o.h5").is_file()
-    assert (copy / "models" / "model.pt").is_file()
+    np.save(folder / "v.npy", np.random.RandomState(0).randint(0, 255, (12, 32, 32)).astype(np.uint8))
+    run_outside(folder, "-c", script, str(folder))
+    return folder
 
 
 @pytest.mark.slow
-def test_torchscript_on_request_is_reproducible_and_names_no_place(made, checkpoint, tmp_path):
-    package("sem_mae_pretrain", str(tmp_path / "one"), weights=str(checkpoint), torchscript=True)
-    one = tmp_path / "one" / "sem_mae_pretrain" / "models" / "model.ts"
-    two = write_torchscript(shutil.copytree(made, tmp_path / "two"))  # of the same package, elsewhere
-    assert one.read_bytes() == two.read_bytes()
+def test_monais_own_checks_pass_outside_the_repository(checked):
+    assert (checked / "o.h5").is_file()
+    assert (checked / "sem_mae_pretrain" / "models" / "model.pt").is_file()
+
+
+@pytest.mark.slow
+def test_torchscript_on_request_is_reproducible_and_names_no_place(checked, checkpoint, tmp_path):
+    package("sem_mae_pretrain", str(tmp_path), weights=str(checkpoint), torchscript=True)
+    one, two = tmp_path / "sem_mae_pretrain" / "models" / "model.ts", shutil.copy(checked / "model.ts", tmp_path)
+    strip_torchscript(Path(two))  # an export by hand, in another folder
+    assert one.read_bytes() == Path(two).read_bytes()
     with zipfile.ZipFile(one) as archive:
         assert not any(str(tmp_path).encode() in archive.read(name) for name in archive.namelist())
     assert torch.jit.load(one)(torch.zeros(1, 1, 6, 32, 32)).shape == (1, 1, 6, 32, 32)

@@ -102,8 +102,7 @@ def sha256(path: Path) -> str:
 def write_torchscript(package: Path) -> Path:
     """Export `models/model.pt` to `models/model.ts` with MONAI's `ckpt_export`, run inside the package.
 
-    What differs between two exports of the same weights is taken out: the time, the order of constants (that of a
-    set), the paths of source files, which only help a debugger, and the checksum of all that.
+    The same weights give the same bytes: the order of constants, that of a set, is fixed by the hash seed.
 
     Raises:
         ValueError: the network cannot be scripted; the last line of MONAI's words.
@@ -124,8 +123,14 @@ def write_torchscript(package: Path) -> Path:
         raise ValueError(f"the network cannot be exported to TorchScript: {last}; package without --torchscript")
     for cache in list(package.rglob("__pycache__")):  # numba's, which python's -B does not prevent
         shutil.rmtree(cache)
-    plain = made.with_name("plain.ts")
-    with zipfile.ZipFile(made) as source, zipfile.ZipFile(plain, "w") as target:
+    strip_torchscript(made)
+    return made
+
+
+def strip_torchscript(path: Path) -> None:
+    """Remove from an export its time, the paths of source files, which only help a debugger, and their checksum."""
+    plain = path.with_name("plain.ts")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(plain, "w") as target:
         for entry in source.infolist():
             if entry.filename.endswith((".debug_pkl", "/serialization_id")):
                 continue
@@ -133,5 +138,4 @@ def write_torchscript(package: Path) -> Path:
             if entry.filename.endswith("extra/metadata.json"):
                 content = json.dumps({k: v for k, v in json.loads(content).items() if k != "timestamp"}).encode()
             target.writestr(zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0)), content)
-    plain.replace(made)
-    return made
+    plain.replace(path)

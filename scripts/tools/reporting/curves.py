@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -21,9 +22,10 @@ COLOURS = ("#0b6fa4", "#c2500a", "#2c7d38", "#a6357a", "#6b4fb3", "#8a6a00", "#1
 SOFT, EDGE = "#59636b", "#dcdad3"
 VARIABLES = {colour: f"var(--c{k})" for k, colour in enumerate(COLOURS)} | {SOFT: "var(--soft)", EDGE: "var(--edge)"}
 """Colours that are drawn -> variables of the page's style, which has others for a dark page."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the fonts of the page
     "font.size": 13,
+    "text.parse_math": False,  # a name of a run may have a $
     "path.simplify_threshold": 0.5,
     "text.color": SOFT,
     "axes.edgecolor": EDGE,

@@ -63,9 +63,10 @@ def _drawn(name: str, together: Sequence[Evaluation], count: int, side: int) -> 
         }
     for k, one in enumerate(together):
         viewer.rows.append((one.title, _add_run(viewer, one, f"{k}-", picked)))
-    found = [(error, k) for k, one in enumerate(together) for error in one.errors if error.location[0] in picked]
+    found = [(error, k) for k, one in enumerate(together) for error in one.errors]
     found.sort(key=lambda each: -each[0].bits)
-    viewer.errors = [_shown(error, k, together[k], picked) for error, k in found]
+    shown = [_shown(error, k, together[k], picked) for error, k in found]
+    viewer.errors = [error for error in shown if error is not None]
     return viewer
 
 
@@ -98,13 +99,14 @@ def _add_ids(viewer: Viewer, layer: str, name: str, ids: NDArray[Any], painted: 
     viewer.ids[layer] = {code: own[shown] for code, shown in zip(colours.names(), colours.ids.tolist(), strict=True)}
 
 
-def _shown(error: SegmentationError, k: int, one: Evaluation, picked: Sequence[int]) -> ShownError:
-    """An error of run `k` as the viewer has it: its ids in the layers of truth and instances."""
-    assert error.location is not None
-    position = tuple(first + at for first, at in zip(one.start, error.location, strict=True))
+def _shown(error: SegmentationError, k: int, one: Evaluation, picked: Sequence[int]) -> ShownError | None:
+    """An error of run `k` with its ids in the layers of truth and instances; None where its section is not shown."""
+    if error.location is None or error.location[0] not in picked:
+        return None
+    (z, y, x), (z0, y0, x0) = error.location, one.start
     whole, pieces = ("labels", f"{k}-instances")[:: -1 if error.kind == "merge" else 1]
     ids = {whole: [str(error.id)], pieces: [str(error.first), str(error.second)]}
-    return ShownError(one.name, str(error), picked.index(error.location[0]), position, ids)
+    return ShownError(one.name, str(error), picked.index(z), (z0 + z, y0 + y, x0 + x), ids)
 
 
 def _add_run(viewer: Viewer, one: Evaluation, prefix: str, picked: Sequence[int]) -> list[Panel]:
