@@ -28,6 +28,17 @@ class SectionStatistics:
         squares = np.einsum("ij,ij->i", grey, grey, dtype=np.float64)
         self._sums[:, rows] += [np.full(len(flat), flat.shape[1]), grey.sum(1, dtype=np.float64), squares]
 
+    def sums(self) -> dict[str, np.ndarray]:
+        """Return the sums of all sections by name, for `merge`."""
+        return {"low": self._low, "high": self._high, "sums": self._sums}
+
+    def merge(self, section: int, low: np.ndarray, high: np.ndarray, sums: np.ndarray) -> None:
+        """Add the `sums` of sections from `section` on, of other voxels."""
+        rows = slice(section, section + len(low))
+        self._low[rows] = np.minimum(self._low[rows], low)
+        self._high[rows] = np.maximum(self._high[rows], high)
+        self._sums[:, rows] += sums
+
     def findings(self) -> list[str]:
         """Return a line for each section that is blank, or has less than a tenth of the usual contrast."""
         seen = np.flatnonzero(self._sums[0])

@@ -19,7 +19,7 @@ class Blender:
 
     A weighted mean is between its values, but its rounding may not: sum and divisor are rounded differently, so a
     network of ones would give up to 1.0000005. Blended values are clamped to the lowest and highest value of the
-    windows over their line, which leaves all others as they are.
+    windows over their voxel, which leaves all others as they are.
 
     Args:
         grid: the windows.
@@ -42,6 +42,8 @@ class Blender:
         self.totals = totals
         self._sums: torch.Tensor | None = None
         self._low = self._high = torch.empty(0)
+        self._cells = _cells(grid)
+        self._cell_of = torch.from_numpy(self._cells).to(device)
         self._pages: mmap.mmap | None = None
 
     def plane_bytes(self, channels: int) -> int:
@@ -57,14 +59,15 @@ class Blender:
         if self._sums is None:
             self._sums = self._allocated(channels)
             self.device = self._sums.device
-            lines = (channels, self.grid.window[0], self.grid.shape[1], 1)
-            self._low = torch.full(lines, torch.inf, device=self.device)
-            self._high = torch.full(lines, -torch.inf, device=self.device)
+            self._cell_of = self._cell_of.to(self.device)
+            cells = (channels, self.grid.window[0], self.grid.shape[1], int(self._cells[-1]) + 1)
+            self._low = torch.full(cells, torch.inf, device=self.device)
+            self._high = torch.full(cells, -torch.inf, device=self.device)
 
     def add(
         self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor, low: torch.Tensor, high: torch.Tensor
     ) -> None:
-        """Add a window at (z, y, x) of the padded box.
+        """Add a window at (z, y, x) of the padded volume.
 
         Args:
             z, y, x: first voxel of the window.
@@ -80,10 +83,11 @@ class Blender:
         first_y, first_x = y0 + self.grid.before[1] - y, x0 + self.grid.before[2] - x
         lines, columns = slice(first_y, first_y + y1 - y0), slice(first_x, first_x + x1 - x0)
         below = z0 + self.grid.before[0] - z
+        cells = slice(int(self._cells[x0]), int(self._cells[x1 - 1]) + 1)
         for here, there in self._ring(z0, z1, below):
             sums = self._sums[:, here, y0:y1, x0:x1]
             sums.addcmul_(votes[:, there, lines, columns], weights[:, there, lines, columns])
-            lowest, highest = self._low[:, here, y0:y1], self._high[:, here, y0:y1]
+            lowest, highest = self._low[:, here, y0:y1, cells], self._high[:, here, y0:y1, cells]
             torch.minimum(lowest, low.view(-1, 1, 1, 1), out=lowest)
             torch.maximum(highest, high.view(-1, 1, 1, 1), out=highest)
 
@@ -104,7 +108,7 @@ class Blender:
             sums = self._sums[:, here, y0:y1]
             torch.div(sums, totals[there], out=blended[:, there])
             low, high = self._low[:, here, y0:y1], self._high[:, here, y0:y1]
-            blended[:, there].clamp_(low, high)
+            blended[:, there].clamp_(low.index_select(3, self._cell_of), high.index_select(3, self._cell_of))
             sums.zero_()
             low.fill_(torch.inf)
             high.fill_(-torch.inf)
@@ -133,3 +137,11 @@ class Blender:
             self._pages = mmap.mmap(file.fileno(), self.plane_bytes(channels))
         path.unlink()
         return torch.from_numpy(np.frombuffer(self._pages, np.float32).reshape(shape))
+
+
+def _cells(grid: WindowGrid) -> np.ndarray:
+    """Return the cell of each column of the box: columns of one cell are in the same windows."""
+    before, size = grid.before[2], grid.shape[2]
+    edges = {end - before for start in grid.starts[2] for end in (start, start + grid.window[2])}
+    inner = sorted(edge for edge in edges if 0 < edge < size)
+    return np.searchsorted(inner, np.arange(size), side="right")

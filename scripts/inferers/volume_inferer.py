@@ -1,6 +1,7 @@
 """Sliding-window inference with Gaussian blending, and flips that are averaged where affinities mean the same edge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.inferers.blender import Blender
 from scripts.ops.affinity_flips import FlipVotes, flip_codes
 from scripts.ops.blending import TotalWeights, blend_weights
-from scripts.ops.box import Size3
+from scripts.ops.box import Box, Size3
 from scripts.ops.symmetry import apply_symmetry
 from scripts.ops.targets.affinity_convention import AffinityConvention, convention
 from scripts.ops.windows import WindowGrid, WindowRow, mirrored
@@ -26,8 +27,12 @@ class VolumeInferer(Inferer):
     """Apply a network of maps to a volume of any size, window by window.
 
     The volume is continued beyond its ends by mirroring. A window's flips are averaged first; windows are then blended.
-    Sums are float32, and blended values are clamped to
-    the range of the values they were blended from.
+    Sums are float32, and blended values are clamped to the range of the values they were blended from.
+
+    The bits of a voxel depend on the volume, the network and these settings, not on the box that is predicted: the
+    grid of windows begins with the padded volume, windows are added in its order, and the network is always given the
+    same number of them, the last one repeated where fewer are left. On a CPU it runs with at least two threads, because
+    torch computes 1x1x1 convolutions in another way with one.
 
     Args:
         window: voxels (z, y, x) that the network sees at once.
@@ -70,7 +75,7 @@ class VolumeInferer(Inferer):
         self.precise = PrecisionInferer(precision)
         self.grid(self.window)  # refuses sizes that do not fit together
         self._weights_of_votes: dict[tuple[torch.device, int], torch.Tensor] = {}
-        self._totals: dict[WindowGrid, TotalWeights] = {}
+        self._totals: dict[Size3, TotalWeights] = {}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -83,20 +88,25 @@ class VolumeInferer(Inferer):
             "blend": self.blend,
             "affinity": None if self.convention is None else [list(offset) for offset in self.convention.offsets],
             "precision": self.precise.precision,
+            "batch": self.batch,
         }
 
-    def grid(self, shape: Sequence[int]) -> WindowGrid:
-        """Return the windows over a box of that shape, in rows of at least a batch."""
-        together = -(-self.batch // len(self.codes))
-        return WindowGrid(_triple(shape), self.window, self.stride, self.pad, together)
+    @property
+    def together(self) -> int:
+        """Windows that the network is given at once, each with as many flips as `batch` has room for."""
+        return max(1, self.batch // len(self.codes))
+
+    def grid(self, volume: Sequence[int], box: Box | None = None) -> WindowGrid:
+        """Return the windows over a box of a volume of that shape, in rows of at least a batch."""
+        return WindowGrid(_triple(volume), self.window, self.stride, self.pad, self.together, box)
 
     def totals(self, grid: WindowGrid) -> TotalWeights:
-        """Return the sums of the weights of all windows of a grid; those of the last few grids are cached."""
-        if grid not in self._totals:
+        """Return the sums of the weights of all windows of a volume; those of the last few shapes are cached."""
+        if grid.volume not in self._totals:
             while len(self._totals) >= GRIDS:
                 del self._totals[next(iter(self._totals))]
-            self._totals[grid] = TotalWeights(self.weights, grid.starts, grid.padded)
-        return self._totals[grid]
+            self._totals[grid.volume] = TotalWeights(self.weights, grid.all_starts, grid.padded)
+        return self._totals[grid.volume]
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
@@ -116,7 +126,8 @@ class VolumeInferer(Inferer):
             for step in grid.steps:
                 if step.z != plane:
                     planes, plane = _planes(image, grid, step.z), step.z
-                completed = self.step(planes[:, :, slice(*step.lines)], step, blender, network, *args, **kwargs)
+                row = planes[:, :, slice(*step.lines), slice(*grid.columns)]
+                completed = self.step(row, step, blender, network, *args, **kwargs)
                 if completed is None:
                     continue
                 if maps is None:
@@ -133,17 +144,20 @@ class VolumeInferer(Inferer):
         """Add the windows of a row to the sums, and return the maps (C, z, y, x) that it completes, if any.
 
         Args:
-            image: (1, z, y, x), the voxels of the padded box that the step's windows span.
+            image: (1, z, y, x), the voxels of the padded volume that the step's windows span.
             step: of `blender.grid`.
             blender: keeps the sums.
             network: (n, 1, z, y, x) to maps (n, C, z, y, x).
         """
         depth, height, width = self.window
+        first_y, first_x = step.lines[0], blender.grid.columns[0]
         places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
-        together = max(1, self.batch // len(self.codes))
-        for chosen in _batches(places, together):
-            cuts = [image[:, :, y - step.lines[0] :, x:][:, :depth, :height, :width] for y, x in chosen]
-            votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
+        for begin in range(0, len(places), self.together):
+            chosen = places[begin : begin + self.together]
+            cuts = [image[:, :, y - first_y :, x - first_x :][:, :depth, :height, :width] for y, x in chosen]
+            cuts += cuts[-1:] * (self.together - len(cuts))
+            with _two_threads(image.device):
+                votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
             votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
             low, high = low.to(blender.device), high.to(blender.device)
@@ -197,7 +211,7 @@ def _bounds(maps: torch.Tensor, windows: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
-    """Return the planes of the padded box that windows at z span, of an image (1, z, y, x) continued by mirroring."""
+    """Return the planes of the padded volume that windows at z span, of an image (1, z, y, x) that is mirrored."""
     spans = ((z, z + grid.window[0]), (0, grid.padded[1]), (0, grid.padded[2]))
     for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
         low, high = low - before, high - before
@@ -216,12 +230,17 @@ def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(indices).to(image.device)
 
 
-def _batches(places: list[tuple[int, int]], together: int) -> list[list[tuple[int, int]]]:
-    """Divide positions into full batches; one left alone, torch's slowest case, gets another from the batch before."""
-    ends = [*range(together, len(places), together), len(places)]
-    if together > 2 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
-        ends[-2] -= 1
-    return [places[first:end] for first, end in zip([0, *ends[:-1]], ends, strict=True)]
+@contextmanager
+def _two_threads(device: torch.device) -> Iterator[None]:
+    """Raise the number of torch's threads to two where it is one and the network runs on the CPU."""
+    single = device.type == "cpu" and torch.get_num_threads() == 1
+    if single:
+        torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        if single:
+            torch.set_num_threads(1)
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:

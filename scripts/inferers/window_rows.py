@@ -13,6 +13,7 @@ from scripts.data.regions.region import Region
 from scripts.inferers.blank_sections import SectionStatistics
 from scripts.inferers.blender import Blender
 from scripts.inferers.volume_inferer import Network, VolumeInferer
+from scripts.ops.box import Box
 from scripts.ops.windows import mirrored
 
 GIB = 2**30
@@ -30,9 +31,10 @@ class VolumeSteps(Dataset[dict[str, Any]]):
         transform: of each item; it gives float32.
         context: `volume`: windows beyond the box contain the volume around it, and its mirror image beyond the
             volume's ends. `box`: they contain the mirror image of the box, as if there were nothing else.
+        part: the voxels of the region's box to predict, counted from the volume's first voxel; all by default.
 
     Raises:
-        ValueError: another context.
+        ValueError: another context, or a part that reaches out of the box.
     """
 
     def __init__(
@@ -41,13 +43,22 @@ class VolumeSteps(Dataset[dict[str, Any]]):
         inferer: VolumeInferer,
         transform: Callable[[Any], Any] | None = None,
         context: str = "volume",
+        part: Box | None = None,
     ) -> None:
         if context not in ("volume", "box"):
             raise ValueError(f"context '{context}' is neither 'volume' nor 'box'")
-        self.region, self.transform, self.context = region, transform, context
-        self.grid = inferer.grid(region.box.shape)
+        self.region, self.inferer, self.transform, self.context = region, inferer, transform, context
+        self.part = region.box if part is None else part
+        if not region.box.contains(self.part):
+            raise ValueError(f"part {self.part} reaches out of the box {region.box}")
+        self.domain = Box.whole(region.image.shape) if context == "volume" else region.box
+        self.grid = inferer.grid(self.domain.shape, self.part.within(self.domain))
         self.first = 0
-        self.statistics = SectionStatistics(region.box.start[0], region.box.shape[0])
+        self.statistics = SectionStatistics(self.part.start[0], self.part.shape[0])
+
+    def of_part(self, part: Box) -> "VolumeSteps":
+        """Return the rows of the windows that touch a part of the region's box."""
+        return VolumeSteps(self.region, self.inferer, self.transform, self.context, part)
 
     def begin_at(self, section: int) -> None:
         """Skip the rows whose windows end before this section of the box."""
@@ -60,24 +71,22 @@ class VolumeSteps(Dataset[dict[str, Any]]):
         if not 0 <= index < len(self):
             raise IndexError(f"step {index} of {len(self)}")
         step = self.grid.steps[self.first + index]
-        spans = ((step.z, step.z + self.grid.window[0]), step.lines, (0, self.grid.padded[2]))
+        spans = ((step.z, step.z + self.grid.window[0]), step.lines, self.grid.columns)
         grey = self._read(spans)
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
         if z0 < z1 and y0 < y1:
-            z, y, x = z0 + self.grid.before[0] - step.z, y0 + self.grid.before[1] - step.lines[0], self.grid.before[2]
+            firsts = (z0, y0, 0), self.grid.before, (low for low, _ in spans)
+            z, y, x = (inside + before - low for inside, before, low in zip(*firsts, strict=True))
             self.statistics.add(z0, grey[z : z + z1 - z0, y : y + y1 - y0, x : x + self.grid.shape[2]])
         item: dict[str, Any] = {"image": grey[None], "index": step.index}
         return item if self.transform is None else dict(self.transform(item))
 
     def _read(self, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
-        """The voxels of a box of the padded box."""
-        whole = (0, 0, 0), self.region.image.shape
-        bounds = whole if self.context == "volume" else (self.region.box.start, self.region.box.stop)
+        """The voxels of a box of the padded volume."""
         cut, places = [], []
         for axis, (low, high) in enumerate(spans):
-            lowest, size = bounds[0][axis], bounds[1][axis] - bounds[0][axis]
-            shift = self.region.box.start[axis] - self.grid.before[axis] - lowest
-            indices = mirrored(low + shift, high + shift, size)
+            before, lowest = self.grid.paddings[axis][0], self.domain.start[axis]
+            indices = mirrored(low - before, high - before, self.domain.shape[axis])
             first, stop = int(indices.min()), int(indices.max()) + 1
             cut.append(slice(lowest + first, lowest + stop))
             places.append(indices - first)

@@ -48,7 +48,7 @@ def blend_weights(name: str, window: Sequence[int]) -> np.ndarray:
 
 
 class TotalWeights:
-    """The sum, at any voxel of the padded box, of the weights of all windows that cover it.
+    """The sum, at any voxel of the padded volume, of the weights of all windows that cover it.
 
     The sum depends on a voxel only through the distances from it to the starts of the windows over it. There are few
     different ones along an axis, however long it is, so a table of a few MiB serves volumes of any size.
@@ -56,7 +56,7 @@ class TotalWeights:
     Args:
         weights: of one window, (z, y, x) float32, none zero.
         starts: first voxels of the windows along each axis.
-        padded: voxels of the padded box.
+        padded: voxels of the padded volume.
     """
 
     def __init__(self, weights: np.ndarray, starts: Sequence[Sequence[int]], padded: Sequence[int]) -> None:
@@ -69,7 +69,7 @@ class TotalWeights:
         self.table = table.astype(np.float32)
 
     def at(self, z: Range, y: Range, x: Range) -> np.ndarray:
-        """The sums in a box of the padded box, (z, y, x) float32."""
+        """The sums in a box of the padded volume, (z, y, x) float32."""
         rows = [row[low:high] for row, (low, high) in zip(self.rows, (z, y, x), strict=True)]
         return self.table[np.ix_(*rows)]
 

@@ -1,7 +1,8 @@
-"""Where the windows of a sliding-window inference lie, in which order they are gone through, and what each step ends.
+"""Positions of the windows of a sliding-window inference, their order, and what each step completes.
 
-Three frames, axes z, y, x: the volume; the requested box of it; and the padded box, `before` voxels larger on
-its low side, in which windows start. Voxels of the padded box outside the volume are its mirror image.
+Three frames, axes z, y, x: the volume; the requested box of it; and the padded volume, in which windows start. Voxels
+of the padded volume outside the volume are its mirror image. The grid of windows begins with the padded volume, so a
+voxel is in the same windows whatever box is requested.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from scripts.ops.box import Size3, three_sizes
+from scripts.ops.box import Box, Size3, three_sizes
 
 Range = tuple[int, int]
 
@@ -52,11 +53,11 @@ class WindowRow:
 
     Attributes:
         index: of the step.
-        z: first plane of its windows, in the padded box.
+        z: first plane of its windows, in the padded volume.
         ys: first lines of its windows.
         lines: the lines that its windows span.
-        ended_z: planes of the padded box that nothing later adds to, within `ended_y`.
-        ended_y: lines of the padded box.
+        ended_z: planes of the padded volume that nothing later adds to, within `ended_y`.
+        ended_y: lines of the padded volume.
         ends_planes: whether it is the last step of its planes.
     """
 
@@ -71,64 +72,88 @@ class WindowRow:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """The windows over a box, and the steps that go through them: z slowest, then y, then x.
+    """The windows that touch a box of a volume, and the steps that go through them: z slowest, then y, then x.
 
     Each window belongs to one step, and so is computed once.
 
     Args:
-        shape: voxels of the box.
+        volume: voxels of the volume.
         window: voxels of a window.
         stride: voxels from one window to the next.
-        pad: voxels added on both sides of each axis, at least.
+        pad: voxels added on both sides of each axis of the volume, at least.
         together: windows that the network takes at once; a step has as many rows along x as it needs to leave few of
             these places empty.
+        box: the voxels to predict; all by default.
 
     Raises:
-        ValueError: sizes that are not three positive numbers, a stride beyond the window, a negative padding.
+        ValueError: sizes that are not three positive numbers, a stride beyond the window, a negative padding, a box
+            outside the volume.
     """
 
-    shape: Size3
+    volume: Size3
     window: Size3
     stride: Size3
     pad: Size3
     together: int = 1
+    box: Box | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("shape", 1), ("window", 1), ("stride", 1), ("pad", 0)):
+        for name, least in (("volume", 1), ("window", 1), ("stride", 1), ("pad", 0)):
             object.__setattr__(self, name, three_sizes(getattr(self, name), name, least))
         for axis, size, stride in zip("zyx", self.window, self.stride, strict=True):
             if stride > size:
                 raise ValueError(
                     f"stride {self.stride} exceeds window {self.window} along {axis}: voxels would be left out"
                 )
+        Box.parse(self.box, self.volume)
+
+    @property
+    def shape(self) -> Size3:
+        """Voxels of the box."""
+        return self.volume if self.box is None else self.box.shape
 
     @cached_property
     def paddings(self) -> tuple[Range, Range, Range]:
-        """Voxels before and after the box along z, y, x."""
-        z, y, x = (padding(*sizes) for sizes in zip(self.shape, self.window, self.pad, strict=True))
+        """Voxels before and after the volume along z, y, x."""
+        z, y, x = (padding(*sizes) for sizes in zip(self.volume, self.window, self.pad, strict=True))
         return z, y, x
 
-    @property
+    @cached_property
     def before(self) -> Size3:
-        """Voxels of the padded box before the first of the box."""
-        (z, _), (y, _), (x, _) = self.paddings
+        """Voxels of the padded volume before the first of the box."""
+        start = (0, 0, 0) if self.box is None else self.box.start
+        z, y, x = (added + first for (added, _), first in zip(self.paddings, start, strict=True))
         return z, y, x
 
     @cached_property
     def padded(self) -> Size3:
-        """Voxels of the padded box."""
-        z, y, x = (size + sum(added) for size, added in zip(self.shape, self.paddings, strict=True))
+        """Voxels of the padded volume."""
+        z, y, x = (size + sum(added) for size, added in zip(self.volume, self.paddings, strict=True))
+        return z, y, x
+
+    @cached_property
+    def all_starts(self) -> tuple[list[int], list[int], list[int]]:
+        """First voxels of all windows of the volume along z, y, x, in the padded volume."""
+        z, y, x = (window_starts(*sizes) for sizes in zip(self.padded, self.window, self.stride, strict=True))
         return z, y, x
 
     @cached_property
     def starts(self) -> tuple[list[int], list[int], list[int]]:
-        """First voxels of the windows along z, y, x, in the padded box."""
-        z, y, x = (window_starts(*sizes) for sizes in zip(self.padded, self.window, self.stride, strict=True))
+        """First voxels of the windows that touch the box."""
+        z, y, x = (
+            [start for start in starts if before - window < start < before + size]
+            for starts, before, window, size in zip(self.all_starts, self.before, self.window, self.shape, strict=True)
+        )
         return z, y, x
 
     @property
+    def columns(self) -> Range:
+        """The columns of the padded volume that the windows span."""
+        return self.starts[2][0], self.starts[2][-1] + self.window[2]
+
+    @property
     def windows(self) -> int:
-        """Number of windows."""
+        """Number of windows that touch the box."""
         return int(np.prod([len(starts) for starts in self.starts]))
 
     @cached_property
@@ -153,7 +178,7 @@ class WindowGrid:
         return next(step.index for step in self.steps if step.z + self.window[0] > plane)
 
     def in_box(self, ended: Range, axis: int) -> Range:
-        """The part of a range of the padded box that is in the box, counted from the box's first voxel."""
+        """The part of a range of the padded volume that is in the box, counted from the box's first voxel."""
         low, high = (min(max(end - self.before[axis], 0), self.shape[axis]) for end in ended)
         return low, high
 

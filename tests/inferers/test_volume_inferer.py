@@ -1,5 +1,7 @@
 """Sliding windows in memory: equal to MONAI's, right under flips, for volumes of any size."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,9 @@ from torch import nn
 from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.ops.targets.affinities import label_affinities
 from scripts.ops.targets.affinity_convention import LONG_RANGE, NEAREST
+from scripts.workflow.segmentation_model import load_network
+
+ROOT = Path(__file__).parents[2]
 
 
 class Ideal(nn.Module):
@@ -169,14 +174,36 @@ def test_a_network_that_changes_the_size_and_an_image_without_channel_are_refuse
         VolumeInferer((6, 16, 16), (3, 8, 8), 4, affinity="nearest")(noise(1, 1, 6, 16, 16), lambda seen: seen)
 
 
-@pytest.mark.parametrize(("places", "sizes"), [(3, [3]), (8, [4, 4]), (9, [4, 3, 2]), (11, [4, 4, 3]), (1, [1])])
-def test_batches_are_full_and_none_but_a_lone_window_is_of_one(places, sizes):
-    image = torch.zeros(1, 1, 1, 2, 2 * places)
+@pytest.mark.parametrize("places", [1, 3, 8, 9])
+def test_the_network_is_always_given_as_many_windows_with_the_last_repeated(places):
+    image = noise(1, 1, 1, 2, 2 * places)
     seen = []
-    VolumeInferer((1, 2, 2), (1, 2, 2), 1, batch=4, pad=(0, 0, 0))(
-        image, lambda windows: seen.append(len(windows)) or windows
-    )
-    assert seen == sizes
+    inferer = VolumeInferer((1, 2, 2), (1, 2, 2), 1, batch=4, pad=(0, 0, 0))
+    maps = inferer(image, lambda windows: seen.append(windows) or windows)
+    assert [len(windows) for windows in seen] == [4] * -(-places // 4)
+    last = list(seen[-1])[(places - 1) % 4 :]
+    assert all(torch.equal(window, image[0, :, :, :, -2:]) for window in last)
+    assert torch.equal(maps, image)
+
+
+@pytest.mark.parametrize("bundle", ["sem_neuron_affinity", "sem_neuron_bcd", "sem_mito_bc"])
+def test_the_bits_of_a_window_depend_on_no_other_window_of_its_batch_and_no_number_of_threads(bundle):
+    network = load_network(ROOT / "bundles" / bundle / "models/model.pt", "cpu").network
+    windows = noise(3, 1, 6, 32, 32)
+    inferer = VolumeInferer((6, 32, 32), (6, 32, 32), 1, batch=3, pad=(0, 0, 0))
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for count, order in ((1, [0, 1, 2]), (2, [2, 0, 1]), (3, [1, 2, 0])):
+            torch.set_num_threads(count)
+            row = torch.cat([windows[number] for number in order], -1)[None]
+            maps = inferer(row, network)[0].split(32, -1)
+            found.append([maps[order.index(number)] for number in range(3)])
+        alone = inferer(windows[1:2], network)[0]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, first) for other in found[1:] for one, first in zip(other, found[0], strict=True))
+    assert torch.equal(alone, found[0][1])
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0])

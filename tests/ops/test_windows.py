@@ -1,11 +1,14 @@
 """Windows cover every voxel, in steps that each end their own part of the box, once."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.ops.blending import BLENDS, TotalWeights, blend_weights, gaussian_weights
+from scripts.ops.box import Box
 from scripts.ops.windows import WindowGrid, mirrored, padding, window_starts
 
 
@@ -73,8 +76,35 @@ def test_steps_compute_each_window_once_and_end_each_voxel_once_when_nothing_mor
                 covered[box] += 1
         ended[slice(*step.ended_z), slice(*step.ended_y)] += 1
     assert len(seen) == grid.windows
+    inside = tuple(slice(a, a + b) for a, b in zip(grid.before, shape, strict=True))
+    assert (ended[inside] == 1).all()
+    assert (covered[inside] > 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(volume=SIZES, window=SIZES, share=SIZES, pad=st.tuples(*[st.integers(0, 4)] * 3), ends=st.tuples(SIZES, SIZES))
+def test_a_box_is_in_the_windows_of_the_whole_volume_and_each_of_its_voxels_ends_once(volume, window, share, pad, ends):
+    stride = tuple(1 + (a - 1) % b for a, b in zip(share, window, strict=True))
+    start, extent = ([(end - 1) % size for end, size in zip(chosen, volume, strict=True)] for chosen in ends)
+    stop = [min(low + more + 1, size) for low, more, size in zip(start, extent, volume, strict=True)]
+    box = Box(tuple(start), tuple(stop))
+    grid, whole = WindowGrid(volume, window, stride, pad, 2, box), WindowGrid(volume, window, stride, pad)
+    covered, ended = np.zeros(box.shape, int), np.zeros(box.shape, int)
+    for step in grid.steps:
+        for y in step.ys:
+            for x in grid.starts[2]:
+                place = [
+                    grid.in_box((a, a + b), n) for n, (a, b) in enumerate(zip((step.z, y, x), window, strict=True))
+                ]
+                assert all(low < high for low, high in place)
+                covered[tuple(slice(*ends) for ends in place)] += 1
+        ended[slice(*grid.in_box(step.ended_z, 0)), slice(*grid.in_box(step.ended_y, 1))] += 1
+    of_whole = np.zeros(whole.padded, int)
+    for z, y, x in itertools.product(*whole.all_starts):
+        of_whole[z : z + window[0], y : y + window[1], x : x + window[2]] += 1
+    first = grid.before
+    assert (covered == of_whole[tuple(slice(a, a + b) for a, b in zip(first, box.shape, strict=True))]).all()
     assert (ended == 1).all()
-    assert (covered > 0).all()
 
 
 def test_work_begins_again_with_the_first_windows_that_reach_a_section():
@@ -97,12 +127,12 @@ def test_the_sum_of_weights_at_a_voxel_is_that_of_all_windows_over_it(blend, sha
     grid = WindowGrid(shape, window, stride, (1, 2, 0))
     weights = blend_weights(blend, window)
     slow = np.zeros(grid.padded)
-    for z in grid.starts[0]:
-        for y in grid.starts[1]:
-            for x in grid.starts[2]:
+    for z in grid.all_starts[0]:
+        for y in grid.all_starts[1]:
+            for x in grid.all_starts[2]:
                 slow[z : z + window[0], y : y + window[1], x : x + window[2]] += weights
     whole = tuple((0, size) for size in grid.padded)
-    totals = TotalWeights(weights, grid.starts, grid.padded)
+    totals = TotalWeights(weights, grid.all_starts, grid.padded)
     np.testing.assert_allclose(totals.at(*whole), slow, rtol=1e-6)
     part_of_it = totals.at((0, 1), (grid.padded[1] - 1, grid.padded[1]), whole[2])
     np.testing.assert_allclose(part_of_it, slow[:1, -1:], rtol=1e-6)
@@ -126,7 +156,7 @@ def test_gaussian_weights_fall_from_the_middle_and_never_to_nothing():
     ],
 )
 def test_sizes_that_do_not_fit_together_are_refused(values, message):
-    sizes = {"shape": (9, 99, 99), "window": (6, 96, 96), "stride": (3, 48, 48), "pad": (0, 0, 0), **values}
+    sizes = {"volume": (9, 99, 99), "window": (6, 96, 96), "stride": (3, 48, 48), "pad": (0, 0, 0), **values}
     with pytest.raises(ValueError, match=message):
         WindowGrid(**sizes)
 
