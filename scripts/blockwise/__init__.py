@@ -1,1 +1,20 @@
-"""Decoding and scoring of volumes larger than memory, block by block, with the result of doing it in memory."""
+"""Inference, decoding and scoring of volumes larger than memory, block by block, with the bits of one process.
+
+What configs name is imported when it is first used, so that decoding does not wait for MONAI.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scripts.blockwise.block_prediction import prediction_writer
+
+__all__ = ["prediction_writer"]
+
+_WHEN_ASKED = {"prediction_writer": "scripts.blockwise.block_prediction"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHEN_ASKED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_WHEN_ASKED[name]), name)

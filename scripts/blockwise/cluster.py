@@ -3,20 +3,24 @@
 import hashlib
 import importlib
 import itertools
+import json
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from scripts import __version__
-from scripts.blockwise.plan import Plan
 from scripts.blockwise.workers import TRIES, BlockError, Task, ThisProcess, Workers, failure
 
 IN_FLIGHT = 4
 """Tasks a worker is given at most, with those that wait; so a failure is noticed early."""
 PATIENCE = "20s"
+CONNECT = 5.0
+"""Seconds in which a scheduler must accept a connection."""
 QUIET = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -119,10 +123,16 @@ class DaskWorkers:
         for future in completed:
             number = number_of.pop(future.key)
             if future.status != "finished":
-                raise BlockError(_explained(folder, number, future.exception()))
+                raise BlockError(failure(folder, number, future.exception(), TRIES, self._limit_gib()))
             yield number, future.result()
             for following in itertools.islice(waiting, 1):
                 submit(following)
+
+    def _limit_gib(self) -> float | None:
+        """Memory that every worker may take, or None where one has no limit."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [worker["memory_limit"] for worker in workers]
+        return min(limits) / 2**30 if limits and all(limits) else None
 
 
 def probe(folder: str, files: list[str]) -> list[str]:
@@ -146,26 +156,24 @@ def _mark(path: str) -> str:
     return hashlib.sha256(b"".join(note.read_bytes() for note in notes)).hexdigest()[:16]
 
 
-def _explained(folder: Path, number: int, error: BaseException) -> str:
-    if type(error).__name__ != "KilledWorker":
-        return failure(folder, number, error, TRIES)
-    plan = Plan.load(folder)
-    half = tuple(max(step, size // 2 // step * step) for size, step in zip(plan.block, plan.chunk, strict=True))
-    return (
-        f"block {number} (voxels {plan.grid.box(number)} of the box) ended its worker {TRIES} times, most likely for "
-        f"lack of memory: it needs about {plan.block_gib:.2f} GiB; give workers more, start fewer, or begin anew with "
-        f"smaller blocks: --blocks {','.join(map(str, half))}"
-    )
-
-
 def _connected(distributed: Any, scheduler: str | None, scheduler_file: str | None) -> Any:
     place = scheduler or f"the scheduler of '{scheduler_file}'"
     if scheduler_file is not None and not Path(scheduler_file).exists():
         raise FileNotFoundError(f"scheduler file '{scheduler_file}' does not exist; `dask scheduler` writes it")
     try:
+        _reach(scheduler or str(json.loads(Path(str(scheduler_file)).read_text())["address"]))
         return distributed.Client(scheduler, scheduler_file=scheduler_file, timeout=PATIENCE)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise OSError(f"{place} does not answer ({error}); start it with `dask scheduler`, or check address") from error
+    except (OSError, TimeoutError, ValueError, KeyError) as error:
+        raise OSError(
+            f"{place} does not answer ({error}); start it with `dask scheduler`, or check its address"
+        ) from error
+
+
+def _reach(address: str) -> None:
+    """Raise OSError at once where nothing answers at tcp://host:port; dask would try again and again."""
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme in ("tcp", "tls") and parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=CONNECT).close()
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -144,6 +144,45 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+@dataclass(frozen=True)
+class BlockShapes:
+    """The blocks of a run of any kind, for messages.
+
+    Attributes:
+        box: the part of the volume.
+        block, chunk: (z, y, x) voxels.
+        gib: what a worker takes for a block.
+    """
+
+    box: Box
+    block: Size3
+    chunk: Size3
+    gib: float
+
+    @classmethod
+    def load(cls, folder: Path) -> "BlockShapes":
+        """Those of a run's folder."""
+        noted = json.loads((folder / PLAN).read_text())
+        gib = noted["block_gib"] if "block_gib" in noted else Plan.load(folder).block_gib
+        return cls(Box.parse(noted["box"], (2**62,) * 3), tuple(noted["block"]), tuple(noted["chunk"]), gib)
+
+    def voxels(self, number: int) -> Box:
+        """The voxels of a block, counted from the first of the box."""
+        return BlockGrid(self.box.shape, self.block).box(number)
+
+    def smaller(self, gib: float) -> Size3:
+        """A block of multiples of the chunk that takes at most `gib`, if there is one; at least one axis is halved."""
+        counts = [size // step for size, step in zip(self.block, self.chunk, strict=True)]
+        whole = np.prod(counts)
+        while max(counts) > 1:
+            longest = counts.index(max(counts))
+            counts[longest] = (counts[longest] + 1) // 2
+            if self.gib * np.prod(counts) / whole <= gib:
+                break
+        z, y, x = (count * step for count, step in zip(counts, self.chunk, strict=True))
+        return z, y, x
+
+
 def fingerprint(pred: str) -> str:
     """Of a prediction: shape, dtype and the voxels of its first, middle and last section of 64 x 64 voxels."""
     with open_prediction(pred) as prediction:

@@ -19,6 +19,7 @@ from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.inferers.voxel_progress import VoxelProgress
 from scripts.inferers.window_rows import VolumeSteps
 from scripts.networks.activated_network import ActivatedNetwork
+from scripts.ops.box import Size3
 from scripts.ops.quantize import RANGES, quantize, stored_type
 
 logger = logging.getLogger(__name__)
@@ -62,34 +63,19 @@ class PredictionWriter:
     ) -> None:
         stored_type(dtype)
         self.steps, self.inferer, self.dtype, self.out = steps, inferer, dtype, Path(out)
-        volume, box = steps.region.image, steps.region.box
-        settings = {
-            "volume": volume.path,
-            "volume_shape": list(volume.shape),
-            "box": str(box),
-            "context": steps.context,
-            **inferer.settings,
-            **(further or {}),
-        }
-        notes = {
-            str(key): json.dumps(value) if isinstance(value, Mapping) else str(value)
-            for key, value in (about or {}).items()
-        }
-        if channels:
-            notes["channels"] = ", ".join(channels)
         self.partial = PartialPrediction(
             out,
-            box.shape,
+            steps.region.box.shape,
             dtype,
-            settings,
+            prediction_settings(steps, inferer, further),
             overwrite=switch(overwrite, "overwrite"),
             resume=switch(resume, "resume"),
-            chunks=(inferer.stride[0], CHUNK, CHUNK),
-            voxel_size_nm=volume.voxel_size_nm,
-            corner=box.start,
-            attributes=notes,
+            chunks=chunk_of(inferer),
+            voxel_size_nm=steps.region.image.voxel_size_nm,
+            corner=steps.region.box.start,
+            attributes=attributes_of(channels, about),
         )
-        self._resumed_at = self.partial.sections
+        self._resumed_at = self.partial.completed
         steps.begin_at(self._resumed_at)
         self._ranges: list[tuple[float, float]] = []
         self._background: BackgroundWriter | None = None
@@ -126,9 +112,9 @@ class PredictionWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._background = BackgroundWriter()
         depth, height, width = self.partial.shape
-        done = self.partial.sections * height * width
+        done = self.partial.completed * height * width
         self.progress = VoxelProgress(depth * height * width, done)
-        begin = f", resumed at section {self.partial.sections} of {depth}" if done else ""
+        begin = f", resumed at section {self.partial.completed} of {depth}" if done else ""
         logger.info(f"predicting {self.steps.region.title}, box {self.steps.region.box}, to {self.out}{begin}")
 
     def write(self, index: int, maps: torch.Tensor) -> None:
@@ -161,7 +147,7 @@ class PredictionWriter:
         self.progress.close()
         for line in self.steps.statistics.findings():
             logger.warning(line)
-        if self.partial.sections < self.partial.shape[0]:
+        if self.partial.completed < self.partial.shape[0]:
             self.partial.suspend()
             logger.info(self.partial.resume_hint())
             return
@@ -181,6 +167,35 @@ class PredictionWriter:
     def _write_output(self, engine: Engine) -> None:
         state: Any = engine.state
         self.write(int(state.batch["index"]), state.output["pred"][0])
+
+
+def prediction_settings(
+    steps: VolumeSteps, inferer: VolumeInferer, further: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the settings that decide the result, apart from the network."""
+    volume = steps.region.image
+    return {
+        "volume": volume.path,
+        "volume_shape": list(volume.shape),
+        "box": str(steps.region.box),
+        "context": steps.context,
+        **inferer.settings,
+        **(further or {}),
+    }
+
+
+def attributes_of(channels: Sequence[str], about: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what is stored with a prediction, as text, a mapping as JSON."""
+    notes = {
+        str(key): json.dumps(value) if isinstance(value, Mapping) else str(value)
+        for key, value in (about or {}).items()
+    }
+    return {**notes, "channels": ", ".join(channels)} if channels else notes
+
+
+def chunk_of(inferer: VolumeInferer) -> Size3:
+    """Return the voxels (z, y, x) of a Zarr chunk."""
+    return inferer.stride[0], CHUNK, CHUNK
 
 
 def fingerprint(network: Any) -> str:

@@ -14,13 +14,17 @@ from scripts.data.files.output_lock import OutputLock
 from scripts.data.files.prediction_store import PredictionStore
 from scripts.data.files.replacing import full_disk_error, is_full, replacing
 
+UNITS = ("sections", "blocks")
+"""What a prediction is completed by: `PartialPrediction`, `PartialBlocks`."""
+
 
 class PartialPrediction:
     """`NAME.partial`, a folder beside `NAME` with the store and `progress.json`; when complete, the store becomes NAME.
 
     One process at a time writes a prediction: from the first look at an earlier run until `finish`, `suspend` or
     `close` it holds the lock `.NAME.lock`. A program killed at any moment, also while it finishes, leaves a state from
-    which a later run with `resume` ends with the complete prediction.
+    which a later run with `resume` ends with the complete prediction. Sections are completed in order, by one process;
+    `PartialBlocks` has blocks in place of sections.
 
     Args:
         out: the prediction, `.zarr`, `.h5` or `.hdf5`.
@@ -39,6 +43,8 @@ class PartialPrediction:
         BlockingIOError: another process writes this prediction.
         ValueError: an unknown ending, or settings other than those of the unfinished prediction.
     """
+
+    unit = "sections"
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class PartialPrediction:
         self.chunks, self.voxel_size_nm, self.corner = chunks, voxel_size_nm, corner
         self.attributes = dict(attributes or {})
         self.overwrite = overwrite
-        self.sections, self.channels = 0, 0
+        self.completed, self.channels = 0, 0
         self._store: PredictionStore | None = None
         self._lock: OutputLock | None = None
         self._locks_late = not self.out.parent.is_dir()
@@ -71,6 +77,16 @@ class PartialPrediction:
         except BaseException:
             self._unlock()
             raise
+
+    @property
+    def total(self) -> int:
+        """Sections of the complete prediction."""
+        return self.shape[0]
+
+    @property
+    def stored_settings(self) -> dict[str, Any]:
+        """Those of the settings that are stored with the prediction."""
+        return self.settings
 
     @property
     def folder(self) -> Path:
@@ -87,7 +103,7 @@ class PartialPrediction:
         if self._lock is not None:
             return
         self._lock = OutputLock(self.out.with_name(f".{self.out.name}.lock"), self.out)
-        if self._locks_late and not self.sections and self.folder.exists():
+        if self._locks_late and not self.completed and self.folder.exists():
             self._unlock()
             raise FileExistsError(f"'{self.folder}' appeared meanwhile: another process began the same prediction")
 
@@ -98,7 +114,7 @@ class PartialPrediction:
             ValueError: the unfinished prediction has others.
         """
         self.settings.update(json.loads(json.dumps(settings)))
-        if self.sections:
+        if self.completed:
             self._compare(self._noted())
 
     def write(self, z: int, y: int, block: np.ndarray) -> None:
@@ -119,8 +135,8 @@ class PartialPrediction:
     def done(self, sections: int) -> None:
         """Record that all blocks of the first `sections` were written."""
         kept = 0 if self._store is None else self._store.kept(sections)
-        if kept > self.sections:
-            self.sections = kept
+        if kept > self.completed:
+            self.completed = kept
             self._note()
 
     def finish(self) -> Path:
@@ -129,11 +145,11 @@ class PartialPrediction:
         Each step leaves a state from which `finish` can be called again by a later run.
 
         Raises:
-            RuntimeError: sections are missing.
+            RuntimeError: some are missing.
             FileExistsError: a prediction of this name appeared meanwhile and is not to be replaced; ours is kept.
         """
-        if self.sections < self.shape[0]:
-            raise RuntimeError(f"{self.sections} of {self.shape[0]} sections of '{self.out}' are written")
+        if self.completed < self.total:
+            raise RuntimeError(f"{self.completed} of {self.total} {self.unit} of '{self.out}' are written")
         self.lock()
         self._close_store()
         store, replaced = self.folder / "store", self.folder / "replaced"
@@ -158,26 +174,26 @@ class PartialPrediction:
         self._unlock()
 
     def suspend(self) -> None:
-        """Close the store before the prediction is complete: finished sections stay; without any, nothing stays."""
+        """Close the store before the prediction is complete: what is finished stays; without any, nothing stays."""
         self._close_store()
-        if not self.sections and self._lock is not None:
+        if not self.completed and self._lock is not None:
             self._discard()
         self._unlock()
 
     def resume_hint(self) -> str:
         """What is kept, and which option resumes."""
-        if not self.sections:
-            return f"no section of '{self.out}' was finished; start again"
+        if not self.completed:
+            return f"no {self.unit[:-1]} of '{self.out}' was finished; start again"
         return (
-            f"{self.sections} of {self.shape[0]} sections of '{self.out}' are finished and kept in '{self.folder}'; "
+            f"{self.completed} of {self.total} {self.unit} of '{self.out}' are finished and kept in '{self.folder}'; "
             "resume with --resume true"
         )
 
     def _read_earlier_run(self, resume: bool) -> None:
         """Read what an earlier run left, and refuse or remove what cannot be continued."""
-        noted = self._noted() if self.folder.exists() and (resume or not self.overwrite) else {"sections": 0}
+        noted = self._noted() if self.folder.exists() and (resume or not self.overwrite) else {"completed": 0}
         if self.out.exists() and not self.overwrite:
-            finished = noted["sections"] and not (self.folder / "store").exists()
+            finished = noted["completed"] and not (self.folder / "store").exists()
             if finished:  # killed between renaming the store and removing the folder
                 self._discard()
             remedy = "it is complete, there is nothing to resume" if resume or finished else "choose another name"
@@ -186,14 +202,14 @@ class PartialPrediction:
             )
         if not self.folder.exists():
             return
-        if noted["sections"] and not resume:
+        if noted["completed"] and not resume:
             raise FileExistsError(
-                f"'{self.folder}' has {noted['sections']} sections of an unfinished prediction; resume with --resume "
-                "true, or start again with --overwrite true"
+                f"'{self.folder}' has {noted['completed']} {self.unit} of an unfinished prediction; resume with "
+                "--resume true, or start again with --overwrite true"
             )
-        if noted["sections"] and ((self.folder / "store").exists() or self.out.exists()):
+        if noted["completed"] and ((self.folder / "store").exists() or self.out.exists()):
             self._compare(noted)
-            self.sections, self.channels = noted["sections"], noted["channels"]
+            self.completed, self.channels = noted["completed"], noted["channels"]
         else:
             self._discard()
 
@@ -205,7 +221,7 @@ class PartialPrediction:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self, channels: int) -> PredictionStore:
-        if self.sections and channels != self.channels:
+        if self.completed and channels != self.channels:
             raise ValueError(
                 f"the network has {channels} output channels, '{self.folder}' has {self.channels}; start again with "
                 "--overwrite true"
@@ -215,9 +231,9 @@ class PartialPrediction:
         self.folder.mkdir(parents=True, exist_ok=True)
         z, y, x = self.shape
         location = self.folder / "store"
-        if not self.sections:
+        if not self.completed:
             _remove(location)
-        attributes = {**self.attributes, "settings": json.dumps(self.settings)}
+        attributes = {**self.attributes, "settings": json.dumps(self.stored_settings)}
         store = open_store(
             location,
             self.kind,
@@ -245,14 +261,20 @@ class PartialPrediction:
         file = self.folder / "progress.json"
         try:
             noted: dict[str, Any] = json.loads(file.read_text())
-            return {"sections": int(noted["sections"]), "channels": int(noted["channels"]), **_settings(noted)}
+            other = next((unit for unit in UNITS if unit in noted), self.unit)
+            if other == self.unit:
+                return {"completed": int(noted[other]), "channels": int(noted["channels"]), **_settings(noted)}
         except FileNotFoundError:
-            return {"sections": 0, "channels": 0, "settings": {}}
+            return {"completed": 0, "channels": 0, "settings": {}}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"'{file}' cannot be read ({error}); start again with --overwrite true") from error
+        raise ValueError(
+            f"'{self.folder}' was begun in {other}, this run goes by {self.unit}: give --workers, --scheduler and "
+            "--blocks as then, or start again with --overwrite true"
+        )
 
     def _note(self) -> None:
-        noted = {"sections": self.sections, "channels": self.channels, "settings": self.settings}
+        noted = {self.unit: self.completed, "channels": self.channels, "settings": self.settings}
         with replacing(self.folder / "progress.json", overwrite=True) as partial:
             partial.write_text(json.dumps(noted))
 

@@ -66,7 +66,7 @@ def test_a_prediction_is_in_its_place_when_it_is_whole_and_not_before(tmp_path):
     partial.close()
     assert not out.exists()
     resumed = PartialPrediction(out, SHAPE[1:], "float32", {"a": 1}, resume=True, chunks=(4, 8, 8))
-    assert resumed.sections == 8
+    assert resumed.completed == 8
     resumed.write(8, 0, MAPS[:, 8:])
     resumed.done(11)
     resumed.finish()
@@ -81,7 +81,7 @@ class Killed(BaseException):
 def complete(out, resume=False, overwrite=False):
     """A prediction of which only `finish` is missing."""
     partial = PartialPrediction(out, SHAPE[1:], "float32", {"a": 1}, overwrite, resume, chunks=(4, 8, 8))
-    if not partial.sections:
+    if not partial.completed:
         partial.write(0, 0, MAPS)
         partial.done(11)
     return partial
@@ -170,7 +170,7 @@ def test_without_a_section_done_there_is_nothing_to_be_in_the_way(tmp_path):
     assert list(tmp_path.iterdir()) == []
     partial.folder.mkdir()
     (partial.folder / "progress.json").write_text(json.dumps({"sections": 0, "channels": 2, "settings": {"a": 2}}))
-    assert PartialPrediction(out, SHAPE[1:], "float32", {"a": 1}).sections == 0
+    assert PartialPrediction(out, SHAPE[1:], "float32", {"a": 1}).completed == 0
 
 
 def test_an_ending_names_the_format():
