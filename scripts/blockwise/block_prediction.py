@@ -25,8 +25,9 @@ from scripts.handlers.prediction_writer import (
     PredictionWriter,
     attributes_of,
     chunk_of,
-    fingerprint,
+    device_of,
     prediction_settings,
+    settings_of_network,
 )
 from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.inferers.window_rows import VolumeSteps
@@ -167,7 +168,7 @@ class BlockPrediction:
         """
         self.partial.lock()
         try:
-            self.partial.add_settings({"network": fingerprint(network)})
+            self.partial.add_settings(settings_of_network(network))
             channels = self._prepare(network)
             with open_workers(self.who.workers, self.who.scheduler, self.who.scheduler_file) as workers:
                 self._predict(workers, channels)
@@ -182,7 +183,7 @@ class BlockPrediction:
 
     def _prepare(self, network: Any) -> int:
         """Write what workers read; return the number of channels."""
-        device = _device_of(network)
+        device = device_of(network)
         channels = len(network.activations) if isinstance(network, ActivatedNetwork) else self._channels(network)
         self.partial.begin(channels)
         itemsize = stored_type(self.dtype).itemsize
@@ -198,7 +199,8 @@ class BlockPrediction:
         threads = (
             max(1, _processors() // self.who.workers) if self.who.workers is not None and self.who.workers > 1 else None
         )
-        job = BlockJob(self.steps, network, self.dtype, ranges, self.block, str(self.out), chosen, threads)
+        several = torch.get_num_threads() > 1
+        job = BlockJob(self.steps, network, self.dtype, ranges, self.block, str(self.out), chosen, threads, several)
         job.save(self.folder)
         return channels
 
@@ -233,7 +235,7 @@ class BlockPrediction:
     def _channels(self, network: Any) -> int:
         """Channels of a network that does not state them: those of one window of zeros."""
         with torch.no_grad():
-            window = torch.zeros(1, 1, *self.inferer.window, device=_device_of(network))
+            window = torch.zeros(1, 1, *self.inferer.window, device=device_of(network))
             return int(network(window).shape[1])
 
 
@@ -255,11 +257,6 @@ def _check_kinds(workers: DaskWorkers) -> None:
             f"workers compute with different processors ({'; '.join(kinds)}), on which the last bit of a map differs; "
             "start workers of one kind"
         )
-
-
-def _device_of(network: Any) -> str:
-    parameter = next(network.parameters(), None) if isinstance(network, torch.nn.Module) else None
-    return "cpu" if parameter is None else parameter.device.type
 
 
 def _processors() -> int:

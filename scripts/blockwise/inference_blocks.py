@@ -13,11 +13,10 @@ LARGEST = (48, 1024, 1024)
 
 
 def windows_in_blocks(grid: WindowGrid, block: Size3) -> int:
-    """Return how often a window is computed, over all blocks of the grid's box: each block computes every window that
-    touches it, so `grid.windows` of them are needed and the rest is computed again.
+    """Return how many windows all blocks of the grid's box compute; one process computes `grid.windows`.
 
-    For blocks that begin where windows do, a block is in (1 + (window - stride) / block) times as many windows along
-    each axis as it has strides; elsewhere in up to one more.
+    Each block computes every window that touches it: where windows overlap by half, along an axis one more than it has
+    strides if it begins where a window does, else up to two more.
     """
     return math.prod(_windows_along(grid, axis, step) for axis, step in enumerate(block))
 

@@ -40,6 +40,7 @@ class BlockJob:
         out: the prediction, as the user knows it; for messages.
         device: type of the device, or None for a GPU where the worker has one.
         threads: of torch on the CPU, or None for the worker's own number.
+        several: whether torch has several threads; the last bit of a map depends on it.
     """
 
     steps: VolumeSteps
@@ -50,6 +51,7 @@ class BlockJob:
     out: str
     device: str | None
     threads: int | None
+    several: bool
 
     def save(self, folder: Path) -> None:
         """Write the job into the folder of a run, for its workers. It is pickled, as all is that dask sends."""
@@ -67,8 +69,9 @@ def predict_block(folder: Path, number: int) -> None:
     """
     file = folder / JOB
     job, device = _loaded(file, file.stat().st_mtime_ns)
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)  # of this thread: dask runs tasks in one of its own
+    threads = max(2, job.threads or torch.get_num_threads()) if job.several else 1
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)  # of this thread: dask runs tasks in one of its own
     whole = job.steps.region.box
     box = BlockGrid(whole.shape, job.block).box(number)
     part = Box(_sum(whole.start, box.start), _sum(whole.start, box.stop))

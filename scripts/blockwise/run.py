@@ -177,7 +177,7 @@ def _check_maps(name: str, shape: tuple[int, ...]) -> None:
 def _checked_block(blocks: Sequence[int] | None, chunk: Size3, shape: Size3) -> Size3:
     if blocks is None:
         z, y, x = (
-            min(-(-size // step), max(1, usual // step)) * step
+            min(-(-size // step), max(1, round(usual / step))) * step
             for usual, step, size in zip(BLOCK, chunk, shape, strict=True)
         )
         return z, y, x

@@ -61,7 +61,7 @@ def failure(folder: Path, number: int, error: BaseException, attempts: int, limi
     """
     failed = f"failed{' twice' if attempts == 2 else ''}: {type(error).__name__}: {error}"
     if not (folder / PLAN).exists():
-        return f"block {number} {failed}"
+        return f"task {number} {failed}"
     shapes = BlockShapes.load(folder)
     place = f"block {number} (voxels {shapes.voxels(number)} of the box)"
     killed = type(error).__name__ == "KilledWorker"

@@ -25,7 +25,7 @@ from scripts.ops.quantize import RANGES, quantize, stored_type
 logger = logging.getLogger(__name__)
 
 CHUNK = 256
-"""Voxels of a Zarr chunk along y and x; along z a chunk has the sections that a row of windows completes."""
+"""Voxels of a Zarr chunk along y and x, about."""
 
 
 class PredictionWriter:
@@ -106,7 +106,7 @@ class PredictionWriter:
             ValueError: the unfinished prediction is another network's.
         """
         self.partial.lock()
-        self.partial.add_settings({"network": fingerprint(network)})
+        self.partial.add_settings(settings_of_network(network))
         if isinstance(network, ActivatedNetwork):
             self._ranges = [RANGES[name] for name in network.activations]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -194,8 +194,33 @@ def attributes_of(channels: Sequence[str], about: Mapping[str, Any] | None) -> d
 
 
 def chunk_of(inferer: VolumeInferer) -> Size3:
-    """Return the voxels (z, y, x) of a Zarr chunk."""
-    return inferer.stride[0], CHUNK, CHUNK
+    """Return the voxels (z, y, x) of a Zarr chunk: along z the sections that a row of windows completes, along y and x
+    about 256."""
+    _, y, x = (_extent(*sizes) for sizes in zip(inferer.window, inferer.stride, inferer.pad, strict=True))
+    return inferer.stride[0], y, x
+
+
+def _extent(window: int, stride: int, pad: int) -> int:
+    """Return the multiple of the stride next to 256 where blocks that begin there, as windows do, are in few windows;
+    else 256."""
+    first = pad % stride or stride  # voxels from the last window that begins before a block to the block
+    more = (window - 1 - first) // stride + 1
+    return max(1, round(CHUNK / stride)) * stride if more * stride < window else CHUNK
+
+
+def settings_of_network(network: Any) -> dict[str, Any]:
+    """Return the settings that decide the result and are known with the network only.
+
+    On a CPU torch computes 1x1x1 convolutions in another way where it has one thread, which changes their last bit.
+    """
+    several = "several" if torch.get_num_threads() > 1 else "one"
+    return {"network": fingerprint(network)} | ({"threads": several} if device_of(network) == "cpu" else {})
+
+
+def device_of(network: Any) -> str:
+    """Return the type of the device that a network is on; `cpu` of one without weights."""
+    parameter = next(network.parameters(), None) if isinstance(network, torch.nn.Module) else None
+    return "cpu" if parameter is None else parameter.device.type
 
 
 def fingerprint(network: Any) -> str:

@@ -1,7 +1,6 @@
 """Sliding-window inference with Gaussian blending, and flips that are averaged where affinities mean the same edge."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,8 @@ class VolumeInferer(Inferer):
 
     The bits of a voxel depend on the volume, the network and these settings, not on the box that is predicted: the
     grid of windows begins with the padded volume, windows are added in its order, and the network is always given the
-    same number of them, the last one repeated where fewer are left. On a CPU it runs with at least two threads, because
-    torch computes 1x1x1 convolutions in another way with one.
+    same number of them, the last one repeated where fewer are left. On a CPU they also depend on whether torch has one
+    thread or several, as it computes 1x1x1 convolutions in another way with one.
 
     Args:
         window: voxels (z, y, x) that the network sees at once.
@@ -156,8 +155,7 @@ class VolumeInferer(Inferer):
             chosen = places[begin : begin + self.together]
             cuts = [image[:, :, y - first_y :, x - first_x :][:, :depth, :height, :width] for y, x in chosen]
             cuts += cuts[-1:] * (self.together - len(cuts))
-            with _two_threads(image.device):
-                votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
+            votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
             votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
             low, high = low.to(blender.device), high.to(blender.device)
@@ -228,19 +226,6 @@ def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
 
 def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(indices).to(image.device)
-
-
-@contextmanager
-def _two_threads(device: torch.device) -> Iterator[None]:
-    """Raise the number of torch's threads to two where it is one and the network runs on the CPU."""
-    single = device.type == "cpu" and torch.get_num_threads() == 1
-    if single:
-        torch.set_num_threads(2)
-    try:
-        yield
-    finally:
-        if single:
-            torch.set_num_threads(1)
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:

@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,20 +101,21 @@ def search(
     lower_is_better: bool,
     record: str | Path | None = None,
     subject: str = "",
-    processes: int = 1,
+    spread: Callable[[Sequence[Setting]], Iterable[tuple[int, Scores]]] | None = None,
 ) -> SearchTable:
     """Score every setting once.
 
-    The table does not depend on the number of processes, nor on how often the search was broken off and resumed.
+    The table does not depend on who scores, nor on how often the search was broken off and resumed.
 
     Args:
         settings: what to try; plain JSON values.
-        score: setting -> metrics; picklable when processes > 1, and pure: it decodes the validation box and scores it.
+        score: setting -> metrics; pure: it decodes the validation box and scores it.
         metric: which of its metrics decides.
         lower_is_better: True for errors, False for accuracies.
         record: a JSON-lines file; every finished setting is added, and read back instead of being scored again.
         subject: what is decoded and scored (files, box, decoder); a record of another subject is refused.
-        processes: how many settings are scored at a time, each in a process of its own.
+        spread: settings -> (place among them, scores) of each, in any order; in place of `score`, to score several at a
+            time. By default one after the other.
 
     Raises:
         ValueError: no settings, a setting given twice, an unknown metric, a record of another subject.
@@ -127,7 +126,9 @@ def search(
     path = None if record is None else Path(record)
     done = _read(path, subject)
     waiting = [i for i, key in enumerate(keys) if key not in done]
-    for i, scores in _scored([settings[i] for i in waiting], waiting, score, processes):
+    left = [settings[i] for i in waiting]
+    for place, scores in (enumerate(map(score, left)) if spread is None else spread(left)) if left else ():
+        i = waiting[place]
         if metric not in scores:
             raise ValueError(f"the score has no metric '{metric}'; it has: {', '.join(scores)}")
         done[keys[i]] = {name: float(value) for name, value in scores.items()}
@@ -137,16 +138,6 @@ def search(
     if any(metric not in done[key] for key in keys):
         raise ValueError(f"the record {path} has no metric '{metric}'; it has: {', '.join(done[keys[0]])}")
     return SearchTable(tuple(settings), tuple(done[key] for key in keys), metric, lower_is_better)
-
-
-def _scored(
-    settings: Sequence[Setting], places: Sequence[int], score: Callable[[Setting], Scores], processes: int
-) -> Iterator[tuple[int, Scores]]:
-    if processes <= 1 or len(settings) <= 1:
-        yield from zip(places, map(score, settings), strict=True)
-        return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from zip(places, pool.map(score, settings), strict=True)
 
 
 def _key(setting: Setting) -> str:

@@ -1,20 +1,19 @@
 """`python -m scripts tune`: find the best setting of a decoder on a validation box, with the whole table and a plot."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from scripts.blockwise.cluster import open_workers
 from scripts.blockwise.memory import decoding_gib
+from scripts.blockwise.setting_scores import DecodeAndScore, scores_on_workers
 from scripts.data import open_volume
-from scripts.data.files.predictions import open_prediction, read_prediction
+from scripts.data.files.predictions import open_prediction
 from scripts.engines.memory_check import GIB, check_memory
-from scripts.metrics.decoder_grid import Setting, check_boxes, grid, search
+from scripts.metrics.decoder_grid import SearchTable, check_boxes, grid, search
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder as made_decoder
-from scripts.ops.labels.label_checks import same_shape
-from scripts.ops.scoring.contingency import ContingencyTable
-from scripts.ops.scoring.scores import all_scores, directed_scores
+from scripts.ops.scoring.scores import directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
 from scripts.tools.decoder_metadata import choose_offsets
@@ -29,7 +28,9 @@ def tune(
     box: BoxText,
     test_box: BoxText | None = None,
     metric: Annotated[str, OneOf(directed_scores())] = "adapted_rand_snemi3d",
-    processes: Workers = 1,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
     overwrite: bool = False,
     **choices: Annotated[Any, DecoderOptions()],
 ) -> str:
@@ -49,7 +50,9 @@ def tune(
         box: the validation box, z0:z1,y0:y1,x0:x1.
         test_box: the box that must not be seen.
         metric: what decides.
-        processes: settings decoded at a time; each needs the memory of one decoding.
+        workers: processes on this machine, each of which decodes one setting at a time; the table is the same.
+        scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
+        scheduler_file: the file that such a scheduler wrote.
         overwrite: start anew where a search has been recorded.
         choices: values to try of each setting, with commas.
 
@@ -57,7 +60,7 @@ def tune(
         The table, the best row marked.
 
     Raises:
-        MemoryError: the box, times the processes, does not fit into memory.
+        MemoryError: the box, times the workers, does not fit into memory.
         ValueError: overlapping boxes, an unknown metric, decoder or setting, shapes that differ.
     """
     settings = grid(choices)
@@ -71,21 +74,24 @@ def tune(
         check_boxes(part, None if test_box is None else Box.parse(test_box, volume.shape))
     with open_prediction(pred) as opened:
         voxel = decoding_gib(decoder, (1, 1, 1), opened.shape[0], opened.dtype.itemsize) * GIB
-    check_memory(f"tune {decoder}", part.shape, voxel, partial(_smaller_box, part), processes)
+    check_memory(f"tune {decoder}", part.shape, voxel, partial(_smaller_box, part), workers or 1)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "search.jsonl"
     if overwrite:
         record.unlink(missing_ok=True)
-    table = search(
-        settings,
-        DecodeAndScore(pred, gt, decoder, str(part)),
-        metric,
-        lower_is_better=directed_scores()[metric],
-        record=record,
-        subject=f"{pred} {gt} {decoder} {part}",
-        processes=processes,
-    )
+    score = DecodeAndScore(pred, gt, decoder, str(part))
+
+    def searched(spread: Any = None) -> SearchTable:
+        better = directed_scores()[metric]
+        subject = f"{pred} {gt} {decoder} {part}"
+        return search(settings, score, metric, lower_is_better=better, record=record, subject=subject, spread=spread)
+
+    if workers is None and scheduler is None and scheduler_file is None:
+        table = searched()
+    else:
+        with open_workers(workers, scheduler, scheduler_file) as opened:
+            table = searched(partial(scores_on_workers, score, opened))
     (folder / "search.md").write_text(table.markdown())
     table.plot(folder / "search.png")
     return f"{table.markdown()}\n{folder}/search.md, search.png, search.jsonl"
@@ -95,22 +101,3 @@ def _smaller_box(box: Box, *size: int) -> str:
     """Return the option for a box of that size at the start of `box`."""
     stop = [first + extent for first, extent in zip(box.start, size, strict=True)]
     return f"--box {','.join(f'{first}:{last}' for first, last in zip(box.start, stop, strict=True))}"
-
-
-@dataclass(frozen=True)
-class DecodeAndScore:
-    """Setting -> scores of the decoded box; reads its files anew, so that it travels to other processes."""
-
-    pred: str
-    gt: str
-    decoder: str
-    box: str
-
-    def __call__(self, setting: Setting) -> dict[str, float]:
-        """All defined scores by name."""
-        prediction, part = read_prediction(self.pred, self.box)
-        with open_volume(self.gt, cache_mib=8) as volume:
-            truth = volume[part.slices]
-        same_shape(prediction, truth, ("prediction", "ground truth"))
-        found = made_decoder(self.decoder, setting)(prediction)
-        return {s.name: float(s.value) for s in all_scores(ContingencyTable.from_arrays(truth, found)) if s.better}

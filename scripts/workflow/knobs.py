@@ -53,6 +53,8 @@ KNOBS: dict[str, KnobType] = {
     "dtype": Choice(("float16", "float32", "uint8")),
     "context": Choice(("volume", "box")),
     "workers": Number(0, 1024, whole=True),
+    **dict.fromkeys(("scheduler", "scheduler_file"), Nullable(PathName())),
+    "blocks": Nullable(SIZE),
     "threads": Nullable(Number(1, 1024, whole=True)),
     "seed": Number(0, 2**32 - 1, whole=True),
     "blend_memory_gib": Number(0),

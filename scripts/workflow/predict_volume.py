@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
+from scripts.blockwise.block_prediction import BlockPrediction, prediction_writer
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
 from scripts.data.sampling.prefetch import prefetched
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume
-from scripts.handlers.prediction_writer import PredictionWriter
 from scripts.inferers.volume_inferer import Network, VolumeInferer
 from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
 from scripts.ops.box import Box
@@ -38,8 +38,14 @@ def predict_volume(
     channels: Sequence[str] = (),
     about: Mapping[str, Any] | None = None,
     blend_memory_gib: float = 4.0,
+    workers: int = 0,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> Path:
     """Predict a box of a volume with a few sections of it in memory. Reading, network and writing overlap.
+
+    With workers, a scheduler or blocks it goes block by block, with the same bits.
 
     Args:
         volume: a path as `open_volume` takes it, a volume, or a region. A network that was trained on reduced voxels
@@ -57,6 +63,8 @@ def predict_volume(
         channels: names of the channels, stored with the maps.
         about: metadata to store.
         blend_memory_gib: memory for the sums of the planes a window spans; beyond it they are kept in a file.
+        workers, scheduler, scheduler_file, blocks: who predicts blocks, and their voxels (z, y, x); see
+            `scripts.blockwise.prediction_writer`.
 
     Returns:
         The path of the prediction.
@@ -73,12 +81,18 @@ def predict_volume(
     check_grey([region], grey_low, grey_high)
     steps = VolumeSteps(region, inferer, ScaleGreyd("image", grey_low, grey_high), context)
     grey = {"grey_low": grey_low, "grey_high": grey_high}
-    writer = PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, grey, about)
+    writer = prediction_writer(
+        *(steps, inferer, out, dtype, overwrite, resume, channels, grey, about),
+        *(workers, scheduler, scheduler_file, blocks),
+    )
     stepwise = StepInferer(inferer, steps, writer.folder, blend_memory_gib)
     place = _device(network) if device is None else torch.device(device)
     was_training = isinstance(network, torch.nn.Module) and network.training
     if isinstance(network, torch.nn.Module):
         network.eval()
+    if isinstance(writer, BlockPrediction):
+        writer.predict(network)
+        return writer.out
     try:
         writer.begin(network)
         items = (steps[number] for number in range(len(steps)))

@@ -1,4 +1,4 @@
-"""Threshold search: the best by rule, every row kept, the same after a stop and in parallel, blind to the test box."""
+"""Threshold search: the best by rule, every row kept, the same after a stop and in any order, blind to the test box."""
 
 import json
 
@@ -63,10 +63,14 @@ def test_a_stopped_search_resumes_where_it_was_and_ends_alike(tmp_path):
     assert len([json.loads(line) for line in record.read_text().splitlines()]) == 6
 
 
-def test_processes_change_nothing(tmp_path):
-    few = SETTINGS[:3]
-    parallel = search(few, error_of, "error", lower_is_better=True, processes=2, record=tmp_path / "r.jsonl")
-    assert parallel == search(few, error_of, "error", lower_is_better=True)
+def test_the_order_in_which_settings_are_scored_changes_nothing(tmp_path):
+    def backwards(settings):
+        return [(place, error_of(settings[place])) for place in reversed(range(len(settings)))]
+
+    record = tmp_path / "r.jsonl"
+    spread = search(SETTINGS, Counting(0), "error", lower_is_better=True, spread=backwards, record=record)
+    assert spread == search(SETTINGS, Counting(0), "error", lower_is_better=True, record=record)
+    assert spread == search(SETTINGS, error_of, "error", lower_is_better=True)
 
 
 def test_a_record_of_something_else_is_refused(tmp_path):
