@@ -64,10 +64,11 @@ def prediction_writer(
             that is resumed.
     """
     who = WorkerChoice(workers or None, scheduler or None, scheduler_file or None)
-    given = (steps, inferer, out, dtype, overwrite, resume, channels, further, about)
     if who == WorkerChoice() and blocks is None:
-        return PredictionWriter(*given)
-    return BlockPrediction(*given, who, blocks)
+        return PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, further, about)
+    return BlockPrediction(
+        steps, inferer, out, dtype, overwrite, resume, channels, further, about, who=who, blocks=blocks
+    )
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class BlockPrediction:
             self.partial.add_settings(settings_of_network(network))
             channels = self._prepare(network)
             with open_workers(self.who.workers, self.who.scheduler, self.who.scheduler_file) as workers:
+                if isinstance(workers, DaskWorkers):
+                    self._check(workers, _device(network))
                 self._predict(workers, channels)
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -183,7 +186,6 @@ class BlockPrediction:
 
     def _prepare(self, network: Any) -> int:
         """Write what workers read; return the number of channels."""
-        device = device_of(network)
         channels = len(network.activations) if isinstance(network, ActivatedNetwork) else self._channels(network)
         self.partial.begin(channels)
         itemsize = stored_type(self.dtype).itemsize
@@ -195,20 +197,29 @@ class BlockPrediction:
         }
         (self.folder / PLAN).write_text(json.dumps(plan))
         ranges = [RANGES[name] for name in network.activations] if isinstance(network, ActivatedNetwork) else []
-        chosen = None if device == "cpu" and not torch.cuda.is_available() else device
         threads = (
             max(1, _processors() // self.who.workers) if self.who.workers is not None and self.who.workers > 1 else None
         )
         several = torch.get_num_threads() > 1
-        job = BlockJob(self.steps, network, self.dtype, ranges, self.block, str(self.out), chosen, threads, several)
+        job = BlockJob(
+            self.steps, network, self.dtype, ranges, self.block, str(self.out), _device(network), threads, several
+        )
         job.save(self.folder)
         return channels
 
+    def _check(self, workers: DaskWorkers, device: str | None) -> None:
+        """Refuse workers with another version or other files, or of several kinds of processor: a network has other
+        last bits on each."""
+        path = self.steps.region.image.path
+        workers.check(self.folder, [os.path.abspath(path)] if path and "://" not in path else [])
+        kinds = sorted(set(workers.client.run(device_kind, device).values()))
+        if len(kinds) > 1:
+            raise ValueError(
+                f"workers compute with different processors ({'; '.join(kinds)}), on which the last bit of a map "
+                "differs; start workers of one kind"
+            )
+
     def _predict(self, workers: Workers, channels: int) -> None:
-        if isinstance(workers, DaskWorkers):
-            path = self.steps.region.image.path
-            workers.check(self.folder, [os.path.abspath(path)] if path and "://" not in path else [])
-            _check_kinds(workers)
         waiting = self.partial.waiting()
         grid = self.steps.grid
         again = windows_in_blocks(grid, self.block) / grid.windows
@@ -248,15 +259,11 @@ def _noted_block(out: Path) -> Size3 | None:
     return None
 
 
-def _check_kinds(workers: DaskWorkers) -> None:
-    """Refuse workers that compute with different processors, on which a network has different bits."""
-    found = workers.client.run(device_kind, None)
-    kinds = sorted(set(found.values()))
-    if len(kinds) > 1:
-        raise ValueError(
-            f"workers compute with different processors ({'; '.join(kinds)}), on which the last bit of a map differs; "
-            "start workers of one kind"
-        )
+def _device(network: Any) -> str | None:
+    """The type of device that workers use: that of the network, or None, the worker's own choice, where this process
+    has no GPU."""
+    device = device_of(network)
+    return None if device == "cpu" and not torch.cuda.is_available() else device
 
 
 def _processors() -> int:

@@ -14,7 +14,7 @@ from scripts.blockwise.grid import BlockGrid, Size3
 from scripts.blockwise.memory import block_gib
 from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import open_volume
-from scripts.ops.box import Box
+from scripts.ops.box import Box, three_sizes
 from scripts.ops.decoding.masking import mask_prediction
 from scripts.ops.targets.affinity_convention import convention
 
@@ -164,7 +164,8 @@ class BlockShapes:
         """Those of a run's folder."""
         noted = json.loads((folder / PLAN).read_text())
         gib = noted["block_gib"] if "block_gib" in noted else Plan.load(folder).block_gib
-        return cls(Box.parse(noted["box"], (2**62,) * 3), tuple(noted["block"]), tuple(noted["chunk"]), gib)
+        box = Box.parse(noted["box"], (2**62,) * 3)
+        return cls(box, three_sizes(noted["block"], "block"), three_sizes(noted["chunk"], "chunk"), gib)
 
     def voxels(self, number: int) -> Box:
         """The voxels of a block, counted from the first of the box."""

@@ -13,6 +13,7 @@ from scripts.data.regions.region_checks import check_grey
 from scripts.data.sampling.prefetch import prefetched
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume
+from scripts.handlers.prediction_writer import PredictionWriter
 from scripts.inferers.volume_inferer import Network, VolumeInferer
 from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
 from scripts.ops.box import Box
@@ -82,31 +83,47 @@ def predict_volume(
     steps = VolumeSteps(region, inferer, ScaleGreyd("image", grey_low, grey_high), context)
     grey = {"grey_low": grey_low, "grey_high": grey_high}
     writer = prediction_writer(
-        *(steps, inferer, out, dtype, overwrite, resume, channels, grey, about),
-        *(workers, scheduler, scheduler_file, blocks),
+        steps,
+        inferer,
+        out,
+        dtype,
+        overwrite,
+        resume,
+        channels,
+        grey,
+        about,
+        workers=workers,
+        scheduler=scheduler,
+        scheduler_file=scheduler_file,
+        blocks=blocks,
     )
-    stepwise = StepInferer(inferer, steps, writer.folder, blend_memory_gib)
-    place = _device(network) if device is None else torch.device(device)
     was_training = isinstance(network, torch.nn.Module) and network.training
     if isinstance(network, torch.nn.Module):
         network.eval()
-    if isinstance(writer, BlockPrediction):
-        writer.predict(network)
-        return writer.out
+    try:
+        if isinstance(writer, BlockPrediction):
+            writer.predict(network)
+        else:
+            place = _device(network) if device is None else torch.device(device)
+            _predict_rows(writer, network, StepInferer(inferer, steps, writer.folder, blend_memory_gib), place)
+    finally:
+        if was_training and isinstance(network, torch.nn.Module):
+            network.train()
+    return writer.out
+
+
+def _predict_rows(writer: PredictionWriter, network: Network, stepwise: StepInferer, device: torch.device) -> None:
+    steps = stepwise.steps
     try:
         writer.begin(network)
         items = (steps[number] for number in range(len(steps)))
-        for item in prefetched(items, AHEAD, place):
-            image, _, _, index = prepare_step({**item, "image": item["image"][None]}, place)
+        for item in prefetched(items, AHEAD, device):
+            image, _, _, index = prepare_step({**item, "image": item["image"][None]}, device)
             writer.write(item["index"], stepwise(image, network, **index)[0])
         writer.finish()
     except BaseException:
         writer.stop()
         raise
-    finally:
-        if was_training and isinstance(network, torch.nn.Module):
-            network.train()
-    return writer.out
 
 
 def _region(volume: str | os.PathLike[str] | Volume | Region, box: str | Box | None) -> Region:

@@ -15,6 +15,7 @@ import zarr
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 from PIL import Image
 
+from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder
 from scripts.tools.cli import main
 from scripts.tools.decoder_metadata import decoder_metadata
@@ -106,17 +107,22 @@ def test_an_earlier_evaluation_stays_unless_told_otherwise(run, tmp_path):
 
 
 @pytest.mark.parametrize("bundle", SEGMENTATIONS, ids=lambda path: path.name)
-def test_a_prediction_on_disk_is_that_of_the_evaluation(run, bundle, labelled, tmp_path, capsys):
+def test_a_prediction_on_disk_is_that_of_the_evaluation(run, trained, bundle, labelled, tmp_path, capsys):
     run("evaluate", bundle, output_dir=str(tmp_path / "out"))
     options = {"volume": f"{labelled}:raw", "box": BOX, "dtype": "uint8"}
     run("inference", bundle, out=str(tmp_path / "maps.h5"), **options)
-    run("inference", bundle, out=str(tmp_path / "whole.zarr"), **{**options, "box": None, "dtype": "float32"})
+    run("inference", bundle, out=str(tmp_path / "whole.zarr"), **{**options, "box": None})
+    depth = torch.load(trained(bundle), weights_only=True)["recipe"]["stride"][0]
+    run("inference", bundle, out=str(tmp_path / "blocks.zarr"), **options, blocks=[depth, 999, 999])
     with h5py.File(tmp_path / "out" / "evaluation.h5") as file, h5py.File(tmp_path / "maps.h5") as maps:
         # windows at the border of the box see the volume around it here, and its mirror image in the evaluation
         near = np.abs(maps["prediction"][:, 2:4, :-8, :-8].astype(int) - file["prediction"][:, 2:4, :-8, :-8])
         assert np.median(near) <= 2
-    whole = zarr.open(str(tmp_path / "whole.zarr"), mode="r")["0"]
+        in_box = maps["prediction"][...]
+    whole, blocks = (zarr.open(str(tmp_path / f"{name}.zarr"), mode="r")["0"] for name in ("whole", "blocks"))
     assert whole.shape[1:] == (20, 40, 48)
+    np.testing.assert_array_equal(whole[(slice(None), *Box.parse(BOX, whole.shape[1:]).slices)], in_box)
+    np.testing.assert_array_equal(blocks[:], in_box)
     said = capsys.readouterr().out
     assert f"python -m scripts decode {tmp_path / 'whole.zarr'} --decoder" in said
 
