@@ -149,7 +149,7 @@ def probe(folder: str, files: list[str]) -> list[str]:
 
 def _mark(path: str) -> str:
     """Size of a file, or the metadata of a folder, as a short hash."""
-    file = Path(path if Path(path).exists() else path.rpartition(":")[0])
+    file = Path(path if Path(path).exists() else path.rpartition(":")[0] or path)
     if not file.is_dir():
         return str(file.stat().st_size)
     notes = [file / name for name in ("zarr.json", ".zarray", ".zgroup", ".zattrs") if (file / name).exists()]
