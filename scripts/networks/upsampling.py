@@ -1,4 +1,4 @@
-"""How a decoder climbs from tokens to voxels, and after which blocks of the encoder it listens."""
+"""Up-sampling factors of a decoder from tokens to voxels, and the blocks after which it takes the encoder's tokens."""
 
 from collections.abc import Sequence
 

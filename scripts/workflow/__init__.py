@@ -1,6 +1,6 @@
 """Steps of a run around its engine: check settings, print a summary, train, report results."""
 
-from scripts.workflow.check_settings import check_channels, check_settings
+from scripts.workflow.check_settings import check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
 from scripts.workflow.presets import chosen_preset
@@ -10,7 +10,6 @@ from scripts.workflow.short_errors import short_errors
 from scripts.workflow.training import train
 
 __all__ = [
-    "check_channels",
     "check_overrides",
     "check_settings",
     "chosen_preset",

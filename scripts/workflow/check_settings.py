@@ -15,12 +15,19 @@ TRIAL = (4, 32, 32)
 """Voxels of the empty maps that the decoder is tried on."""
 
 
-def check_settings(recipe: Mapping[str, Any], knobs: Mapping[str, Any]) -> None:
-    """Check the recipe of a `train.json`, and that crop and window are whole patches.
+def check_settings(
+    recipe: Mapping[str, Any],
+    knobs: Mapping[str, Any],
+    channels: int | None = None,
+    decoder_search: DecoderSearch | None = None,
+) -> None:
+    """Check the recipe of a `train.json`: every knob, whole patches in crop and window, equal numbers of channels.
 
     Args:
         recipe: as in the checkpoint.
         knobs: further knobs by name.
+        channels: maps that the targets have.
+        decoder_search: the decoder of validation; tried on empty maps of as many channels.
 
     Raises:
         ValueError: the first knob that cannot be, with its value and a remedy.
@@ -31,6 +38,8 @@ def check_settings(recipe: Mapping[str, Any], knobs: Mapping[str, Any]) -> None:
     for name in ("crop", "window"):
         if name in recipe:
             check_crop(recipe[name], recipe["patch"], name)
+    if decoder_search is not None:
+        check_channels(recipe["activations"], channels or 0, decoder_search)
 
 
 def check_crop(crop: Sequence[int], patch: Sequence[int], name: str = "crop") -> None:
@@ -45,16 +54,7 @@ def check_crop(crop: Sequence[int], patch: Sequence[int], name: str = "crop") ->
 
 
 def check_channels(activations: Sequence[str], channels: int, decoder_search: DecoderSearch) -> None:
-    """Check that targets, activations and decoder have the same number of channels.
-
-    Args:
-        activations: of the network's maps.
-        channels: maps that the targets have.
-        decoder_search: the decoder of validation; tried on empty maps of as many channels.
-
-    Raises:
-        ValueError: different numbers.
-    """
+    """Raise ValueError unless targets, activations and decoder have the same number of channels."""
     if len(activations) != channels:
         raise ValueError(
             f"the targets have {channels} channels, but {len(activations)} activations are named: "

@@ -8,7 +8,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from scripts.tools.packaging.weights import read_weights
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import AFFINITY, SEGMENTATIONS, config, losses, run_workflow
 
 LONGER = [[-2, 0, 0], [0, -3, 0]]
@@ -93,14 +93,14 @@ def test_a_trunk_is_taken_over_by_another_task(fine_tune, tmp_path, capsys):
 def test_what_cannot_be_is_said_before_anything_is_written(fine_tune, tmp_path, changed, words):
     with pytest.raises((RuntimeError, ValueError)) as caught:
         fine_tune("residual_unet", **options(AFFINITY, **changed))
-    assert words in own_words(root_cause(caught.value))
+    assert words in error_text(root_cause(caught.value))
     assert not (tmp_path / "run").exists()
 
 
 def test_pre_trained_weights_of_another_architecture_are_no_quiet_scratch_run(fine_tune, pretrained, tmp_path):
     with pytest.raises((RuntimeError, ValueError)) as caught:
         fine_tune("residual_unet", pretrained=str(pretrained), **options(AFFINITY))
-    assert "of another architecture" in own_words(root_cause(caught.value))
+    assert "of another architecture" in error_text(root_cause(caught.value))
     assert not (tmp_path / "run").exists()
 
 

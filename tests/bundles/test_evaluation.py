@@ -20,7 +20,7 @@ from scripts.ops.decoding.decoders import decoder
 from scripts.tools.cli import main
 from scripts.tools.decoder_metadata import decoder_metadata
 from scripts.tools.packaging.weights import read_weights, write_weights
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import (
     AFFINITY,
     ROOT,
@@ -65,7 +65,7 @@ def failure(run, *names: str, **options) -> str:
     """The words a user would see as the last line."""
     with pytest.raises((RuntimeError, ValueError, OSError)) as caught:
         run(*names, **options)
-    return own_words(root_cause(caught.value))
+    return error_text(root_cause(caught.value))
 
 
 @pytest.mark.parametrize("bundle", SEGMENTATIONS, ids=lambda path: path.name)

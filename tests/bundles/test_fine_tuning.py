@@ -9,7 +9,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import AFFINITY, BUNDLE, SEGMENTATIONS, TINY_SEGMENTATION, config, losses
 
 
@@ -17,7 +17,7 @@ def failure(run, **options) -> str:
     """The words a user would see as the last line."""
     with pytest.raises((RuntimeError, ValueError, OSError, FloatingPointError)) as caught:
         run(**options)
-    return own_words(root_cause(caught.value))
+    return error_text(root_cause(caught.value))
 
 
 def entries(folder) -> list[dict]:

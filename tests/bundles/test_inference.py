@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import config, run_workflow
 
 
@@ -65,7 +65,7 @@ def test_an_earlier_file_stays_unless_told_otherwise(reconstruct):
     before = out.read_bytes()
     with pytest.raises(RuntimeError) as caught:
         reconstruct(seed=1)
-    assert "--overwrite true" in own_words(root_cause(caught.value))
+    assert "--overwrite true" in error_text(root_cause(caught.value))
     assert out.read_bytes() == before
     reconstruct(seed=1, overwrite=True)
     assert out.read_bytes() != before
@@ -79,5 +79,5 @@ def test_a_name_without_ending_gets_one(reconstruct, tmp_path):
 def test_a_missing_checkpoint_is_said(reconstruct, tmp_path):
     with pytest.raises(RuntimeError) as caught:
         reconstruct(checkpoint=str(tmp_path / "none.pt"))
-    assert "none.pt" in own_words(root_cause(caught.value))
+    assert "none.pt" in error_text(root_cause(caught.value))
     assert not (tmp_path / "box.h5").exists()

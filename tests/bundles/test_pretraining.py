@@ -11,7 +11,7 @@ import torch
 import zarr
 from PIL import Image
 
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import losses
 
 
@@ -19,7 +19,7 @@ def failure(train, **options) -> str:
     """The words a user would see as the last line."""
     with pytest.raises((RuntimeError, ValueError, OSError, FloatingPointError)) as caught:
         train(**options)
-    return own_words(root_cause(caught.value))
+    return error_text(root_cause(caught.value))
 
 
 def test_a_run_leaves_a_log_checkpoints_pictures_and_a_table(train, capsys):

@@ -14,7 +14,7 @@ from monai.bundle import ConfigWorkflow
 from scripts.data import downsampled_labels, open_volume
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import downsampled_volume
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 from tests.bundles.conftest import BUNDLE, ROOT, TINY, TINY_SEGMENTATION, config, run_workflow
 
 MITO = ROOT / "bundles" / "sem_mito_bc"
@@ -102,7 +102,7 @@ def test_a_volume_that_has_the_larger_voxels_already_is_read_as_it_is(labelled, 
 def test_the_runs_box_is_not_read_at_another_scale(best, tmp_path):
     with pytest.raises((RuntimeError, ValueError)) as caught:
         run("evaluate", checkpoint=str(best), output_dir=str(tmp_path / "out"), downsample=[1, 1, 1])
-    assert "counts voxels of downsample [1, 2, 2]" in own_words(root_cause(caught.value))
+    assert "counts voxels of downsample [1, 2, 2]" in error_text(root_cause(caught.value))
 
 
 def test_a_checkpoint_from_before_the_setting_reads_the_voxels_as_they_are_stored(labelled, best, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.metrics.decoder_search import DecoderSearch
-from scripts.workflow import check_channels, check_settings, chosen_preset
+from scripts.workflow import check_settings, chosen_preset
 
 RECIPE = {
     "crop": [6, 96, 96],
@@ -46,11 +46,11 @@ def test_a_further_knob_is_checked_as_on_the_command_line(value):
 
 def test_targets_activations_and_decoder_have_the_same_channels():
     search = DecoderSearch("agglomeration", "adapted_rand_snemi3d", decoder_grid={"threshold": [0.1, 0.3]})
-    check_channels(["sigmoid"] * 3, 3, search)
+    check_settings({**RECIPE, "activations": ["sigmoid"] * 3}, {}, 3, search)
     with pytest.raises(ValueError, match="targets have 3 channels, but 2 activations"):
-        check_channels(["sigmoid"] * 2, 3, search)
+        check_settings({**RECIPE, "activations": ["sigmoid"] * 2}, {}, 3, search)
     with pytest.raises(ValueError, match=r"decoder 'agglomeration' cannot decode .*2 channels"):
-        check_channels(["sigmoid"] * 2, 2, search)
+        check_settings({**RECIPE, "activations": ["sigmoid"] * 2}, {}, 2, search)
 
 
 def test_a_preset_is_chosen_by_name_and_must_be_complete():

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.engines.switches import switch
 from scripts.workflow.overrides import check_overrides, given_options, refuse_unknown
-from scripts.workflow.short_errors import own_words, root_cause
+from scripts.workflow.short_errors import error_text, root_cause
 
 
 def test_options_are_read_as_the_command_line_does():
@@ -49,13 +49,13 @@ def test_files_named_on_the_command_line_and_in_an_arguments_file_are_read(tmp_p
 def test_the_words_of_the_mendable_cause_are_what_is_said():
     wrapped = RuntimeError("Failed to instantiate")
     wrapped.__cause__ = ValueError("crop 5 is no multiple of 2")
-    assert own_words(root_cause(wrapped)) == "crop 5 is no multiple of 2"
+    assert error_text(root_cause(wrapped)) == "crop 5 is no multiple of 2"
     bug = RuntimeError("shape mismatch")
     assert root_cause(bug) is bug
     worker = ValueError(
         "Caught ValueError\nOriginal Traceback (most recent call last):\n  File\nValueError: bad section 7\n"
     )
-    assert own_words(worker).strip() == "bad section 7"
+    assert error_text(worker).strip() == "bad section 7"
 
 
 def test_a_switch_is_a_word_or_a_value():
