@@ -10,10 +10,12 @@ import torch
 
 from scripts.checkpoints.recipe import AS_STORED
 from scripts.checkpoints.weight_transfer import Transfer, check_finite, compare, name_list, read_weights
-from scripts.networks import ResidualUNet
+from scripts.networks import HybridUNet, ResidualUNet
 
 logger = logging.getLogger(__name__)
 
+TRUNK = "trunk."
+"""Before the names of a trunk's weights in a pre-training, and in a network that has an encoder too."""
 HEAD = "head"
 """Last layer of a residual U-Net, which belongs to the task: never loaded."""
 
@@ -26,8 +28,11 @@ def load_pretrained(
 ) -> Transfer | None:
     """Load what a network can take from a file: its encoder, or the trunk of a residual U-Net without one.
 
-    Arguments, result and errors are those of `load_pretrained_encoder`.
+    A hybrid takes the trunk of a file that has no encoder, else the encoder. Arguments, result and errors are those of
+    `load_pretrained_encoder`.
     """
+    if isinstance(network, HybridUNet) and pretrained is not None and _is_trunk(Path(pretrained)):
+        return load_pretrained_trunk(network.trunk, pretrained, rank)
     if not isinstance(network, ResidualUNet):
         return load_pretrained_encoder(network, pretrained, rank, recipe)
     if pretrained is None:
@@ -103,6 +108,7 @@ def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[s
     """
     path = Path(pretrained)
     weights, origin = read_weights(path)
+    weights = {name.removeprefix(TRUNK): value for name, value in weights.items()}
     there = {name: value for name, value in weights.items() if name.split(".")[0] != HEAD}
     wanted = {name: value for name, value in network.state_dict().items() if name.split(".")[0] != HEAD}
     transfer = compare(wanted, there, tuple(name for name in weights if name not in there), bare=False)
@@ -119,6 +125,11 @@ def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[s
     if rank == 0:
         logger.info(f"trunk: from {path}\n{transfer.table()}")
     return transfer
+
+
+def _is_trunk(path: Path) -> bool:
+    names = read_weights(path)[0].keys()
+    return any(name.startswith(TRUNK) for name in names) and not any(name.startswith("encoder.") for name in names)
 
 
 def encoder_weights(

@@ -11,6 +11,8 @@ AS_STORED = [1, 1, 1]
 """`downsample` of a recipe from before that setting."""
 UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
 """Settings of a segmentation network from before there was another architecture."""
+AUTOENCODER: dict[str, Any] = {"architecture": "mae", "trunk_sizes": None}
+"""Settings of a pre-training from before there was another architecture."""
 NEAREST = "nearest"
 """`offsets` of a recipe of affinities from before that setting."""
 
@@ -46,6 +48,8 @@ def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     upgraded = {RENAMED.get(name, name): value for name, value in recipe.items()}
     if "crop" in upgraded or "patch" in upgraded:
         upgraded.setdefault("downsample", list(AS_STORED))
+    if "mask_ratio" in upgraded:
+        upgraded = {**AUTOENCODER, **upgraded}
     if "widths" in upgraded:
         upgraded = {**UNETR, **upgraded}
     if upgraded.get("task") == "affinity":

@@ -1,10 +1,11 @@
 """Networks of volumes, and how volumes become tokens and come back."""
 
 from scripts.networks.activated_network import ActivatedNetwork
-from scripts.networks.architectures import segmentation_network
+from scripts.networks.architectures import pretraining_network, segmentation_network
 from scripts.networks.encoder_protocol import VolumeEncoder, build_encoder, register_encoder
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
+from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.positions import sincos_positions
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden
 from scripts.networks.residual_unet import ResidualUNet
@@ -19,6 +20,7 @@ __all__ = [
     "Encoder",
     "HybridUNet",
     "MaskedAutoencoder",
+    "MaskedTrunk",
     "ResidualUNet",
     "VolumeEncoder",
     "build_encoder",
@@ -26,6 +28,7 @@ __all__ = [
     "in_grey",
     "kept_tokens",
     "paste_hidden",
+    "pretraining_network",
     "register_encoder",
     "segmentation_network",
     "sincos_positions",

@@ -7,6 +7,8 @@ from torch import nn
 
 from scripts.networks.encoder_protocol import build_encoder
 from scripts.networks.hybrid import HybridUNet
+from scripts.networks.mae import MaskedAutoencoder
+from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.residual_unet import ResidualUNet
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
@@ -32,6 +34,28 @@ def segmentation_network(
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture '{architecture}' is not one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[architecture](out_channels, encoder, decoder_widths, trunk)
+
+
+def pretraining_network(
+    architecture: str, patch: Sequence[int], sizes: Sizes, trunk: Sizes | None = None
+) -> MaskedAutoencoder | MaskedTrunk:
+    """Build a network that reconstructs (B, 1, Z, Y, X) from its kept tokens.
+
+    Args:
+        architecture: "mae" (encoder and decoder of tokens) or "residual_unet" (trunk alone).
+        patch: voxels (z, y, x) of a token.
+        sizes: of the autoencoder: arguments of its encoder, decoder_width, decoder_depth and decoder_heads.
+        trunk: widths, forms and fold of the `ResidualUNet`.
+
+    Raises:
+        ValueError: another architecture, or sizes that do not fit together.
+    """
+    if architecture == "residual_unet":
+        return MaskedTrunk(ResidualUNet(1, **_given(trunk)), patch)
+    if architecture != "mae":
+        raise ValueError(f"architecture '{architecture}' is not one of mae, residual_unet: these can be pre-trained")
+    decoder = {name: sizes[name] for name in ("decoder_width", "decoder_depth", "decoder_heads")}
+    return MaskedAutoencoder(build_encoder({**sizes, "patch": patch}), **decoder)
 
 
 def check_trunk_patch(patch: Sequence[int], trunk: Sizes) -> None:

@@ -33,7 +33,7 @@ KNOBS: dict[str, KnobType] = {
     **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
     "pad": Numbers(ANY_COUNT),
     "flips": Choice((1, 4, 8, 16)),
-    "architecture": Choice(("unetr", "residual_unet", "hybrid")),
+    "architecture": Choice(("mae", "unetr", "residual_unet", "hybrid")),
     **dict.fromkeys(("network", "unetr_decoder", "trunk", "instance_decoder", "key_score"), Name()),
     "mask": Choice(("random", "space_only", "section_only")),
     "mask_ratio": Number(0, 1, open_low=True, open_high=True),

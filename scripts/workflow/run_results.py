@@ -21,6 +21,7 @@ from scripts.metrics.score_report import as_json, markdown_table, write_reports
 from scripts.ops.scoring.scores import declared_scores, headlines
 from scripts.visualize.curves import draw_fine_tuning_curves, draw_pretraining_curve
 from scripts.workflow.log_table import Row, first_and_last, in_columns, speed
+from scripts.workflow.run_summary import network_text
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def write_pretraining_results(
     log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
     if not log:
         return
-    title = f"{settings['network']}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
+    title = f"{network_text(settings)}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
     title += f", iteration {log[-1]['iteration']:,}"
     curve = draw_pretraining_curve(log, folder.path / CURVE, title)
     picture = pictures.draw(folder.path / RECONSTRUCTION, title)
@@ -94,7 +95,7 @@ def write_segmentation_results(
         return
     best = load_checkpoint(folder.best) if folder.best.exists() else None
     done, wanted = int(log[-1]["iteration"]), int(settings["iterations"])
-    title = f"{settings['network']}, iteration {done:,}"
+    title = f"{network_text(settings)}, iteration {done:,}"
     at = None if best is None else int(best["iteration"])
     files = [draw_fine_tuning_curves(log, folder.path / CURVE, validation.key, at, title)]
     drawn = picture.draw(

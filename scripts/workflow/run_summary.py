@@ -50,7 +50,7 @@ def print_pretraining_summary(
     lines = [
         f"trains on   {indented(described)}",
         _device(device, world, settings),
-        f"network     {settings['network']}, {parameter_count(network)}",
+        f"network     {network_text(settings)}, {parameter_count(network)}",
         _crops(settings),
         f"mask        {settings['mask']}, ratio {settings['mask_ratio']:.4g}: {kept} of {mask.numel()} tokens kept",
         f"{_iterations(settings)}, learning rate {settings['lr']:.3g} ({settings['base_lr']:.3g} x {batch} / 256)",
@@ -124,8 +124,10 @@ def print_segmentation_summary(
 
 
 def network_text(settings: Mapping[str, Any]) -> str:
-    """Return `vit_base encoder, published decoder`, or `residual U-Net, small` and its encoder."""
+    """Return `vit_base` (pre-training), `vit_base encoder, published decoder`, or `residual U-Net, small` and more."""
     architecture = settings.get("architecture", "unetr")
+    if architecture == "mae":
+        return str(settings["network"])
     if architecture == "unetr":
         return f"{settings['network']} encoder, {settings['unetr_decoder']} decoder"
     encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""

@@ -71,6 +71,22 @@ def test_the_hybrid_takes_the_encoder_of_a_pre_training_and_keeps_it_while_froze
     assert all(torch.equal(held[name], given[name]) for name in encoder)
 
 
+def test_a_masked_pre_training_of_the_trunk_learns_and_is_fine_tuned(train, fine_tune, tmp_path, capsys):
+    sizes = {**TINY_TRUNK, "patch": [1, 4, 4], "crop": [6, 24, 24], "iterations": 6}
+    source = train("residual_unet", output_dir=tmp_path / "source", **sizes)
+    best = source / "checkpoints" / "best.pt"
+    recipe = torch.load(best, weights_only=True)["recipe"]
+    assert (recipe["architecture"], recipe["trunk"]) == ("residual_unet", "tiny")
+    log = losses(source)
+    assert log[6] < log[1]
+    box = {"volume": recipe["volumes"], "box": "12:20,:,:", "out": str(tmp_path / "box.h5")}
+    run_workflow([config("inference")], workflow_type="inference", checkpoint=str(best), **box)
+    with h5py.File(tmp_path / "box.h5") as file:
+        assert file["reconstruction"].shape[-3:] == (8, 40, 48)
+    fine_tune("residual_unet", output_dir=tmp_path / "run", pretrained=str(best), iterations=2, **options(AFFINITY))
+    assert f"trunk: from {best}" in capsys.readouterr().out
+
+
 def test_a_trunk_is_taken_over_by_another_task(fine_tune, tmp_path, capsys):
     source = fine_tune("residual_unet", output_dir=tmp_path / "source", iterations=2, **options(AFFINITY))
     other = next(bundle for bundle in SEGMENTATIONS if bundle != AFFINITY)
@@ -82,7 +98,7 @@ def test_a_trunk_is_taken_over_by_another_task(fine_tune, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"architecture": "u-net"}, "'u-net' is not one of unetr, residual_unet, hybrid"),
+        ({"architecture": "u-net"}, "'u-net' is not one of mae, unetr, residual_unet, hybrid"),
         ({"trunk": "huge"}, "trunk 'huge' is not one of tiny"),
         ({"patch": [1, 8, 8]}, "does not fit a residual U-Net of fold 2 and 2 levels"),
         ({"layer_decay": 0.5}, "layer_decay 1 where the architecture has no encoder"),

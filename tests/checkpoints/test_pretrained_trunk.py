@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scripts.checkpoints import load_pretrained
-from scripts.networks import UNETR, Encoder, ResidualUNet, even_taps
+from scripts.networks import UNETR, Encoder, HybridUNet, MaskedTrunk, ResidualUNet, even_taps
 
 
 def unet(channels: int = 3, seed: int = 0, width: int = 8) -> ResidualUNet:
@@ -65,3 +65,19 @@ def test_without_a_file_the_network_stays_as_it_is(capsys):
     network = unet()
     assert load_pretrained(network, None, recipe={"seed": 3}) is None
     assert "from scratch (seed 3)" in capsys.readouterr().out
+
+
+def test_a_masked_pretraining_gives_its_trunk_to_a_u_net_and_to_a_hybrid(tmp_path):
+    trunk = unet(1, seed=1)
+    content = {"format": 1, "iteration": 3, "recipe": {}, "network": MaskedTrunk(trunk, (1, 4, 4)).state_dict()}
+    torch.save(content, tmp_path / "pretrained.pt")
+    plain, hybrid = unet(), HybridUNet(Encoder((1, 4, 4), 12, 2, 2), unet())
+    encoder = {name: value.clone() for name, value in hybrid.encoder.state_dict().items()}
+    for network, into in ((plain, plain), (hybrid, hybrid.trunk)):
+        load_pretrained(network, tmp_path / "pretrained.pt")
+        differing = [
+            n for n, v in into.state_dict().items() if not n.startswith("head") and not v.equal(trunk.state_dict()[n])
+        ]
+        assert differing == []
+        assert torch.equal(into.head.weight, unet().head.weight)
+    assert all(value.equal(encoder[name]) for name, value in hybrid.encoder.state_dict().items())

@@ -5,6 +5,7 @@ from monai.transforms import Compose
 from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.checkpoints.recipe import upgraded_recipe
 from scripts.checkpoints.restore import restore
 from scripts.data.regions.open_regions import describe
 from scripts.data.regions.region import Region
@@ -14,7 +15,7 @@ from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures
 from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
-from scripts.networks import MaskedAutoencoder, build_encoder
+from scripts.networks import MaskedAutoencoder, MaskedTrunk, pretraining_network
 from scripts.tools.reporting.pictures import jpeg
 from scripts.tools.reporting.runs import Run
 from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
@@ -93,14 +94,9 @@ def reconstruction_viewer(run: Run, name: str) -> Viewer:
     )
 
 
-def _network(run: Run) -> MaskedAutoencoder:
-    sizes = run.recipe["sizes"]
-    return MaskedAutoencoder(
-        build_encoder({**sizes, "patch": run.recipe["patch"]}),
-        decoder_width=sizes["decoder_width"],
-        decoder_depth=sizes["decoder_depth"],
-        decoder_heads=sizes["decoder_heads"],
-    )
+def _network(run: Run) -> MaskedAutoencoder | MaskedTrunk:
+    recipe = upgraded_recipe(run.recipe)
+    return pretraining_network(recipe["architecture"], recipe["patch"], recipe["sizes"], recipe["trunk_sizes"])
 
 
 def _regions(run: Run, split: str) -> list[Region]:
