@@ -129,7 +129,8 @@ def network_text(settings: Mapping[str, Any]) -> str:
     if architecture == "mae":
         return str(settings["network"])
     if architecture == "unetr":
-        return f"{settings['network']} encoder, {settings['unetr_decoder']} decoder"
+        decoder = f", {settings['unetr_decoder']} decoder" if "unetr_decoder" in settings else ""
+        return f"{settings['network']} encoder{decoder}"
     encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""
     return f"residual U-Net, {settings['trunk']}{encoder}"
 

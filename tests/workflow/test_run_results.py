@@ -81,7 +81,6 @@ def test_what_instances_are_scored_against_is_written_as_it_was_scored():
 
 SETTINGS = {
     "network": "tiny",
-    "unetr_decoder": "tiny",
     "unetr_decoder": "light",
     "crop": [2, 16, 16],
     "patch": [1, 8, 8],
