@@ -143,6 +143,24 @@ def test_the_slider_has_every_layer_of_every_section(report_page):
     assert all(len(urls) == 6 for urls in stores[1]["layers"].values())
 
 
+def test_the_scores_list_the_worst_errors_and_each_is_a_link_to_its_pictures(report_page, page):
+    source = report_page.read_text(encoding="utf-8")
+    store = next(
+        json.loads(part.split("</script>")[0]) for part in source.split('<script type="application/json">')[2:]
+    )
+    links = [link for link in page.all("a") if "data-error" in link]
+    assert [(link["href"], link["data-error"]) for link in links] == [
+        ("#segmentation-1", str(k)) for k in range(len(store["errors"]))
+    ]
+    assert len(links) > 5
+    for error in store["errors"]:
+        assert error["words"] in page.words
+        assert ", ".join(map(str, error["position"])) in page.words
+    bits = [float(error["words"].split()[-2]) for error in store["errors"]]
+    assert bits == sorted(bits, reverse=True)
+    assert [link for link in page.all("a") if link["href"] == "#errors"] == [{"href": "#errors"}] * 2  # split, merging
+
+
 def test_a_run_that_has_only_begun_is_shown_with_what_it_lacks(tmp_path):
     folder = tmp_path / "begun"
     folder.mkdir()

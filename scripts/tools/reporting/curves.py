@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 SIZE = (5.0, 3.1)
 """Width and height of the axes in inches of 72 units; each line of the legend adds to the height."""
-LEGEND_ROW, LEGEND_WIDTH = 0.25, 44
+LEGEND_ROW, LEGEND_WIDTH = 0.25, 40
 """Height of a line of the legend in inches, and its characters."""
 SETTLED = 0.05
 """Share of the iterations at the start whose values may be above the picture."""
@@ -24,7 +24,7 @@ VARIABLES = {colour: f"var(--c{k})" for k, colour in enumerate(COLOURS)} | {SOFT
 """Colours that are drawn -> variables of the page's style, which has others for a dark page."""
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the fonts of the page
-    "font.size": 13,
+    "font.size": 14,
     "text.parse_math": False,  # a name of a run may have a $
     "path.simplify_threshold": 0.5,
     "text.color": SOFT,
@@ -38,6 +38,7 @@ STYLE: dict[Any, Any] = {
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "legend.frameon": False,
+    "legend.labelspacing": 0.25,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
 }
