@@ -15,6 +15,7 @@ from scripts.networks import Encoder, MaskedAutoencoder
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
 from scripts.ops.targets.noised_affinities import noised_affinities
+from scripts.tools.cli import main
 from scripts.tools.report import report
 
 SHAPE = (16, 96, 96)
@@ -43,6 +44,22 @@ def steps(count, first, last, **terms):
         }
         for k, loss in enumerate(losses, start=1)
     ]
+
+
+@pytest.fixture
+def error_of(capsys):
+    """Run a command that fails: the one line it ends with, on standard error, and exit code 2."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stop:
+            main([str(word) for word in words])
+        assert stop.value.code == 2
+        line = capsys.readouterr().err.strip()
+        assert line.startswith("error: ")
+        assert "\n" not in line
+        return line
+
+    return run
 
 
 @pytest.fixture(scope="session")

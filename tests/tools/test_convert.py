@@ -29,13 +29,6 @@ def files(tmp_path):
     return tmp_path, image, labels
 
 
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip()
-
-
 def test_an_image_and_its_labels_become_one_ome_zarr(files, capsys):
     folder, image, labels = files
     main(["convert", f"{folder}/v.h5:raw", f"{folder}/v.zarr", "--version", "0.4"])
@@ -71,18 +64,18 @@ def test_labels_become_precomputed_with_properties_meshes_and_skeletons(files, c
     assert len(content) == 8 + 12 * count + 8 * edges
 
 
-def test_what_cannot_be_converted_is_one_line(files, capsys):
+def test_what_cannot_be_converted_is_one_line(files, error_of):
     folder, _, _ = files
     image = f"{folder}/v.h5:raw"
     assert "are for labels that go to precomputed://FOLDER" in error_of(
-        capsys, "convert", image, f"{folder}/v.zarr", "--meshes"
+        "convert", image, f"{folder}/v.zarr", "--meshes"
     )
-    assert "target 'v.abc' is of an unknown format" in error_of(capsys, "convert", image, "v.abc")
+    assert "target 'v.abc' is of an unknown format" in error_of("convert", image, "v.abc")
     main(["convert", image, f"{folder}/v.zarr"])
-    assert "v.zarr' exists and is left as it is" in error_of(capsys, "convert", image, f"{folder}/v.zarr")
+    assert "v.zarr' exists and is left as it is" in error_of("convert", image, f"{folder}/v.zarr")
     main(["convert", image, f"{folder}/v.zarr", "--overwrite"])
     labels = f"{folder}/v.h5:labels"
-    wrong = error_of(capsys, "convert", labels, f"precomputed://{folder}/s", "--meshes", "--ids=4")
+    wrong = error_of("convert", labels, f"precomputed://{folder}/s", "--meshes", "--ids=4")
     assert "no voxel has the id 4; there are 2 ids" in wrong
 
 
@@ -131,9 +124,9 @@ def test_a_range_is_cut_at_the_end_of_the_file(asked, span):
     assert byte_range(asked, 10) == span
 
 
-def test_a_port_in_use_and_a_missing_folder_are_one_line(server, tmp_path, capsys):
+def test_a_port_in_use_and_a_missing_folder_are_one_line(server, tmp_path, error_of):
     port = server.server_address[1]
-    line = error_of(capsys, "serve", tmp_path, "--port", port)
+    line = error_of("serve", tmp_path, "--port", port)
     assert f"port {port} of 127.0.0.1 cannot be used" in line
     assert "give another --port" in line
-    assert "none' is no folder" in error_of(capsys, "serve", tmp_path / "none")
+    assert "none' is no folder" in error_of("serve", tmp_path / "none")

@@ -42,16 +42,6 @@ def labels(path, name="labels"):
         return file[name][:]
 
 
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert stop.value.code == 2
-    line = capsys.readouterr().err.strip()
-    assert line.startswith("error: ")
-    assert "\n" not in line
-    return line
-
-
 @pytest.mark.parametrize("source", ["pred.h5:affinity", "pred.zarr", "pred.npy"])
 def test_affinities_of_every_format_and_dtype_become_instances(files, capsys, source):
     main(["decode", str(files / source), "--decoder", "zwatershed", "--out", str(files / "seg.h5")])
@@ -135,24 +125,22 @@ def test_an_option_changes_one_setting_that_the_prediction_says_and_a_decoder_al
 
 
 @pytest.mark.parametrize("source", ["pred.h5:affinity", "pred.zarr", "pred.npy"])
-def test_a_prediction_that_names_no_decoder_is_an_error_that_lists_them(files, capsys, source):
-    line = error_of(capsys, "decode", files / source, "--out", files / "s.h5")
+def test_a_prediction_that_names_no_decoder_is_an_error_that_lists_them(files, error_of, source):
+    line = error_of("decode", files / source, "--out", files / "s.h5")
     assert f"'{files}/{source.split(':')[0]}' does not name the decoder of its maps" in line
     assert line.endswith("choose one with --decoder: " + ", ".join(DECODERS))
     assert not (files / "s.h5").exists()
 
 
-def test_a_prediction_that_cannot_be_decoded_as_it_says_is_an_error(files, capsys):
+def test_a_prediction_that_cannot_be_decoded_as_it_says_is_an_error(files, error_of):
     stating(files / "odd.h5", {"decoder": "agglomeration", "decoder_settings": "threshold 0.3"})
     stating(files / "old.h5", {"decoder": "waves", "decoder_settings": "{}"})
     stating(files / "half.h5", {"decoder_settings": "{}"})
     out = files / "s.h5"
-    assert "odd.h5' names its decoder by text that cannot be read" in error_of(
-        capsys, "decode", files / "odd.h5", "--out", out
-    )
-    assert "half.h5' names its decoder by text" in error_of(capsys, "decode", files / "half.h5", "--out", out)
-    assert "unknown decoder 'waves'; there are: " in error_of(capsys, "decode", files / "old.h5", "--out", out)
-    assert "none.h5' does not exist" in error_of(capsys, "decode", files / "none.h5", "--out", out)
+    assert "odd.h5' names its decoder by text that cannot be read" in error_of("decode", files / "odd.h5", "--out", out)
+    assert "half.h5' names its decoder by text" in error_of("decode", files / "half.h5", "--out", out)
+    assert "unknown decoder 'waves'; there are: " in error_of("decode", files / "old.h5", "--out", out)
+    assert "none.h5' does not exist" in error_of("decode", files / "none.h5", "--out", out)
 
 
 def test_small_objects_and_holes_go_when_asked(files):
@@ -166,11 +154,11 @@ def test_small_objects_and_holes_go_when_asked(files):
     assert labels(files / "none.h5").max() == 0
 
 
-def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
+def test_an_output_that_exists_is_left_alone_unless_told(files, error_of):
     out = files / "seg.h5"
     out.write_bytes(b"mine")
     command = ["decode", f"{files}/pred.h5:affinity", "zwatershed", "--out", out]
-    assert "exists; give another --out, or --overwrite" in error_of(capsys, *command)
+    assert "exists; give another --out, or --overwrite" in error_of(*command)
     assert out.read_bytes() == b"mine"
     main([str(word) for word in command] + ["--overwrite"])
     assert labels(out).max() == 2
@@ -203,9 +191,9 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, capsys):
         ),
     ],
 )
-def test_what_cannot_be_is_one_line(files, capsys, words, says):
+def test_what_cannot_be_is_one_line(files, error_of, words, says):
     source, decoder, out, *rest = words
-    assert says in error_of(capsys, "decode", files / source, decoder, "--out", files / out, *rest)
+    assert says in error_of("decode", files / source, decoder, "--out", files / out, *rest)
     assert not (files / out).exists()
 
 
@@ -221,11 +209,11 @@ def test_tune_finds_the_best_setting_and_keeps_table_plot_and_record(files, caps
     assert capsys.readouterr().out == first
 
 
-def test_tune_never_sees_the_test_box(files, capsys):
+def test_tune_never_sees_the_test_box(files, error_of):
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search", "--low=0.1"]
-    assert "shares voxels with the test box" in error_of(capsys, *command, "--box=0:4,:,:", "--test_box=3:6,:,:")
+    assert "shares voxels with the test box" in error_of(*command, "--box=0:4,:,:", "--test_box=3:6,:,:")
     assert "--metric 'rand' is not one of adapted_rand_snemi3d, " in error_of(
-        capsys, *command, "--box=0:4,:,:", "--metric=rand"
+        *command, "--box=0:4,:,:", "--metric=rand"
     )
     assert not (files / "search").exists()
 

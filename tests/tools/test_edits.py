@@ -43,13 +43,6 @@ def edits_file(folder, **content):
     return f"--edits={path}"
 
 
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip()
-
-
 def test_edits_are_made_and_all_other_voxels_stay(files):
     first, about = decode(files, "first.h5")
     assert first.max() == 2
@@ -72,21 +65,19 @@ def test_points_are_voxels_of_the_volume_where_a_box_is_decoded(files):
     assert edited[1, 5, 2] != edited[1, 5, 17]
 
 
-def test_edits_of_another_decode_and_damaged_files_are_refused(files, capsys):
+def test_edits_of_another_decode_and_damaged_files_are_refused(files, error_of):
     command = ["decode", f"{files}/maps.h5", "zwatershed", f"--out={files}/s.h5"]
-    assert "has edits of the decode abc, this one is " in error_of(
-        capsys, *command, edits_file(files, decode="abc", edits=[])
-    )
-    wrong = error_of(capsys, *command, edits_file(files, edits=[{"merge": [1, 2]}]))
+    assert "has edits of the decode abc, this one is " in error_of(*command, edits_file(files, decode="abc", edits=[]))
+    wrong = error_of(*command, edits_file(files, edits=[{"merge": [1, 2]}]))
     assert 'has edits by ids and no "decode"; add "decode": "' in wrong
-    assert "is neither" in error_of(capsys, *command, edits_file(files, edits=[{"join": [1, 2]}]))
-    assert "are not two sides" in error_of(capsys, *command, edits_file(files, edits=[{"split": [[1, 2, 3]]}]))
+    assert "is neither" in error_of(*command, edits_file(files, edits=[{"join": [1, 2]}]))
+    assert "are not two sides" in error_of(*command, edits_file(files, edits=[{"split": [[1, 2, 3]]}]))
     assert "is neither a point [z, y, x] of whole voxels nor an id" in error_of(
-        capsys, *command, edits_file(files, edits=[{"split": [[1, 2, 3], [1, 2.5, 3]]}])
+        *command, edits_file(files, edits=[{"split": [[1, 2, 3], [1, 2.5, 3]]}])
     )
     (files / "edits.json").write_text("[")
-    assert "is not JSON of the form" in error_of(capsys, *command, f"--edits={files}/edits.json")
-    assert "there is no file of edits" in error_of(capsys, *command, f"--edits={files}/none.json")
+    assert "is not JSON of the form" in error_of(*command, f"--edits={files}/edits.json")
+    assert "there is no file of edits" in error_of(*command, f"--edits={files}/none.json")
     assert not (files / "s.h5").exists()
 
 
@@ -105,7 +96,7 @@ def test_what_was_drawn_in_the_viewer_is_read_from_its_state():
     }
 
 
-def test_corrected_instances_become_labels_with_the_rest_unlabelled(files, capsys):
+def test_corrected_instances_become_labels_with_the_rest_unlabelled(files, error_of):
     found, _ = decode(files, "box.h5", "--box=1:4,2:12,:")
     command = ["export_labels", f"{files}/box.h5", f"{files}/image.h5:raw"]
     main([*command, f"--out={files}/labels.h5", "--box=1:3,4:12,5:30"])
@@ -115,5 +106,5 @@ def test_corrected_instances_become_labels_with_the_rest_unlabelled(files, capsy
     expected[1:3, 4:12, 5:30] = found[:2, 2:, 5:30]
     assert np.array_equal(labels[:], expected)
     assert "reaches out of 1:4,2:12,0:40, which the instances cover" in error_of(
-        capsys, *command, f"--out={files}/l2.h5", "--box=0:3,4:12,5:30"
+        *command, f"--out={files}/l2.h5", "--box=0:3,4:12,5:30"
     )

@@ -18,7 +18,6 @@ from PIL import Image
 
 from scripts.ops.scoring.error_locations import SegmentationError
 from scripts.ops.scoring.scores import Score
-from scripts.tools.cli import main
 from scripts.tools.report import report
 from scripts.tools.reporting.commands import Bundle, bundle_of, evaluation_command, known_bundles, training_command
 from scripts.tools.reporting.comparison import columns, score_tables, summary
@@ -56,16 +55,6 @@ class Page(HTMLParser):
 
     def all(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
-
-
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main(["report", *map(str, words)])
-    assert stop.value.code == 2
-    line = capsys.readouterr().err.strip()
-    assert line.startswith("error: ")
-    assert "\n" not in line
-    return line
 
 
 def scored(seed, pretrained, error, **settings):
@@ -201,25 +190,25 @@ def test_a_volume_that_is_gone_is_said_with_its_name(runs, cells, tmp_path):
     assert "small.h5" in words
 
 
-def test_wrong_input_is_one_line_with_the_way_out(runs, report_page, tmp_path, capsys):
+def test_wrong_input_is_one_line_with_the_way_out(runs, report_page, tmp_path, error_of):
     out = tmp_path / "new.html"
-    assert "there is no folder 'nowhere'; give the --output_dir" in error_of(capsys, "nowhere", "--out", out)
-    assert "is no run: it has neither log.jsonl nor" in error_of(capsys, tmp_path, "--out", out)
-    assert "--overwrite to replace it" in error_of(capsys, runs.pretrain, "--out", report_page)
-    assert "is not a name that ends in .html" in error_of(capsys, runs.pretrain, "--out", tmp_path / "page.pdf")
-    assert "no run is named" in error_of(capsys, "--out", out)
+    assert "there is no folder 'nowhere'; give the --output_dir" in error_of("report", "nowhere", "--out", out)
+    assert "is no run: it has neither log.jsonl nor" in error_of("report", tmp_path, "--out", out)
+    assert "--overwrite to replace it" in error_of("report", runs.pretrain, "--out", report_page)
+    assert "is not a name that ends in .html" in error_of("report", runs.pretrain, "--out", tmp_path / "page.pdf")
+    assert "no run is named" in error_of("report", "--out", out)
     assert not out.exists()
 
 
-def test_a_damaged_evaluation_names_its_file(runs, tmp_path, capsys):
+def test_a_damaged_evaluation_names_its_file(runs, tmp_path, error_of):
     folder = tmp_path / "damaged"
     shutil.copytree(runs.scratch_0, folder)
     with h5py.File(folder / "evaluation" / "evaluation.h5", "r+") as file:
         del file["instances"]
-    line = error_of(capsys, folder, "--out", tmp_path / "report.html")
+    line = error_of("report", folder, "--out", tmp_path / "report.html")
     assert "evaluation.h5 has no dataset 'instances', only" in line
     (folder / "evaluation" / "scores.json").write_text("{}")
-    assert "scores.json is no table of scores" in error_of(capsys, folder, "--out", tmp_path / "report.html")
+    assert "scores.json is no table of scores" in error_of("report", folder, "--out", tmp_path / "report.html")
 
 
 def test_seeds_are_one_column_with_mean_and_range():

@@ -25,16 +25,6 @@ def pair(tmp_path):
     return str(tmp_path / "pair.h5")
 
 
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main(["score", *words])
-    assert stop.value.code == 2
-    line = capsys.readouterr().err.strip()
-    assert line.startswith("error: ")
-    assert "\n" not in line
-    return line
-
-
 def test_one_table_states_every_definition_and_lists_the_worst(pair, capsys):
     main(["score", f"{pair}:pred", f"{pair}:gt"])
     out = capsys.readouterr().out
@@ -45,7 +35,7 @@ def test_one_table_states_every_definition_and_lists_the_worst(pair, capsys):
     assert "- 3: 0.5000 bits, 3200 voxels in 3 (1600), 4 (1600)" in out
 
 
-def test_json_and_markdown_are_written_and_not_overwritten(pair, tmp_path, capsys):
+def test_json_and_markdown_are_written_and_not_overwritten(pair, tmp_path, error_of):
     out = tmp_path / "new" / "scores.json"
     words = [f"{pair}:pred", f"{pair}:gt", "--out", str(out)]
     main(["score", *words])
@@ -57,7 +47,7 @@ def test_json_and_markdown_are_written_and_not_overwritten(pair, tmp_path, capsy
     assert written["worst_splits"][0]["id"] == 1
     assert written["box"] == "0:4,0:40,0:40"
     assert "| voi_split " in out.with_suffix(".md").read_text()
-    assert "scores.json exists; give another --out, or --overwrite" in error_of(capsys, *words)
+    assert "scores.json exists; give another --out, or --overwrite" in error_of("score", *words)
     main(["score", *words, "--overwrite"])
 
 
@@ -94,7 +84,7 @@ def test_unknown_voxels_are_left_out_of_every_score(pair, tmp_path):
     assert rows[0] == rows[1]
 
 
-def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, capsys):
+def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, error_of):
     (tmp_path / "swc").mkdir()
     # through neurite 1 (split between sections 1 and 2) and within 2; x y z in nm
     (tmp_path / "swc" / "1.swc").write_text("".join(f"{k + 1} 0 60 60 {30 * k + 15} 1 {k or -1}\n" for k in range(4)))
@@ -109,8 +99,8 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, capsys):
     assert "2 skeletons: drawn through the ground truth" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| nerl")]
     assert float(row.split("|")[2]) == 1
-    assert "give --voxel_size_nm" in error_of(capsys, *[str(tmp_path / "bars.npy")] * 2, "--skeletons", "labels")
-    assert "no .swc files in" in error_of(capsys, f"{pair}:pred", f"{pair}:gt", "--skeletons", str(tmp_path))
+    assert "give --voxel_size_nm" in error_of("score", *[str(tmp_path / "bars.npy")] * 2, "--skeletons", "labels")
+    assert "no .swc files in" in error_of("score", f"{pair}:pred", f"{pair}:gt", "--skeletons", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -132,8 +122,8 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, capsys):
         (["missing.h5:a", "{}:gt"], "missing.h5"),
     ],
 )
-def test_a_wrong_option_is_one_line_with_the_way_out(pair, capsys, words, message):
-    assert message in error_of(capsys, *[word.format(pair) for word in words])
+def test_a_wrong_option_is_one_line_with_the_way_out(pair, error_of, words, message):
+    assert message in error_of("score", *[word.format(pair) for word in words])
 
 
 def test_a_real_segmentation_gives_the_reference_values(tmp_path):

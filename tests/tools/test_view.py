@@ -41,20 +41,13 @@ def files(tmp_path):
     return tmp_path
 
 
-def error_of(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip()
-
-
 def test_a_section_is_what_is_seen_first():
     state = viewer_state([LayerSource("image", "image", "zarr3://u")], SIZE, (3, 30, 40))
     assert list(state["dimensions"].items()) == [("x", [6e-9, "m"]), ("y", [6e-9, "m"]), ("z", [3e-8, "m"])]
     assert (state["layout"], state["position"]) == ("xy", [40, 30, 3])
 
 
-def test_a_state_has_the_layers_by_address_and_the_worst_error_in_the_middle(files, capsys):
+def test_a_state_has_the_layers_by_address_and_the_worst_error_in_the_middle(files, capsys, error_of):
     labels = ["--instances", f"{files}/cells", "--truth", f"{files}/v.zarr:labels/truth"]
     command = ["view", f"{files}/v.zarr", *labels, "--state", f"{files}/s.json", "--root", str(files)]
     main(command)
@@ -65,7 +58,7 @@ def test_a_state_has_the_layers_by_address_and_the_worst_error_in_the_middle(fil
         ("instances", "segmentation", "precomputed://http://127.0.0.1:9000/cells"),
         ("truth", "segmentation", "zarr3://http://127.0.0.1:9000/v.zarr/labels/truth"),
     ]
-    assert "exists and is left as it is" in error_of(capsys, *command)
+    assert "exists and is left as it is" in error_of(*command)
 
 
 def test_errors_of_instances_of_a_box_are_annotations_at_their_place(files):
@@ -155,9 +148,9 @@ def test_a_segmentation_too_large_for_memory_has_no_meshes_made_here():
         ReadArray(np.broadcast_to(np.uint8(1), (2**11, 2**10, 2**10))).transpose()
 
 
-def test_without_the_extra_the_error_names_the_pip_line(files, capsys, monkeypatch):
+def test_without_the_extra_the_error_names_the_pip_line(files, error_of, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "neuroglancer", None)
-    line = error_of(capsys, "view", f"{files}/v.h5:raw")
+    line = error_of("view", f"{files}/v.h5:raw")
     assert line == "error: the viewer is Neuroglancer, which is not installed; pip install 'sem-mae[view]'"
 
 
@@ -172,11 +165,9 @@ def test_an_address_is_made_for_what_a_browser_reads(files):
         viewer_url(f"{files}/cells", f"{files}/v.zarr", base)
 
 
-def test_what_cannot_be_shown_is_one_line(files, capsys):
+def test_what_cannot_be_shown_is_one_line(files, error_of):
     assert "--scores needs --instances and --truth" in error_of(
-        capsys, "view", f"{files}/v.h5:raw", "--scores", f"{files}/none.json"
+        "view", f"{files}/v.h5:raw", "--scores", f"{files}/none.json"
     )
-    assert "prediction 'none.h5' does not exist" in error_of(
-        capsys, "view", f"{files}/v.h5:raw", "--prediction", "none.h5"
-    )
-    assert "names no single array" in error_of(capsys, "view", f"{files}/v.h5:raw", "--prediction", f"{files}/seg.h5")
+    assert "prediction 'none.h5' does not exist" in error_of("view", f"{files}/v.h5:raw", "--prediction", "none.h5")
+    assert "names no single array" in error_of("view", f"{files}/v.h5:raw", "--prediction", f"{files}/seg.h5")
