@@ -57,7 +57,7 @@ def experiment(
         seeds: number of runs of each condition: seeds 0, 1, ...
         values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
         methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
-            +pretrained, or nothing for training from scratch.
+            scratch, pretrained or both.
         bundle: that fine-tunes.
         overlays: config files after its train.json, with commas: sizes, iterations, batch.
         pretrain_overlays: the same for pre-training.

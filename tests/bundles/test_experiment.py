@@ -20,9 +20,9 @@ def test_an_experiment_is_run_scored_and_not_run_again(words, tmp_path, capsys):
     words += ["--overlays", str(TINY_SEGMENTATION)]
     main(words)
     printed = capsys.readouterr().out
-    assert "| unetr | 0 | " in printed
-    assert "step 2 of 2: unetr_seed0_evaluation" in printed
-    scores = tmp_path / "exp/runs/unetr_seed0/evaluation/scores.json"
+    assert "| unetr_scratch | 0 | " in printed
+    assert "step 2 of 2: unetr_scratch_seed0_evaluation" in printed
+    scores = tmp_path / "exp/runs/unetr_scratch_seed0/evaluation/scores.json"
     error = next(s["value"] for s in json.loads(scores.read_text())["scores"] if s["name"] == "adapted_rand_snemi3d")
     results = json.loads((tmp_path / "exp/results.json").read_text())
     assert results["conditions"][0]["scores"]["adapted_rand_snemi3d"] == [error]
@@ -38,17 +38,18 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([*words, "--overlays", f"{TINY_SEGMENTATION},{wrong}"])
     message = capsys.readouterr().err
-    assert "step 'unetr_seed0' ended with exit code" in message
+    assert "step 'unetr_scratch_seed0' ended with exit code" in message
     assert "iterations" in message
-    assert f"in '{tmp_path}/exp/logs/unetr_seed0.log'" in message
+    assert f"in '{tmp_path}/exp/logs/unetr_scratch_seed0.log'" in message
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         (["--test_box", "15:20,:,:"], "shares voxels with the test box"),
-        (["--values", "unetr,unetr"], "condition 'unetr' is given twice"),
+        (["--values", "unetr,unetr"], "condition 'unetr_scratch' is given twice"),
         (["--seeds", "0"], "seeds"),
+        (["--methods", "tuned"], "method 'tuned' is not one of scratch, pretrained"),
         (["--volumes", "none.h5:raw"], "none.h5"),
     ],
 )

@@ -100,11 +100,13 @@ class Experiment:
         words = [str(value) for value in settings.values()] or ["default"]
         name = f"pretrain_{'_'.join(words)}_seed{seed}".replace("/", "_")
         folder = self.out / "pretrain" / name
-        train = str(self.bundles / PRETRAIN / "configs/train.json")
+        configs = self.bundles / PRETRAIN / "configs"
+        overlay = configs / f"{settings.get('architecture')}.json"
+        files = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.pretrain_configs]
         common = {"volumes": self.volumes, "train_box": self.boxes["train_box"], "seed": seed, "output_dir": folder}
         common["validation_box"] = self.boxes["validation_box"]
         result = folder / CHECKPOINTS / BEST
-        return Step(name, (train, *self.pretrain_configs), {**common, **settings}, result)
+        return Step(name, tuple(files), {**common, **settings}, result)
 
     def _fine_tuning(self, condition: Condition, seed: int, start: str | None) -> list[Step]:
         folder = self._folder(condition, seed)
@@ -180,20 +182,25 @@ def decoder(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
 
 
 def architecture(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Networks; `methods` says whether each is trained from scratch or starts from its pre-training."""
+    """Networks, each from `scratch`, or `pretrained`, or both."""
+    wrong = [method for method in methods if method not in STARTS]
+    if wrong:
+        raise ValueError(f"method '{wrong[0]}' is not one of {', '.join(STARTS)}, which an architecture is compared by")
     return [
-        Condition(f"{name}{'_' + method if method else ''}", *_method(name + method), None, name + method)
+        Condition(f"{name}_{method}", *_method(name + STARTS[method]), None, method)
         for name in values
         for method in methods
     ]
 
 
+STARTS = {"scratch": "", "pretrained": "+pretrained"}
+"""Methods of `architecture` -> ending of a method of the other kinds."""
 KINDS = {
     "label_budget": (label_budget, ("2", "6", "20"), ("residual_unet", "residual_unet+pretrained")),
     "mask": (mask, ("random", "space_only", "section_only"), ("unetr+pretrained",)),
     "ratio": (ratio, ("0.5", "0.75", "0.9"), ("unetr+pretrained",)),
     "decoder": (decoder, ("published", "light"), ("unetr",)),
-    "architecture": (architecture, ("unetr", "residual_unet", "hybrid"), ("",)),
+    "architecture": (architecture, ("unetr", "residual_unet", "hybrid"), ("scratch",)),
 }
 """Kind -> conditions of given values and methods, and what both are by default."""
 
