@@ -136,7 +136,7 @@ def decide_fragments(folder: Path) -> None:
     cuts, quantile = _score(plan)
     bins, starts = NO_VALUES
     if quantile:
-        bins, starts = added_values(graph, (tuple(load(file, *VALUES)) for file in files))
+        bins, starts = added_values(graph, ((p, q, v, s) for p, q, v, s in (load(file, *VALUES) for file in files)))
     voxels = np.load(folder / "fragment_sizes.npy")
     count = voxels.size - 1
     graph = replace(graph, last=NOTHING)

@@ -37,7 +37,7 @@ def find_extents(folder: Path, number: int) -> None:
     from scipy.ndimage import find_objects
 
     box = Plan.load(folder).grid.box(number)
-    labels = zarr.open_array(folder / STORE / "labels", mode="r")[box.slices]
+    labels = np.asarray(zarr.open_array(folder / STORE / "labels", mode="r")[box.slices])
     ids, dense = np.unique(labels, return_inverse=True)
     parts = find_objects(dense.reshape(labels.shape).astype(np.int32) + 1)
     edges = [[side.start for side in part] + [side.stop for side in part] for part in parts]
@@ -68,7 +68,7 @@ def edit_block(folder: Path, number: int) -> None:
     box = Plan.load(folder).grid.box(number)
     table, boxes = load(folder / EDITS, "table", "boxes")
     unsplit = len(table) - len(boxes)
-    labels = zarr.open_array(folder / STORE / "labels", mode="r")[box.slices].astype(np.int64)
+    labels = np.asarray(zarr.open_array(folder / STORE / "labels", mode="r")[box.slices]).astype(np.int64)
     for split, edges in enumerate(boxes.tolist()):
         part = _box(edges)
         if part.overlap(box) is not None:

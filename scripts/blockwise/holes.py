@@ -38,7 +38,7 @@ def find_background(folder: Path, number: int) -> None:
     outer, inner = plan.grid.around(number, 1)
     found: dict[str, np.ndarray] = {}
     for name in dataset_names(plan):
-        labels = zarr.open_array(folder / STORE / name, mode="r")[outer.slices]
+        labels = np.asarray(zarr.open_array(folder / STORE / name, mode="r")[outer.slices])
         core, count = connected_components(labels[inner.slices] == 0, 6)
         pieces = np.zeros(outer.shape, dtype=core.dtype)
         pieces[inner.slices] = core

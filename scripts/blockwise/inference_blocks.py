@@ -28,7 +28,7 @@ def chosen_block(grid: WindowGrid, chunk: Size3) -> Size3:
     for axis, (step, most, size) in enumerate(zip(chunk, LARGEST, grid.shape, strict=True)):
         needed = -(-size // step)
         choices = [step * n for n in range(1, max(1, min(needed, most // step)) + 1)]
-        sizes.append(min(choices, key=lambda choice, axis=axis: (_windows_along(grid, axis, choice), choice)))
+        sizes.append(min((_windows_along(grid, axis, choice), choice) for choice in choices)[1])
     return sizes[0], sizes[1], sizes[2]
 
 

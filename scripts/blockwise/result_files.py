@@ -55,13 +55,16 @@ def part_of(path: Path, first: int, stop: int) -> np.ndarray:
 
 def packed(labels: np.ndarray) -> np.ndarray:
     """Compress labels of a block."""
-    return np.frombuffer(imagecodecs.lz4_encode(np.ascontiguousarray(labels).data, header=True), np.uint8)
+    content: Any = np.ascontiguousarray(labels).data
+    return np.frombuffer(imagecodecs.lz4_encode(content, header=True), np.uint8)
 
 
 def unpacked(data: np.ndarray, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Labels again."""
     labels = np.empty(shape, dtype)
-    imagecodecs.lz4_decode(data.data, header=True, out=labels.reshape(-1).view(np.uint8))
+    content: Any = data.data
+    target: Any = labels.reshape(-1).view(np.uint8)
+    imagecodecs.lz4_decode(content, header=True, out=target)
     return labels
 
 

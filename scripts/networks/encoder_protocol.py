@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
@@ -85,8 +85,7 @@ def build_encoder(sizes: Mapping[str, Any]) -> VolumeEncoder:
     if missing or not isinstance(encoder, nn.Module):
         lack = f"has no {', '.join(missing)}" if missing else "is no torch.nn.Module"
         raise ValueError(f"encoder '{name}', {type(encoder).__name__}, {lack}; `VolumeEncoder` lists what it needs")
-    built: VolumeEncoder = encoder
-    return built
+    return cast(VolumeEncoder, encoder)
 
 
 def encoder_class(name: str) -> Callable[..., Any]:

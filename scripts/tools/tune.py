@@ -90,8 +90,8 @@ def tune(
     if workers is None and scheduler is None and scheduler_file is None:
         table = searched()
     else:
-        with open_workers(workers, scheduler, scheduler_file) as opened:
-            table = searched(partial(scores_on_workers, score, opened))
+        with open_workers(workers, scheduler, scheduler_file) as pool:
+            table = searched(partial(scores_on_workers, score, pool))
     (folder / "search.md").write_text(table.markdown())
     table.plot(folder / "search.png")
     return f"{table.markdown()}\n{folder}/search.md, search.png, search.jsonl"

@@ -70,7 +70,7 @@ def _slot_of(pair, pairs, slots):  # type: ignore[no-untyped-def]
     mixed = (pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
     slot = np.int64((mixed * np.uint64(slots.size)) >> np.uint64(32))
     while slots[slot] and pairs[np.int64(slots[slot]) - 1] != pair:
-        slot = slot + 1 if slot + 1 < slots.size else 0
+        slot = slot + 1 if slot + 1 < slots.size else np.int64(0)
     return slot
 
 
