@@ -46,8 +46,8 @@ def prediction_writer(
     overwrite: bool | str = False,
     resume: bool | str = False,
     channels: Sequence[str] = (),
-    further: Mapping[str, Any] | None = None,
-    about: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     workers: int = 0,
     scheduler: str | None = None,
     scheduler_file: str | None = None,
@@ -57,7 +57,7 @@ def prediction_writer(
     blocks are given, `BlockPrediction`, with the same bytes.
 
     Args:
-        steps, inferer, out, dtype, overwrite, resume, channels, further, about: as in `PredictionWriter`.
+        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata: as in `PredictionWriter`.
         workers: processes to start on this machine; 0: none.
         scheduler, scheduler_file: see `open_workers`.
         blocks: voxels (z, y, x) of a block, multiples of the chunk; by default those of `chosen_block`, or of the run
@@ -65,9 +65,9 @@ def prediction_writer(
     """
     who = WorkerChoice(workers or None, scheduler or None, scheduler_file or None)
     if who == WorkerChoice() and blocks is None:
-        return PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, further, about)
+        return PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata)
     return BlockPrediction(
-        steps, inferer, out, dtype, overwrite, resume, channels, further, about, who=who, blocks=blocks
+        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata, who=who, blocks=blocks
     )
 
 
@@ -88,7 +88,7 @@ class BlockPrediction:
     of the evaluator it uses the network only.
 
     Args:
-        steps, inferer, out, dtype, overwrite, resume, channels, further, about: as in `PredictionWriter`.
+        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata: as in `PredictionWriter`.
         who: this process, or workers.
         blocks: voxels (z, y, x) of a block.
 
@@ -106,8 +106,8 @@ class BlockPrediction:
         overwrite: bool | str = False,
         resume: bool | str = False,
         channels: Sequence[str] = (),
-        further: Mapping[str, Any] | None = None,
-        about: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         who: WorkerChoice | None = None,
         blocks: Sequence[int] | None = None,
     ) -> None:
@@ -127,14 +127,14 @@ class BlockPrediction:
             out,
             shape,
             dtype,
-            prediction_settings(steps, inferer, further),
+            prediction_settings(steps, inferer, settings),
             self.block,
             overwrite=switch(overwrite, "overwrite"),
             resume=resumed,
             chunks=self.chunk,
             voxel_size_nm=steps.region.image.voxel_size_nm,
             corner=steps.region.box.start,
-            attributes=attributes_of(channels, about),
+            attributes=attributes_of(channels, metadata),
         )
 
     @property

@@ -42,8 +42,8 @@ class PredictionWriter:
         overwrite: replace an earlier prediction once the new one is complete.
         resume: continue an earlier run.
         channels: names of the channels, stored with the prediction.
-        further: more settings that decide the result, such as the grey range; another run resumes only with the same.
-        about: further metadata to store, each as text, a mapping as JSON.
+        settings: more that decide the result, such as the grey range; another run resumes only with the same.
+        metadata: values to store, each as text, a mapping as JSON.
 
     Raises:
         FileExistsError, BlockingIOError, ValueError: see `PartialPrediction`.
@@ -58,8 +58,8 @@ class PredictionWriter:
         overwrite: bool | str = False,
         resume: bool | str = False,
         channels: Sequence[str] = (),
-        further: Mapping[str, Any] | None = None,
-        about: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         stored_type(dtype)
         self.steps, self.inferer, self.dtype, self.out = steps, inferer, dtype, Path(out)
@@ -67,13 +67,13 @@ class PredictionWriter:
             out,
             steps.region.box.shape,
             dtype,
-            prediction_settings(steps, inferer, further),
+            prediction_settings(steps, inferer, settings),
             overwrite=switch(overwrite, "overwrite"),
             resume=switch(resume, "resume"),
             chunks=chunk_of(inferer),
             voxel_size_nm=steps.region.image.voxel_size_nm,
             corner=steps.region.box.start,
-            attributes=attributes_of(channels, about),
+            attributes=attributes_of(channels, metadata),
         )
         self._resumed_at = self.partial.completed
         steps.begin_at(self._resumed_at)
@@ -170,7 +170,7 @@ class PredictionWriter:
 
 
 def prediction_settings(
-    steps: VolumeSteps, inferer: VolumeInferer, further: Mapping[str, Any] | None
+    steps: VolumeSteps, inferer: VolumeInferer, settings: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Return the settings that decide the result, apart from the network."""
     volume = steps.region.image
@@ -180,15 +180,15 @@ def prediction_settings(
         "box": str(steps.region.box),
         "context": steps.context,
         **inferer.settings,
-        **(further or {}),
+        **(settings or {}),
     }
 
 
-def attributes_of(channels: Sequence[str], about: Mapping[str, Any] | None) -> dict[str, str]:
+def attributes_of(channels: Sequence[str], metadata: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what is stored with a prediction, as text, a mapping as JSON."""
     notes = {
         str(key): json.dumps(value) if isinstance(value, Mapping) else str(value)
-        for key, value in (about or {}).items()
+        for key, value in (metadata or {}).items()
     }
     return {**notes, "channels": ", ".join(channels)} if channels else notes
 

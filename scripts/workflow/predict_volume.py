@@ -37,7 +37,7 @@ def predict_volume(
     context: str = "volume",
     device: torch.device | str | None = None,
     channels: Sequence[str] = (),
-    about: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     blend_memory_gib: float = 4.0,
     workers: int = 0,
     scheduler: str | None = None,
@@ -62,7 +62,7 @@ def predict_volume(
         context: `volume` or `box`, see `VolumeSteps`.
         device: of the network; that of its first parameter by default.
         channels: names of the channels, stored with the maps.
-        about: metadata to store.
+        metadata: values to store.
         blend_memory_gib: memory for the sums of the planes a window spans; beyond it they are kept in a file.
         workers, scheduler, scheduler_file, blocks: who predicts blocks, and their voxels (z, y, x); see
             `scripts.blockwise.prediction_writer`.
@@ -91,7 +91,7 @@ def predict_volume(
         resume,
         channels,
         grey,
-        about,
+        metadata,
         workers=workers,
         scheduler=scheduler,
         scheduler_file=scheduler_file,

@@ -134,7 +134,7 @@ def test_the_metadata_of_ome_zarr_say_where_a_voxel_is_and_how_it_was_made(tmp_p
         tmp_path / "p.zarr",
         "3:10,0:40,8:30",
         channels=("a", "b", "c"),
-        about={"by": 1, "how": {"well": 0.5}},
+        metadata={"by": 1, "how": {"well": 0.5}},
     )
     group = zarr.open_group(out, mode="r")
     image = group.attrs["ome"]["multiscales"][0]
