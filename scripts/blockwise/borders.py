@@ -25,6 +25,7 @@ from scripts.ops.decoding.region_graph import (
 )
 from scripts.ops.decoding.region_graph_sum import NOTHING, added, added_values
 from scripts.ops.decoding.size_merging import contracted_by_size, segments_of_basins
+from scripts.ops.labels.connected_components import renumber
 
 COLUMNS = ("first", "second", "total", "faces", "last")
 VALUES = ("first", "second", "bins", "starts")
@@ -107,6 +108,7 @@ def find_fragment_borders(folder: Path, number: int) -> None:
     graph = by_last_face(region_graph(segments, affinities, place))
     cuts, quantile = _score(plan)
     values = border_values(segments, affinities, graph, place) if quantile else NO_VALUES
+    del affinities, segments
     found = merge_by_score(graph, values[0], values[1], quantile, cuts[-1], known.size - 1, uncertain)
     save(
         fragment_borders_file(folder, number),
@@ -204,7 +206,10 @@ def _numbered(
     known = np.unique(np.concatenate([mine, *open_]))
     segments = np.zeros(outer.shape, dtype=np.uint32)
     (data,) = load(basins_file(folder, number), "labels")
-    segments[inner.slices] = np.searchsorted(known, mine).astype(np.uint32)[unpacked(data, box.shape, np.uint32)]
+    labels = unpacked(data, box.shape, np.uint32)
+    renumber(labels, np.searchsorted(known, mine))
+    segments[inner.slices] = labels
+    del labels, data
     for d, face in across.items():
         segments[tuple(0 if axis == d else part for axis, part in enumerate(inner.slices))] = np.searchsorted(
             known, face

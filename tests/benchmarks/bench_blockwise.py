@@ -165,6 +165,10 @@ def resident(name: str) -> float:
 def steps_table(pred: Path, work: Path, decoder: str, blocks: tuple[int, ...]) -> dict[str, list[float]]:
     """Time and memory of each step, and the borders before and after the blocks merged what they could."""
     box = Box.whole(zarr.open_array(str(pred), mode="r").shape[1:])
+    with tempfile.TemporaryDirectory() as warm:  # loads the compiled kernels
+        corner = Box((0, 0, 0), (32, 128, 256))
+        planned(str(pred), corner, decoder, SETTINGS[decoder], (), 0, (32, 128, 128)).save(Path(warm))
+        decode_blocks(Path(warm), ThisProcess())
     planned(str(pred), box, decoder, SETTINGS[decoder], (), 0, blocks).save(work)
     plan = Plan.load(work)
     measured = Measured()

@@ -89,7 +89,7 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
         voxel = ((z + corner[0]) * shape[1] + y + corner[1]) * shape[2] + first + corner[2]
         values = bits[axis, z, y, first:]
         used = _add(here, there, weights, values, steps, 3 * voxel + axis, found[:count], rows, slots, used)
-    return rows[:used].copy()
+    return rows[:used]
 
 
 @numba.njit(cache=True, nogil=True)
