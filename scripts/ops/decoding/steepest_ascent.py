@@ -179,20 +179,59 @@ def _join_maxima(codes, parent, step, shape, bounds):  # type: ignore[no-untyped
                         parent[a] = b
 
 
-@numba.njit(cache=True, nogil=True)
-def _number(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
+def _number(
+    codes: np.ndarray, parent: np.ndarray, top: np.unsignedinteger, shape: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
     """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found; returns the ends."""
+    inside = _number_roots(codes, parent, top, shape, bounds)
+    outside = parent[:0]
+    if bounds.tolist() != [0, shape[0], 0, shape[1], 0, shape[2]]:
+        outside = _number_outside(parent, top, shape, bounds, inside.size)
+    _follow(parent, top, shape, bounds)
+    return np.concatenate([inside, outside])
+
+
+@numba.njit(cache=True, nogil=True)
+def _number_roots(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
+    """Number the roots of the block, and 0 for its background."""
     count = 0
-    ends = np.empty(1024, dtype=parent.dtype)
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            count += parent[v] == v and codes[v] != 0
+    ends = np.empty(count, dtype=parent.dtype)
+    count = 0
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
         for v in range(first, stop):
             if codes[v] == 0:
                 parent[v] = top
             elif parent[v] == v:
-                ends = appended(ends, count, v)
+                ends[count] = v
                 count += 1
                 parent[v] = top | parent.dtype.type(count)
+    return ends
+
+
+@numba.njit(cache=True, nogil=True)
+def _number_outside(parent, top, shape, bounds, count):  # type: ignore[no-untyped-def]
+    """Number the voxels outside the block that paths lead to; each is one step from the block, and its own parent."""
+    found = np.int64(0)
+    ends = np.empty(1024, dtype=parent.dtype)
+    for line in range(shape[0] * shape[1]):
+        first, stop = row_of(line, shape, bounds)
+        for v in range(first, stop):
+            end = np.int64(parent[v])
+            if not parent[v] & top and parent[end] == end:
+                ends = appended(ends, found, end)
+                found += 1
+                parent[end] = top | parent.dtype.type(count + found)
+    return ends[:found]
+
+
+@numba.njit(cache=True, nogil=True)
+def _follow(parent, top, shape, bounds):  # type: ignore[no-untyped-def]
+    """Give every voxel of the block the number that its path ends at."""
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
         for v in range(first, stop):
@@ -200,12 +239,7 @@ def _number(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
                 continue
             end = np.int64(v)
             while not parent[end] & top:
-                if parent[end] == end:  # outside the block
-                    ends = appended(ends, count, end)
-                    count += 1
-                    parent[end] = top | parent.dtype.type(count)
-                else:
-                    end = np.int64(parent[end])
+                end = np.int64(parent[end])
             number = parent[end]
             u = np.int64(v)
             while u != end:
@@ -216,4 +250,3 @@ def _number(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
         first, stop = row_of(line, shape, bounds)
         for v in range(first, stop):
             parent[v] ^= top
-    return ends[:count]
