@@ -26,6 +26,7 @@ QUIET = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.scheduler.allowed-failures": TRIES - 1,
+    "distributed.scheduler.worker-saturation": 1.0,  # a block that waits on a worker that ends would count as failed
     "distributed.comm.timeouts.connect": PATIENCE,
 }
 """Arrays go through files, so workers keep nothing that could be spilled."""
@@ -112,6 +113,7 @@ class DaskWorkers:
         waiting = iter(numbers)
         number_of: dict[str, int] = {}
         completed = distributed.as_completed()
+        limit = self._limit_gib()
 
         def submit(number: int) -> None:
             future = self.client.submit(task, folder, number, pure=False, retries=TRIES - 1)
@@ -123,7 +125,7 @@ class DaskWorkers:
         for future in completed:
             number = number_of.pop(future.key)
             if future.status != "finished":
-                raise BlockError(failure(folder, number, future.exception(), TRIES, self._limit_gib()))
+                raise BlockError(failure(folder, number, future.exception(), TRIES, limit))
             yield number, future.result()
             for following in itertools.islice(waiting, 1):
                 submit(following)

@@ -67,7 +67,8 @@ def failure(folder: Path, number: int, error: BaseException, attempts: int, limi
     killed = type(error).__name__ == "KilledWorker"
     if not killed and not out_of_memory(error):
         return f"{place} {failed}"
-    what = f"ended its worker {TRIES} times, most likely for lack of memory" if killed else "ran out of memory"
+    deaths = getattr(error, "allowed_failures", TRIES - 1) + 1
+    what = f"ended its worker {deaths} times, most likely for lack of memory" if killed else "ran out of memory"
     of_limit = "" if limit is None else f" of the {limit:.2f} that a worker may take"
     fitting = ",".join(map(str, shapes.smaller((shapes.gib if limit is None else limit) / 2)))
     return (
@@ -109,6 +110,6 @@ class Progress:
             spent = now - self.begin
             left = spent / self.blocks * (self.total - self.blocks)
             logger.info(
-                f"{self.title}: {self.blocks} of {self.total} blocks, {self.voxels / spent / 1e6:.1f} Mvoxel/s, "
+                f"{self.title}: {self.blocks} of {self.total} blocks, {self.voxels / spent / 1e6:.3g} Mvoxel/s, "
                 f"{left:.0f} s left"
             )

@@ -137,7 +137,7 @@ def test_a_killed_worker_loses_its_block_and_a_block_that_kills_twice_stops_the_
         once = predict(file, tmp_path / "once.zarr", Fails(kills=True, file=tmp_path / "killed"), **where)
         assert content(once) == of_one_process
         with pytest.raises(BlockError) as stop:
-            predict(file, tmp_path / "p.zarr", Fails(kills=True, after=5), **where)
+            predict(file, tmp_path / "p.zarr", Fails(kills=True), **where)
     line = str(stop.value)
     assert re.search(
         r"block \d (.voxels .* of the box.) ended its worker 2 times, most likely for lack of memory", line
