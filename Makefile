@@ -9,6 +9,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BUNDLES := bundles
+# Holds the published JSON schemas of OME-Zarr, which tests read; none of its code runs, so nothing it needs is installed.
+SCHEMAS := 0.50.0
 DEMO := runs/demo
 
 # One thread a process while tests run side by side: two torch processes that both want every core starve each other.
@@ -99,5 +101,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); SEM-MAE needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,bench,docs,cloud,cluster,view]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,bench,docs,cloud,cluster,view,hub]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps ngff-zarr==$(SCHEMAS)
 	@touch $@

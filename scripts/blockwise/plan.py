@@ -85,13 +85,15 @@ class Plan:
     @property
     def attributes(self) -> dict[str, Any]:
         """What is noted beside the instances."""
+        with open_prediction(self.pred) as prediction:
+            placed = prediction.placement(self.part)
         return {
             "decode": self.made_by,
             "decoder": self.decoder,
             "settings": json.dumps(self.settings, sort_keys=True),
             "prediction": self.pred,
             "box": self.box,
-            "offset": list(self.part.start),
+            **placed,
         }
 
     @property

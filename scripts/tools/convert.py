@@ -67,9 +67,10 @@ def convert(
         part = VolumePart(volume, Box.parse(box, volume.shape))
         finish = None
         if kind == "precomputed" and are_labels:
-            from scripts.data.export.segment_files import Drawn, write_segment_files
+            from scripts.data.export.segment_files import Drawn, box_in_prediction, write_segment_files
 
-            drawn = Drawn(meshes, skeletons, ids, smallest, prediction, part.box)
+            inside = part.box if prediction is None else box_in_prediction(part, prediction)
+            drawn = Drawn(meshes, skeletons, ids, smallest, prediction, inside)
             finish = partial(write_segment_files, drawn=drawn)
         plan = {
             "source": volume.path,

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from scripts.ops.decoding.masking import mask_instances, mask_prediction
 from scripts.ops.labels.label_cleanup import fill_holes, relabel_consecutive, remove_small_objects
 from scripts.ops.limits import Count, Fraction, Limits
 from scripts.ops.targets.affinity_convention import convention
-from scripts.tools.command_line.argument_types import BoxText, Shape, Workers, ending
+from scripts.tools.command_line.argument_types import BoxText, Shape, Workers
 from scripts.tools.command_line.decoder_options import DecoderName, DecoderOptions
+from scripts.tools.decode_target import DECODED, DecodeTarget, placement
 from scripts.tools.decoder_metadata import choose_offsets, decoder_metadata, warn_of_offsets
 from scripts.tools.edits_file import decode_hash, read_edits
 
@@ -33,8 +34,12 @@ def decode(
     pred: str,
     decoder: DecoderName | None = None,
     *,
-    out: Annotated[str, ending(".zarr", ".h5", ".hdf5")],
+    out: Annotated[str, DECODED],
     box: BoxText | None = None,
+    version: Literal["0.5", "0.4"] = "0.5",
+    meshes: bool = False,
+    skeletons: bool = False,
+    drawn: Count = 10000,
     smallest: Count = 0,
     holes: bool = False,
     edits: str | None = None,
@@ -71,8 +76,13 @@ def decode(
         pred: (channels, z, y, x) floats, or uint8 for value / 255: file.h5:dataset, x.zarr or x.npy.
         decoder: its name; by default the one that the prediction names.
         out: the Zarr folder (or, in memory only, the HDF5 file) to write, dataset `labels`; with several thresholds
-            `labels_0.1`, ...
+            `labels_0.1`, ... What `convert` writes is written too: NAME.ome.zarr with coarser levels,
+            image.zarr:labels/NAME beside an image, precomputed://FOLDER with properties of segments, stack.tif.
         box: the part to decode, z0:z1,y0:y1,x0:x1; its start is kept as the attribute `offset`.
+        version: of OME-Zarr, 0.5 or 0.4.
+        meshes: write the surfaces of instances; precomputed only.
+        skeletons: write skeletons of instances, SWC too; precomputed only.
+        drawn: voxels of the smallest instance that --meshes and --skeletons draw.
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
         holes: fill holes that one object encloses.
         edits: a JSON file of merges and splits to make in the end, see docs/correcting.md; affinities only.
@@ -96,13 +106,15 @@ def decode(
             out of range.
         FileExistsError: the file exists and overwrite is not given.
     """
-    path = Path(out)
+    target = DecodeTarget(out, version, meshes, skeletons, drawn, resume, overwrite)
+    path = target.decoded
     if decoder is None:
         decoder, settings = _stated(pred, settings)
     if isinstance(mask, float):
         mask, settings = None, {**settings, "mask": mask}
     settings = choose_offsets(pred, decoder, settings)
     cuts = _thresholds(decoder, settings)
+    target.check(len(cuts))
     decode_ = _made(decoder, settings)
     with open_prediction(pred) as prediction:
         part = Box.parse(box, prediction.shape[1:])
@@ -111,11 +123,14 @@ def decode(
     chosen = {**settings, "smallest": smallest, "holes": holes}
     made_by = decode_hash(decoder, chosen, str(part))
     begin = time.perf_counter()
-    listed = [] if edits is None else read_edits(edits, made_by, part.start)
+    placed = placement(pred, part)
+    listed = [] if edits is None else read_edits(edits, made_by, placed["offset"])
     if listed:
         made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
     allowed = SHARE * free_gib() if memory_gib is None else memory_gib
-    if engine.chosen or blocks is not None or resume or need > allowed:
+    if mask is None and target.begun(made_by):
+        lines = [f"{path}: decoded by an earlier run"]
+    elif engine.chosen or blocks is not None or resume or need > allowed:
         _check_blocks(decoder, path, need, allowed)
         single = {name: value for name, value in settings.items() if name != "threshold" or not cuts}
         plan = planned(pred, part, decoder, single, cuts, smallest, blocks, made_by, mask, holes, listed)
@@ -139,7 +154,7 @@ def decode(
             "settings": json.dumps(settings, sort_keys=True),
             "prediction": str(pred),
             "box": str(part),
-            "offset": part.start,
+            **placed,
         }
         if path.suffix == ".zarr":
             with open_prediction(pred) as opened:
@@ -147,6 +162,9 @@ def decode(
         else:
             write_hdf5(path, datasets, overwrite=overwrite, attributes=about)
         lines = [f"{path}:{name}: {labels.max()} instances, {labels.dtype}" for name, labels in datasets.items()]
+    if target.converted:
+        lines = [line.replace(f"{path}:labels", out) for line in lines]
+        lines += target.convert(pred, part, getattr(decode_, "offsets", None))
     seconds = time.perf_counter() - begin
     size = " x ".join(map(str, part.shape))
     speed = part.voxels / seconds / 1e6

@@ -9,6 +9,7 @@ from scripts.tools.packaging.archive import write_zip
 from scripts.tools.packaging.code import ROOT, in_zoo_style
 from scripts.tools.packaging.configs import read_json
 from scripts.tools.packaging.folder import Contents, write_package
+from scripts.tools.packaging.model_card import write_model_card
 from scripts.tools.packaging.weights import read_weights, sha256
 from scripts.tools.packaging.zoo_rules import problems
 
@@ -56,6 +57,7 @@ def package(
         "zip": place / f"{source.name}_v{version}.zip",
         "test": place / f"test_{source.name}.py",
         "model": place / f"{source.name}_v{version}_model.pt",
+        "card": place / f"{source.name}_model_card.md",
     }
     for path in targets.values():
         if path.exists() and not overwrite:
@@ -81,6 +83,7 @@ def package(
             raise ValueError(f"{source.name} is not as the model zoo asks: {'; '.join(found)}")
         write_zip(made["folder"], made["zip"])
         _copy_unit_test(source.name, made["test"])
+        write_model_card(made["folder"], None if loaded is None else loaded.about, made["card"])
         for name, path in targets.items():
             _replace(made[name], path)
     return "\n".join(_said(targets, contents))
@@ -125,6 +128,7 @@ def _said(targets: dict[str, Path], contents: Contents) -> list[str]:
     ]
     if targets["test"].is_file():
         lines.append(f"{targets['test']}: unit tests, for ci/unit_tests of the model zoo")
+    lines.append(f"{targets['card']}: the card for the Hugging Face Hub; check its licence and data sets")
     if contents.url is not None:
         if targets["model"].is_file():
             lines.append(f"{targets['model']}: upload it to {contents.url}; large_files.yml has its checksum")

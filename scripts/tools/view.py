@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from scripts.data.files.replacing import replacing
@@ -19,7 +18,7 @@ from scripts.ops.limits import Limits
 from scripts.ops.scoring.error_locations import SegmentationError, largest_errors, locate_errors, worst_errors
 from scripts.tools.command_line.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
-from scripts.tools.viewer_sources import UnsignedLabels, offset_of, open_prediction, viewer_url
+from scripts.tools.viewer_sources import UnsignedLabels, decode_of, offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
 from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
 
@@ -89,7 +88,7 @@ def view(
         except KeyboardInterrupt:
             if edits is None:
                 raise
-            made = edits_of_state(viewer.state.to_json(), _decode_of(named.get("instances")))
+            made = edits_of_state(viewer.state.to_json(), decode_of(named.get("instances")))
             with replacing(edits, overwrite) as partial:
                 partial.write_text(json.dumps(made, indent=1))
             return f"{edits}: {len(made['edits'])} edits"
@@ -141,7 +140,8 @@ def prepare_view(
     errors = _errors(data, scores, worst)
     centre = [at + extent / 2 for at, extent in zip(first, grey.shape, strict=True)]
     offset = data["instances"].offset if "instances" in data else (0, 0, 0)
-    return Shown(viewer_state(layers, edges, centre, errors, offset), data, len(errors))
+    width = max((data["instances"].array if "instances" in data else grey).shape[1:])
+    return Shown(viewer_state(layers, edges, centre, errors, offset, width), data, len(errors))
 
 
 def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[SegmentationError]:
@@ -167,15 +167,6 @@ def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[
 
         listed = largest_errors(table_of_volumes(truth, found), worst)
     return locate_errors(listed, truth, found)
-
-
-def _decode_of(instances: str | None) -> str | None:
-    """The hash of the decode that wrote an HDF5 file of instances."""
-    file = (instances or "").partition(":")[0]
-    if not file.endswith((".h5", ".hdf5")):
-        return None
-    with h5py.File(file, "r") as opened:
-        return str(opened.attrs["decode"]) if "decode" in opened.attrs else None
 
 
 def _write(path: Path, described: dict[str, Any], root: str, url: str, overwrite: bool) -> str:

@@ -87,8 +87,11 @@ def open_prediction(path: str) -> OpenedPrediction:
 def offset_of(volume: Volume, voxel_size_nm: Sequence[float]) -> tuple[int, int, int]:
     """First voxel (z, y, x) of a volume in its surroundings, counted in voxels of a size.
 
-    Stated by the format in nm, or, in HDF5 files of `decode` and of evaluation, as `offset` or `box`.
+    Stated in voxels, as `decode` writes it, by the format in nm, or, in HDF5 files of an evaluation, as `box`.
     """
+    if volume.offset is not None:
+        z, y, x = map(round, volume.offset)
+        return z, y, x
     if volume.offset_nm is not None:
         z, y, x = (round(at / edge) for at, edge in zip(volume.offset_nm, voxel_size_nm, strict=True))
         return z, y, x
@@ -97,6 +100,20 @@ def offset_of(volume: Volume, voxel_size_nm: Sequence[float]) -> tuple[int, int,
         with h5py.File(file, "r") as opened:
             return _noted(opened.attrs) or (0, 0, 0)
     return 0, 0, 0
+
+
+def decode_of(instances: str | None) -> str | None:
+    """The hash of the decode that wrote an HDF5 file or a Zarr folder of instances, where it states one."""
+    file = (instances or "").partition(":")[0].rstrip("/")
+    if file.endswith(HDF5):
+        with h5py.File(file, "r") as opened:
+            return str(opened.attrs["decode"]) if "decode" in opened.attrs else None
+    if file.endswith(".zarr"):
+        import zarr
+
+        found = zarr.open(file, mode="r").attrs.get("decode")
+        return None if found is None else str(found)
+    return None
 
 
 def viewer_url(path: str, root: str, base: str) -> str:

@@ -17,6 +17,12 @@ AFFINITIES = (
 """Affinities of y and z in green and blue, x in red: a membrane is black."""
 ONE_CHANNEL = "void main() {\n  emitGrayscale(toNormalized(getDataValue(0)));\n}\n"
 FLOATS = (AFFINITIES.replace("toNormalized", "float"), ONE_CHANNEL.replace("toNormalized", "float"))
+PANEL = 720
+"""Pixels of the panel in a browser window, about."""
+CLOSEST = 0.25
+"""Voxels a pixel where the view is zoomed in most."""
+SENTENCES = 420
+"""Pixels of the side panel, in which the sentence of an error fits in one line."""
 
 
 class LayerSource(NamedTuple):
@@ -45,6 +51,7 @@ def viewer_state(
     centre: Sequence[float],
     errors: Sequence[SegmentationError] = (),
     offset: Sequence[float] = (0, 0, 0),
+    width: float = PANEL,
 ) -> dict[str, Any]:
     """The state as Neuroglancer reads it, ready for `json.dumps`.
 
@@ -54,6 +61,7 @@ def viewer_state(
         centre: voxel (z, y, x) to look at where there are no errors.
         errors: become annotations, in this order; the view opens at the first.
         offset: added to the location of each error, (z, y, x) voxels.
+        width: voxels along y or x that the view is zoomed to.
     """
     points = [
         {
@@ -84,12 +92,12 @@ def viewer_state(
     state: dict[str, Any] = {
         "dimensions": _dimensions(voxel_size_nm),
         "position": points[0]["point"] if points else _xyz(centre),
-        "crossSectionScale": 1,
+        "crossSectionScale": min(max(width / PANEL, CLOSEST), 1.0),
         "layers": described,
         "layout": "xy",
     }
     if points:
-        state["selectedLayer"] = {"layer": "errors", "visible": True}
+        state["selectedLayer"] = {"layer": "errors", "visible": True, "size": SENTENCES}
     return state
 
 

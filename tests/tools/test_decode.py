@@ -173,7 +173,10 @@ def test_an_output_that_exists_is_left_alone_unless_told(files, error_of):
         (("pred.h5:none", "zwatershed", "s.h5"), "has no dataset 'none'; there are: affinity"),
         (("nothing.h5", "zwatershed", "s.h5"), "there is no volume"),
         (("pred.h5:affinity", "water", "s.h5"), "--decoder 'water' is not one of zwatershed, "),
-        (("pred.h5:affinity", "zwatershed", "s.tif"), "' is not a name that ends in .zarr or .h5 or .hdf5"),
+        (
+            ("pred.h5:affinity", "zwatershed", "s.txt"),
+            "' is not one of NAME.zarr, NAME.h5, NAME.ome.zarr, image.zarr:labels",
+        ),
         (
             ("pred.h5:affinity", "zwatershed", "s.h5", "--lo", "0.1"),
             "--lo of 'decode'; did you mean --low?",

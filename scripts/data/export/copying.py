@@ -23,7 +23,11 @@ class Readable(Protocol):
 
 
 def copy_volume(
-    source: Readable, target: Target, record: Path | None = None, progress: Callable[[int], object] | None = None
+    source: Readable,
+    target: Target,
+    record: Path | None = None,
+    progress: Callable[[int], object] | None = None,
+    first: int = 0,
 ) -> None:
     """Fill every level of a target: the finest from the source, each other from the one before it.
 
@@ -32,21 +36,23 @@ def copy_volume(
         target: where they go.
         record: a file that keeps how many blocks are written; blocks that it counts are not written again.
         progress: is called with the voxels of each block.
+        first: level to begin with; those before it are there.
     """
     done = _done(record)
     number = 0
-    for level, (_, step, _) in enumerate(target.levels):
+    for level in range(first, len(target.levels)):
+        step = target.levels[level].step
         for low, high in target.blocks(level):
             number += 1
             if number > done:
-                box = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
+                box = tuple(slice(at, last) for at, last in zip(low, high, strict=True))
                 if level == 0:
                     voxels = np.asarray(source[box if target.description.channels is None else (slice(None), *box)])
                 else:
                     finer = target.levels[level - 1].shape
-                    first = (low[0] * step[0], low[1] * step[1], low[2] * step[2])
+                    begin = (low[0] * step[0], low[1] * step[1], low[2] * step[2])
                     end = [min(at * by, size) for at, by, size in zip(high, step, finer, strict=True)]
-                    voxels = target.read(level - 1, first, (end[0], end[1], end[2]))
+                    voxels = target.read(level - 1, begin, (end[0], end[1], end[2]))
                     voxels = downsample(voxels, step, target.description.labels)
                 target.write(level, low, voxels)
                 if record is not None:

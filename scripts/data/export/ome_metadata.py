@@ -55,6 +55,10 @@ def image_attributes(about: Description, levels: Sequence[PyramidLevel], version
         "axes": [*channel, *({"name": axis, "type": "space", **unit} for axis in "zyx")],
         "datasets": datasets,
         "type": METHODS[about.labels],
+        "metadata": {
+            "method": "scripts.data.export.pyramid.downsample",
+            "description": f"each voxel is the {METHODS[about.labels]} of its block in the level before",
+        },
     }
     label: dict[str, Any] = {"image-label": {"source": {"image": "../../"}}} if about.labels else {}
     if version == "0.5":

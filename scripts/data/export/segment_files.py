@@ -10,7 +10,8 @@ from scripts.data.export.meshes import write_meshes
 from scripts.data.export.segment_table import SegmentTable, write_segment_properties
 from scripts.data.export.skeleton_files import write_skeletons
 from scripts.data.export.target import Target
-from scripts.data.files.predictions import read_prediction
+from scripts.data.files.predictions import open_prediction, read_prediction
+from scripts.data.volumes.part import VolumePart
 from scripts.ops.box import Box, Offset3
 
 
@@ -21,8 +22,8 @@ class Drawn(NamedTuple):
         meshes, skeletons: whether to write them.
         ids: of the segments, None for all of at least `smallest` voxels.
         smallest: voxels of the smallest segment.
-        prediction: affinities (3, z, y, x) of the labels' whole volume, for the mean at the border of each segment.
-        box: of the labels in that volume.
+        prediction: affinities (3, z, y, x), for the mean at the border of each segment.
+        box: of the labels in the prediction.
     """
 
     meshes: bool
@@ -53,6 +54,26 @@ def write_segment_files(folder: Path, target: Target, drawn: Drawn) -> list[str]
             write_skeletons(folder, target, table, chosen)
             notes.append(f"skeletons of {len(chosen)} segments, also as SWC in the folder swc")
     return notes
+
+
+def box_in_prediction(labels: VolumePart, prediction: str) -> Box:
+    """Where labels are in a prediction: the same box where both have one shape, else by the positions they state.
+
+    Raises:
+        ValueError: the prediction does not contain them.
+    """
+    with open_prediction(prediction) as opened:
+        first = labels.position
+        if opened.shape[1:] == labels.volume.shape or first is None:
+            return Box.parse(labels.box, opened.shape[1:])
+        z, y, x = (round(at) - low for at, low in zip(first, opened.offset, strict=True))
+        stop = tuple(at + extent for at, extent in zip((z, y, x), labels.shape, strict=True))
+        if min(z, y, x) < 0:
+            raise ValueError(
+                f"the labels begin at {first} (z, y, x), before the first voxel {opened.offset} of '{prediction}'; "
+                "give a prediction that covers them"
+            )
+        return Box.parse(Box((z, y, x), (stop[0], stop[1], stop[2])), opened.shape[1:])
 
 
 def count_segments(target: Target, prediction: str | None, box: Box) -> SegmentTable:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.data.export.segment_masks import segment_masks
 from scripts.data.export.segment_table import SegmentTable, set_info
 from scripts.data.export.target import Target
 from scripts.data.files.swc import write_swc
@@ -49,20 +50,15 @@ def write_skeletons(
     }
     (folder / "skeletons" / "info").write_text(json.dumps(info))
     set_info(folder, skeletons="skeletons")
-    for key in ids:
-        level = table.fitting_level(target.levels, key, LARGEST_BOX)
-        factors, shape = target.levels[level].factors, target.levels[level].shape
-        low = [first // by for first, by in zip(table.rows[key][1:4], factors, strict=True)]
-        high = [min(-(-end // by), size) for end, by, size in zip(table.rows[key][4:], factors, shape, strict=True)]
-        inside = target.read(level, (low[0], low[1], low[2]), (high[0], high[1], high[2])) == key
-        edges = np.array(voxel) * factors
-        first = np.array(low) * edges + np.array(target.description.offset_nm or (0.0, 0.0, 0.0))
-        for drawn in skeletons_from_labels(inside.astype(np.uint8), edges.tolist(), min_voxels=1):
-            skeleton = Skeleton(key, drawn.nodes_nm + first, drawn.edges)
-            with (folder / "skeletons" / str(key)).open("wb") as file:
+    for mask in segment_masks(target, table, ids, LARGEST_BOX):
+        edges = np.array(voxel) * target.levels[mask.level].factors
+        first = np.array(mask.low) * edges + np.array(target.description.offset_nm or (0.0, 0.0, 0.0))
+        for drawn in skeletons_from_labels(mask.inside.astype(np.uint8), edges.tolist(), min_voxels=1):
+            skeleton = Skeleton(mask.id, drawn.nodes_nm + first, drawn.edges)
+            with (folder / "skeletons" / str(mask.id)).open("wb") as file:
                 file.write(np.array([len(skeleton.nodes_nm), len(skeleton.edges)], "<u4").tobytes())
                 file.write(np.ascontiguousarray(skeleton.nodes_nm[:, ::-1], "<f4").tobytes())
                 file.write(skeleton.edges.astype("<u4").tobytes())
-            write_swc(folder / "swc" / f"{key}.swc", skeleton)
+            write_swc(folder / "swc" / f"{mask.id}.swc", skeleton)
         if progress is not None:
             progress(1)

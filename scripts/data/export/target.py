@@ -18,7 +18,8 @@ class Description(NamedTuple):
     Attributes:
         shape: voxels (z, y, x).
         dtype: type of a voxel.
-        voxel_size_nm, offset_nm: edge lengths of a voxel and position of the first one, (z, y, x) in nm, if known.
+        voxel_size_nm, offset_nm: edge lengths of a voxel and position of the first one, (z, y, x) in nm, if known; the
+            position in voxels where the size is not known.
         labels: whether the voxels are ids.
         channels: of a prediction; None for an array (z, y, x).
         name: of the image.

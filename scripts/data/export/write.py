@@ -75,6 +75,24 @@ def parse_target(target: str) -> Destination:
     return Destination(kind, Path(file.rstrip("/")), name)
 
 
+def name_of(target: str) -> str:
+    """What a volume is called in its metadata: `cells` of `image.zarr:labels/cells` and of `cells.ome.zarr`."""
+    _, path, inner = parse_target(target)
+    return inner or path.stem.removesuffix(".ome")
+
+
+def for_viewers(target: str) -> bool:
+    """Whether a target is of a form that viewers open as it is, beside the plain `.zarr` and `.h5` of `decode`.
+
+    Raises:
+        ValueError: no format has this name.
+    """
+    kind, path, inner = parse_target(target)
+    return kind in ("precomputed", "tiff") or (
+        kind == "ome-zarr" and (inner is not None or path.name.endswith(".ome.zarr"))
+    )
+
+
 def write_volume(volume: Volume, target: str, options: Options, finish: Finish | None = None) -> list[str]:
     """Write a volume.
 
@@ -93,12 +111,19 @@ def write_volume(volume: Volume, target: str, options: Options, finish: Finish |
         OSError: it cannot be written.
     """
     kind, path, inner = parse_target(target)
+    size, first = volume.voxel_size_nm, volume.position
     about = Description(
-        volume.shape, volume.dtype, volume.voxel_size_nm, volume.offset_nm, options.labels, name=inner or path.stem
+        volume.shape,
+        volume.dtype,
+        size,
+        first if size is None else volume.offset_nm,
+        options.labels,
+        name=name_of(target),
     )
     if kind == "hdf5":
         name = inner or ("labels" if options.labels else "raw")
-        write_hdf5(path, {name: volume}, volume.voxel_size_nm, overwrite=options.overwrite)
+        notes = {} if first is None else {"offset": first}
+        write_hdf5(path, {name: volume}, size, overwrite=options.overwrite, attributes=notes)
         return []
     if kind == "tiff":
         from scripts.data.export.stacks import write_tiff

@@ -16,6 +16,8 @@ from scripts.data.files.replacing import full_disk_error, is_full, replacing
 
 UNITS = ("sections", "blocks")
 """What a prediction is completed by: `PartialPrediction`, `PartialBlocks`."""
+PYRAMID = ".ome.zarr"
+"""Ending of a prediction with coarser levels."""
 
 
 class PartialPrediction:
@@ -27,7 +29,7 @@ class PartialPrediction:
     `PartialBlocks` has blocks in place of sections.
 
     Args:
-        out: the prediction, `.zarr`, `.h5` or `.hdf5`.
+        out: the prediction, `.zarr`, `.h5` or `.hdf5`; `.ome.zarr` has coarser levels.
         shape: voxels (z, y, x).
         dtype: numpy's name of the stored type.
         settings: what the result depends on, in JSON's types; another run resumes only with the same.
@@ -154,6 +156,10 @@ class PartialPrediction:
         self._close_store()
         store, replaced = self.folder / "store", self.folder / "replaced"
         if store.exists():
+            if self.out.name.endswith(PYRAMID):
+                from scripts.data.export.prediction_levels import add_levels
+
+                add_levels(store)
             if self.out.exists() and not self.overwrite:
                 self._unlock()
                 raise FileExistsError(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scripts.data.volumes.open_array import open_array
-from scripts.ops.box import Box
+from scripts.data.volumes.voxel_size import VoxelSize
+from scripts.ops.box import Box, Offset3
 
 
 class Prediction:
@@ -18,6 +19,8 @@ class Prediction:
         shape: (channels, z, y, x); a 3-D array is one channel.
         dtype: as stored.
         chunks: (z, y, x) voxels of a chunk, or None.
+        voxel_size_nm: (z, y, x) in nm, where it is stated.
+        offset: first voxel (z, y, x) in the volume that was predicted, 0 where none is stated.
     """
 
     def __init__(self, array: Any, path: str) -> None:
@@ -31,6 +34,15 @@ class Prediction:
         self.dtype = np.dtype(array.dtype)
         chunks = getattr(array, "chunks", None)
         self.chunks = tuple(map(int, chunks[-3:])) if chunks else None
+        self.voxel_size_nm: VoxelSize | None = getattr(array, "voxel_size_nm", None)
+        z, y, x = map(round, getattr(array, "offset", None) or (0, 0, 0))
+        self.offset: Offset3 = (z, y, x)
+
+    def placement(self, box: Box) -> dict[str, Any]:
+        """Attributes of an array that covers a box of the prediction: `offset` in the volume, and `resolution`."""
+        z, y, x = (at + low for at, low in zip(self.offset, box.start, strict=True))
+        size = {} if self.voxel_size_nm is None else {"resolution": self.voxel_size_nm}
+        return {"offset": (z, y, x), **size}
 
     def read(self, box: Box, channels: int | None = None) -> np.ndarray:
         """(channels, z, y, x) of a box in native byte order, a fresh array; the first `channels`, all by default."""

@@ -44,7 +44,7 @@ def open_hdf5(path: str, dataset: str | None, voxel_size_nm: Sequence[float] | N
         kept = volume_axes(stated_axes(attributes, _dimension_labels(found)), found.shape, place)
         shape, _ = checked_array([found.shape[axis] for axis in kept], found.dtype, place)
         check_has_voxels(found, place)
-        size = voxel_size_nm if voxel_size_nm is not None else _voxel_size(found, place)
+        size = voxel_size_nm if voxel_size_nm is not None else voxel_size_of(found, place)
         first = _offset(found)
         volume: MappedVolume | Hdf5Chunks
         if first is not None:
@@ -52,7 +52,7 @@ def open_hdf5(path: str, dataset: str | None, voxel_size_nm: Sequence[float] | N
             volume = MappedVolume(place, path, shape, found.dtype, size, first, cache_mib=cache_mib)
         else:
             volume = Hdf5Chunks(place, path, found, kept, size, cache_mib)
-        volume.offset = _position(found, volume.voxel_size_nm, place)
+        volume.offset = position_of(found, volume.voxel_size_nm, place)
         return volume
 
 
@@ -135,7 +135,7 @@ class Hdf5Chunks(ChunkedVolume):
         return voxels.reshape(self.chunks).astype(self.dtype, copy=False)
 
 
-def _voxel_size(dataset: h5py.Dataset, place: str) -> VoxelSize | None:
+def voxel_size_of(dataset: h5py.Dataset, place: str) -> VoxelSize | None:
     node: h5py.Dataset | h5py.Group = dataset
     while True:
         size = stated_voxel_size(node.attrs, place)
@@ -144,7 +144,7 @@ def _voxel_size(dataset: h5py.Dataset, place: str) -> VoxelSize | None:
         node = node.parent
 
 
-def _position(dataset: h5py.Dataset, size: VoxelSize | None, place: str) -> tuple[float, float, float] | None:
+def position_of(dataset: h5py.Dataset, size: VoxelSize | None, place: str) -> tuple[float, float, float] | None:
     node: h5py.Dataset | h5py.Group = dataset
     while True:
         position = stated_position(dict(node.attrs), size, place)

@@ -10,6 +10,7 @@ import numpy as np
 from scripts.data.volumes.damage import named_damage
 from scripts.data.volumes.open import kind_of, open_volume, split_path
 from scripts.data.volumes.volume import long_axes
+from scripts.data.volumes.voxel_size import VoxelSize
 
 
 @contextmanager
@@ -27,18 +28,24 @@ def open_array(path: str | os.PathLike[str], axes: tuple[int, ...]) -> Iterator[
     file, inner = split_path(os.fspath(path))
     kind, file = kind_of(file)
     if kind == "hdf5":
+        from scripts.data.volumes.hdf5 import position_of, voxel_size_of
         from scripts.data.volumes.lookup.hdf5_file import find_dataset, open_file
 
         with open_file(file) as opened:
             with named_damage(file, "HDF5 file"):
                 dataset = find_dataset(opened, file, inner, axes)
-            yield SlicedArray(dataset, axes, file, "HDF5 file")
+            place = f"{file}:{dataset.name.lstrip('/')}"
+            size = voxel_size_of(dataset, place)
+            yield SlicedArray(dataset, axes, file, "HDF5 file", size, position_of(dataset, size, place))
     elif kind == "zarr":
         from scripts.data.volumes.lookup.zarr_nodes import check_has_chunks, find_array
+        from scripts.data.volumes.zarr import offset_of_array, size_of_array
 
-        name, array, _ = find_array(file, inner, axes=axes)
-        check_has_chunks(array, os.path.join(file, name), f"{file}:{name}" if name else file)
-        yield SlicedArray(array, axes, file, "Zarr folder")
+        name, array, level = find_array(file, inner, axes=axes)
+        place = f"{file}:{name}" if name else file
+        check_has_chunks(array, os.path.join(file, name), place)
+        size = (level.voxel_size_nm if level is not None else None) or size_of_array(array, file, name, place)
+        yield SlicedArray(array, axes, file, "Zarr folder", size, offset_of_array(array, file, name, size, place))
     elif kind == "npy" and inner is None:
         from scripts.data.volumes.npy import map_npy
 
@@ -56,13 +63,24 @@ class SlicedArray:
         axes: numbers of axes that are wanted, the first that fits.
         path: of the file, for errors.
         kind: of the file, for errors.
+        voxel_size_nm: (z, y, x) in nm, where the file states it.
+        offset: position of the first voxel (z, y, x) in voxels of a larger volume, where the file states it.
 
     Attributes:
         shape, dtype, ndim: of the view.
         chunks: sizes of a stored chunk along the axes of the view, or None.
+        voxel_size_nm, offset: as given.
     """
 
-    def __init__(self, array: Any, axes: Sequence[int], path: str, kind: str) -> None:
+    def __init__(
+        self,
+        array: Any,
+        axes: Sequence[int],
+        path: str,
+        kind: str,
+        voxel_size_nm: VoxelSize | None = None,
+        offset: tuple[float, float, float] | None = None,
+    ) -> None:
         fitting = [count for count in axes if len(long_axes(array.shape, count)) == count]
         self._array, self._kept = array, long_axes(array.shape, fitting[0] if fitting else len(array.shape))
         self.shape = tuple(int(array.shape[axis]) for axis in self._kept)
@@ -70,6 +88,7 @@ class SlicedArray:
         chunks = getattr(array, "chunks", None)
         self.chunks = tuple(int(chunks[axis]) for axis in self._kept) if chunks else None
         self._path, self._kind = path, kind
+        self.voxel_size_nm, self.offset = voxel_size_nm, offset
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         index: list[Any] = [0] * len(self._array.shape)

@@ -48,10 +48,10 @@ def open_zarr(
     check_has_chunks(array, os.path.join(path, name), place)
     size = level.voxel_size_nm if level is not None else None
     if voxel_size_nm is None and size is None:
-        size = _stated_size(array, path, name, place)
+        size = size_of_array(array, path, name, place)
     used = size if voxel_size_nm is None else voxel_size_nm
     volume = ZarrChunks(place, os.path.join(path, name), array, kept, used, cache_mib)
-    volume.offset = _stated_offset(array, path, name, volume.voxel_size_nm, place)
+    volume.offset = offset_of_array(array, path, name, volume.voxel_size_nm, place)
     volume.offset_nm = level.offset_nm if level is not None else None
     return volume
 
@@ -129,7 +129,7 @@ class ZarrChunks(ChunkedVolume):
             ) from error
 
 
-def _stated_size(array: zarr.Array, path: str, name: str, place: str) -> VoxelSize | None:
+def size_of_array(array: zarr.Array, path: str, name: str, place: str) -> VoxelSize | None:
     """Stated by the array, else by the groups that hold it, up to the folder that was given."""
     for attributes in _attributes(array, path, name):
         size = stated_voxel_size(attributes, place)
@@ -138,7 +138,7 @@ def _stated_size(array: zarr.Array, path: str, name: str, place: str) -> VoxelSi
     return None
 
 
-def _stated_offset(
+def offset_of_array(
     array: zarr.Array, path: str, name: str, size: VoxelSize | None, place: str
 ) -> tuple[float, float, float] | None:
     for attributes in _attributes(array, path, name):

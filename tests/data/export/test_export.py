@@ -15,6 +15,7 @@ from scripts.data.export.meshes import segment_mesh, write_meshes
 from scripts.data.export.ome_zarr import OmeZarrTarget
 from scripts.data.export.precomputed import PrecomputedTarget
 from scripts.data.export.pyramid import downsample, pyramid_levels
+from scripts.data.export.segment_masks import segment_masks
 from scripts.data.export.segment_table import SegmentTable
 from scripts.data.export.target import Description
 from scripts.data.export.write import Options, parse_target, write_volume
@@ -235,7 +236,8 @@ def test_a_mesh_encloses_the_voxels_of_its_segment(tmp_path, cells):
     target = PrecomputedTarget(tmp_path, about)
     copy_volume(cells, target)
     table = counted(cells)
-    vertices, triangles = segment_mesh(target, table, 300)
+    (mask,) = segment_masks(target, table, [300], largest_box=10**6)
+    vertices, triangles = segment_mesh(target, mask)
     low, high = np.array([5, 90, 40]) * SIZE + (300, 0, 0), np.array([9, 100, 60]) * SIZE + (300, 0, 0)
     assert np.allclose(vertices.min(0), low)
     assert np.allclose(vertices.max(0), high)
@@ -248,6 +250,43 @@ def test_a_mesh_encloses_the_voxels_of_its_segment(tmp_path, cells):
     assert json.loads((tmp_path / "mesh" / "300:0").read_text()) == {"fragments": ["300:0:mesh"]}
     with pytest.raises(ValueError, match=r"box of id 7 has 20 x 70 x 140 voxels .* leave it out with --ids"):
         write_meshes(tmp_path, target, table, [7], largest_box=10)
+
+
+class Counted:
+    """A target that counts what is read of it."""
+
+    def __init__(self, target):
+        self.levels, self.blocks, self.target, self.read_blocks = target.levels, target.blocks, target, 0
+
+    def read(self, level, low, high):
+        self.read_blocks += 1
+        return self.target.read(level, low, high)
+
+
+@pytest.mark.parametrize(("together", "passes"), [(10**9, 1), (1, 3)])
+def test_the_masks_of_many_segments_are_read_in_one_pass(tmp_path, cells, monkeypatch, together, passes):
+    monkeypatch.setattr("scripts.data.export.target.BLOCK_BYTES", 2**17)
+    target = OmeZarrTarget(tmp_path / "v", Description(cells.shape, cells.dtype, SIZE, None, labels=True))
+    copy_volume(cells, target)
+    counted_target, table = Counted(target), counted(cells)
+    masks = list(segment_masks(counted_target, table, [300, 7, 2**31 + 5], 10**9, together))
+    assert [mask.id for mask in masks] == [300, 7, 2**31 + 5]
+    for mask in masks:
+        box = tuple(slice(at, at + size) for at, size in zip(mask.low, mask.inside.shape, strict=True))
+        assert np.array_equal(mask.inside, cells[box] == mask.id)
+        assert mask.inside.sum() == (cells == mask.id).sum()
+    blocks = len(list(target.blocks(0)))
+    assert counted_target.read_blocks <= passes * blocks
+    assert (counted_target.read_blocks > blocks) == (passes > 1)
+
+
+def test_a_mesh_that_takes_more_memory_than_is_free_is_refused(tmp_path, cells, monkeypatch):
+    target = OmeZarrTarget(tmp_path / "v", Description(cells.shape, cells.dtype, SIZE, None, labels=True))
+    copy_volume(cells, target)
+    monkeypatch.setattr("scripts.data.export.meshes.BYTES_PER_VOXEL", 2**40)
+    (mask,) = segment_masks(target, counted(cells), [7], 10**9)
+    with pytest.raises(MemoryError, match=r"the mesh of id 7, of 20 x 70 x 140 voxels .* are free; leave it out with"):
+        segment_mesh(target, mask)
 
 
 def test_swc_reads_back_as_it_was_written(tmp_path):
