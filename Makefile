@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BUNDLES := bundles
-# Holds the published JSON schemas of OME-Zarr, which tests read; none of its code runs, so nothing it needs is installed.
+# The wheel holds the published JSON schemas of OME-Zarr, which tests read; it is not installed, none of its code runs.
 SCHEMAS := 0.50.0
 DEMO := runs/demo
 
@@ -102,5 +102,5 @@ $(READY): pyproject.toml constraints.txt
 	  { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); SEM-MAE needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,bench,docs,cloud,cluster,view,hub]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps ngff-zarr==$(SCHEMAS)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest .venv/schemas ngff-zarr==$(SCHEMAS)
 	@touch $@

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -39,13 +40,13 @@ pytestmark = pytest.mark.skipif(
 class Browser:
     """One page of a headless chromium, spoken to in JSON with a NUL after each message."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, flags: Sequence[str] = FLAGS) -> None:
         to_read, self._send = os.pipe()
         self._receive, to_write = os.pipe()
         os.set_blocking(self._receive, False)
         command = f'exec "$@" 3<&{to_read} 4>&{to_write}'
         self.process = subprocess.Popen(
-            ["bash", "-c", command, "bash", CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            ["bash", "-c", command, "bash", CHROMIUM, *flags, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_read, to_write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
