@@ -62,7 +62,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.server, self.path.partition("?")[0]
         hub.asked.append(f"{self.command} {path}")
-        if path.startswith("/api/models/"):
+        if "/tree/" in path:
+            oids = {name: hashlib.sha1(content).hexdigest() for name, content in hub.files.items()}
+            self._answer(
+                [
+                    {"type": "file", "path": name, "size": len(hub.files[name]), "oid": oid}
+                    for name, oid in sorted(oids.items())
+                ]
+            )
+        elif path.startswith("/api/models/"):
             listed = [{"rfilename": name} for name in sorted(hub.files)]
             self._answer({"id": "lab/name", "modelId": "lab/name", "sha": COMMIT, "siblings": listed})
         elif (name := path.partition(f"/resolve/{COMMIT}/")[2]) in hub.files:
@@ -73,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _answer(self, content: dict, status: int = 200) -> None:
+    def _answer(self, content: dict | list, status: int = 200) -> None:
         self._send(status, json.dumps(content).encode(), **{"Content-Type": "application/json"})
 
     def _send(self, status: int, content: bytes, **headers: str) -> None:

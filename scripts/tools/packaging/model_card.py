@@ -1,6 +1,7 @@
 """The model card of a package for the Hugging Face Hub: its README under front matter that the hub reads."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def front_matter(name: str, about: Mapping[str, Any] | None) -> str:
     if about is None:
         return "\n".join(["---", f"license: {CODE}", *lines, "---"])
     files = trained_on(about)
-    known = [KNOWN.get(file.partition("_")[0].lower()) for file in files]
+    known = [KNOWN.get(re.split(r"[^a-z0-9]", file.lower())[0]) for file in files]
     names = [one[0] for one in known if one is not None]
     licences = {one[1] if one is not None else "unknown" for one in known} or {"unknown"}
     licence = next(iter(sorted(licences - {CODE}, key=("unknown", "research-only").index)), CODE)

@@ -4,7 +4,10 @@ import json
 import multiprocessing
 import os
 import re
+import subprocess
+import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -23,6 +26,22 @@ SHARDING = {
     "minishard_index_encoding": "gzip",
     "data_encoding": "gzip",
 }
+
+
+class Forbidding(BaseHTTPRequestHandler):
+    """A server that lets nobody read."""
+
+    def do_GET(self):
+        self.send_response(403)
+        content = b"Access denied for the key secret"
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_):
+        """Say nothing."""
 
 
 def write_n5(folder, voxels, **metadata):
@@ -292,6 +311,42 @@ class TestBadInput:
             open_volume(f"{served}/nothing")
         with pytest.raises(ValueError, match="has no Zarr array 'raw'"):
             open_volume(f"{served}/nothing.zarr:raw")
+
+    def test_a_bucket_without_credentials_is_an_error_without_secrets(self, tmp_path):
+        """In a process of its own: where the store of Google is, is read once."""
+        key = tmp_path / "key.json"
+        key.write_text('{"type": "service_account", "private_key": "secret"}')
+        with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+            host = f"127.0.0.1:{server.server_address[1]}"
+            settings = {"TENSORSTORE_GCS_HTTP_URL": f"http://{host}", "GCE_METADATA_ROOT": host}
+            program = "import sys; from scripts.data.volumes import open_volume; open_volume(sys.argv[1])"
+            lines = []
+            for more in ({}, {"GOOGLE_APPLICATION_CREDENTIALS": str(key)}):
+                ended = subprocess.run(
+                    [sys.executable, "-c", program, "gs://bucket/v.zarr"],
+                    env={**os.environ, **settings, **more}, capture_output=True, text=True, check=False, timeout=60,
+                )  # fmt: skip
+                lines.append(next(line for line in ended.stderr.splitlines() if line.startswith("OSError")))
+                assert "secret" not in ended.stderr
+            server.shutdown()
+        for line in lines:
+            assert "'gs://bucket/v.zarr' cannot be read (" in line
+            assert "check the bucket, and set GOOGLE_APPLICATION_CREDENTIALS where it is not public" in line
+
+    def test_a_scale_that_info_has_not_is_answered_with_those_there_are(self, tmp_path, voxels):
+        path = write_precomputed(tmp_path / "v", voxels)
+        with pytest.raises(ValueError, match=r"v' has no scale '12_12_30'; there are: 0 \('6_6_30'\)"):
+            open_volume(f"{path}:12_12_30")
+        with pytest.raises(ValueError, match=r"v' has no scale 2; there are: 0 \('6_6_30'\)"):
+            open_volume(path, scale=2)
+
+    def test_a_half_written_chunk_of_precomputed_names_the_box(self, tmp_path, voxels):
+        path = write_precomputed(tmp_path / "v", voxels)
+        for chunk in (tmp_path / "v" / "6_6_30").iterdir():
+            os.truncate(chunk, chunk.stat().st_size // 2)
+        with pytest.raises(OSError, match=r"v': the chunks of box 0:2,8:10,16:20 \(z, y, x\) cannot be read"):
+            open_volume(path)[:2, 8:10, 16:20]
 
     def test_a_half_written_chunk_names_the_box(self, tmp_path, voxels):
         path = write_n5(tmp_path / "v.n5", voxels)
