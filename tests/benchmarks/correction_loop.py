@@ -5,10 +5,12 @@ python -m tests.benchmarks.correction_loop maps.h5 image.h5:labels --box 92:100,
 Each round the worst error of all is located and corrected: a split object by a merge of its two largest segments, a
 merging segment by a split between its two largest objects, each given by two points as in `edits.json`. Segments are
 merged only where both are mostly of the object. An edit that is refused is left out and the next error is taken.
+Beside the curve the edits are written, without those that a later one undoes, for `decode --edits`.
 """
 
 import argparse
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,9 +56,25 @@ def scores_of(truth: np.ndarray, instances: np.ndarray) -> dict[str, float]:
     return {name: every[name] for name in SHOWN}
 
 
-def run(maps: np.ndarray, truth: np.ndarray, name: str, settings: dict, most: int) -> list[dict[str, float]]:
-    """Scores after each edit, the first before any."""
-    instances, tried = decoder(name, settings)(maps), set()
+def consistent(edits: list[Edit], instances: np.ndarray, maps: np.ndarray) -> list[Edit]:
+    """The edits without those that cannot be made together with the others."""
+    kept = list(edits)
+    while True:
+        try:
+            apply_edits(instances, maps, kept)
+        except ValueError as refused:
+            del kept[int(re.match(r"edit (\d+)", str(refused))[1]) - 1]  # type: ignore[index]
+        else:
+            return kept
+
+
+def run(
+    maps: np.ndarray, truth: np.ndarray, name: str, settings: dict, most: int
+) -> tuple[list[dict[str, float]], list[Edit]]:
+    """Scores after each edit, the first before any, and the edits."""
+    first = instances = decoder(name, settings)(maps)
+    tried: set[Edit] = set()
+    made: list[Edit] = []
     rows = [scores_of(truth, instances)]
     while len(rows) <= most:
         found = object_errors(ContingencyTable.from_arrays(truth, instances), worst=50)
@@ -81,9 +99,10 @@ def run(maps: np.ndarray, truth: np.ndarray, name: str, settings: dict, most: in
         else:
             print(f"no error is left that an edit corrects, after {len(rows) - 1} edits")
             break
+        made.append(edit)
         rows.append(scores_of(truth, instances))
         print(f"{len(rows) - 1:3} {edit}: {error} -> {rows[-1]}", flush=True)
-    return rows
+    return rows, consistent(made, first, maps)
 
 
 def main() -> None:
@@ -99,8 +118,14 @@ def main() -> None:
     box = tuple(slice(*map(int, axis.split(":"))) for axis in (given.box or str(part)).split(","))
     truth = open_volume(given.truth)[box].astype(np.int64)
     name, settings = decoder_metadata(given.maps)
-    rows = run(np.ascontiguousarray(maps[:3], np.float32), truth, name, settings, given.edits)
+    rows, edits = run(np.ascontiguousarray(maps[:3], np.float32), truth, name, settings, given.edits)
     given.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
+    low = [axis.start for axis in box]
+    listed = [
+        {one.kind: [[int(at + a) for at, a in zip(point, low, strict=True)] for point in (one.first, one.second)]}
+        for one in edits
+    ]
+    given.out.with_suffix(".edits.json").write_text(json.dumps({"edits": listed}, indent=1))
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

@@ -58,6 +58,10 @@ def page(shown, tmp_path_factory):
         browser.close()
         pytest.skip("this chromium draws no WebGL")
     browser.ask("Page.navigate", url=str(shown))
+    limit = time.monotonic() + PATIENCE
+    while browser.value("document.readyState") != "complete":  # before that there is no picture to take
+        assert time.monotonic() < limit, "the page of the viewer is not loaded"
+        time.sleep(0.2)
     yield browser
     browser.close()
 
