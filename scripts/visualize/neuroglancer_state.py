@@ -21,8 +21,6 @@ PANEL = 720
 """Pixels of the panel in a browser window, about."""
 CLOSEST = 0.25
 """Voxels a pixel where the view is zoomed in most."""
-SENTENCES = 420
-"""Pixels of the side panel, in which the sentence of an error fits in one line."""
 
 
 class LayerSource(NamedTuple):
@@ -97,7 +95,7 @@ def viewer_state(
         "layout": "xy",
     }
     if points:
-        state["selectedLayer"] = {"layer": "errors", "visible": True, "size": SENTENCES}
+        state["selectedLayer"] = {"layer": "errors", "visible": True}
     return state
 
 
