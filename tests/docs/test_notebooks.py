@@ -24,15 +24,24 @@ def test_the_three_are_here():
     assert [path.stem for path in NOTEBOOKS] == ["proofread_scores", "reconstruction", "transform_chains"]
 
 
+def printing_cells(book) -> list[int]:
+    """Numbers of the cells that print at least a word."""
+    texts = ["".join(output.get("text", "") for output in cell.get("outputs", [])) for cell in book.cells]
+    return [number for number, text in enumerate(texts) if text.strip()]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_the_synthetic_volume(path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore:IProgress not found")  # of tqdm, which huggingface_hub imports
     book = nbformat.read(path, as_version=4)
+    printing = printing_cells(book)
     NotebookClient(book, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert [output for output in outputs if output.output_type == "error"] == []
     assert any("image/jpeg" in output.get("data", {}) for output in outputs)
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    assert printing_cells(book) == printing
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
