@@ -10,6 +10,7 @@ import torch
 from scripts.checkpoints.file import load_checkpoint
 from scripts.checkpoints.recipe import upgraded_recipe
 from scripts.checkpoints.restore import restore
+from scripts.checkpoints.run_files import BEST
 from scripts.data.volumes import ArrayVolume, Volume, downsampled_volume
 from scripts.inferers import VolumeInferer
 from scripts.networks import ActivatedNetwork, segmentation_network
@@ -89,7 +90,7 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
         ValueError: no such file, or no segmentation network.
     """
     if not os.path.isfile(checkpoint):
-        raise ValueError(f"there is no checkpoint '{checkpoint}'; give the best.pt of a training")
+        raise ValueError(f"there is no checkpoint '{checkpoint}'; give the {BEST} of a training")
     content = load_checkpoint(checkpoint, plain=True)
     recipe = {**DEFAULTS, **upgraded_recipe(content["recipe"])}
     missing = [name for name in ("activations", "channels", "window", "stride", "pad", "widths") if name not in recipe]
@@ -107,7 +108,7 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
     maps = ActivatedNetwork(network.to(used), recipe["activations"], len(recipe["auxiliary_offsets"])).eval()
     chosen = content.get("decoder") or content.get("parts", {}).get("validation", {}).get("decoder")
     if not chosen:
-        raise ValueError(f"'{checkpoint}' names no decoder: it was saved before the first validation; take best.pt")
+        raise ValueError(f"'{checkpoint}' names no decoder: it was saved before the first validation; take {BEST}")
     return SegmentationModel(maps, recipe, chosen, used)
 
 

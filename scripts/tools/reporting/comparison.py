@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS, LAST
 from scripts.ops.scoring.scores import Score, declared_scores, headlines
 from scripts.tools.reporting.runs import Run
 
@@ -172,7 +173,7 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, str) and "/" in value:
-        parts = [part for part in value.split("/") if part not in ("checkpoints", "best.pt", "last.pt")]
+        parts = [part for part in value.split("/") if part not in (CHECKPOINTS, BEST, LAST)]
         return parts[-1] if parts else value
     return str(value)
 
