@@ -74,4 +74,4 @@ class PartialBlocks(PartialPrediction):
 
 def done_file(folder: Path, number: int) -> Path:
     """Return the file that marks a block as done."""
-    return folder / "done" / f"{number}.npz"
+    return folder / "done" / f"{number}.arrays"
