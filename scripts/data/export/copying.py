@@ -19,7 +19,7 @@ PROGRESS = "progress.json"
 class Readable(Protocol):
     """A (z, y, x) or (channels, z, y, x) array that is read by boxes."""
 
-    def __getitem__(self, key: Any) -> np.ndarray: ...
+    def __getitem__(self, key: Any) -> Any: ...
 
 
 def copy_volume(
