@@ -76,10 +76,13 @@ class Experiment:
     conditions: Sequence[Condition] = field(default_factory=tuple)
 
     def steps(self) -> list[Step]:
-        """All steps in the order in which they run: each pre-training once, before the first run that needs it."""
+        """All steps in the order in which they run: every condition of a seed before the next seed.
+
+        A pre-training is run once, before the first run that needs it.
+        """
         steps: dict[str, Step] = {}
-        for condition in self.conditions:
-            for seed in self.seeds:
+        for seed in self.seeds:
+            for condition in self.conditions:
                 start: str | None = None
                 if condition.pretraining is not None:
                     pretraining = self._pretraining(condition.pretraining, seed)

@@ -32,6 +32,11 @@ def test_every_condition_is_trained_and_scored_with_every_seed(experiment):
     assert all(names.index(f"{run}_evaluation") == names.index(run) + 1 for run in runs)
 
 
+def test_all_conditions_of_a_seed_come_before_the_next_seed(experiment):
+    seeds = [step.settings.get("seed", 0 if "seed0" in step.name else 1) for step in experiment.steps()]
+    assert seeds == sorted(seeds)
+
+
 def test_a_pretraining_is_shared_by_the_runs_of_its_seed_and_comes_before_them(experiment):
     steps = experiment.steps()
     names = [step.name for step in steps]
