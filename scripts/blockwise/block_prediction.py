@@ -20,6 +20,7 @@ from scripts.blockwise.predict_block import BlockJob, device_kind, predict_block
 from scripts.blockwise.result_files import load
 from scripts.blockwise.workers import BlockError, Progress, Workers
 from scripts.data.files.partial_blocks import PartialBlocks, done_file
+from scripts.data.regions.volume_mask import is_rule
 from scripts.engines.switches import switch
 from scripts.handlers.prediction_writer import (
     PredictionWriter,
@@ -210,8 +211,10 @@ class BlockPrediction:
     def _check(self, workers: DaskWorkers, device: str | None) -> None:
         """Refuse workers with another version or other files, or of several kinds of processor: a network has other
         last bits on each."""
-        path = self.steps.region.image.path
-        workers.check(self.folder, [os.path.abspath(path)] if path and "://" not in path else [])
+        region = self.steps.region
+        paths = [region.image.path] + ([] if region.mask is None else [region.mask.path])
+        local = [os.path.abspath(path) for path in paths if path and "://" not in path and not is_rule(path)]
+        workers.check(self.folder, local)
         kinds = sorted(set(workers.client.run(device_kind, device).values()))
         if len(kinds) > 1:
             raise ValueError(

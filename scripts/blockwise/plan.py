@@ -12,8 +12,8 @@ import numpy as np
 
 from scripts.blockwise.grid import BlockGrid, Size3
 from scripts.blockwise.memory import block_gib
+from scripts.data.files.prediction_mask import read_mask
 from scripts.data.files.predictions import open_prediction
-from scripts.data.volumes import open_volume
 from scripts.ops.box import Box, three_sizes
 from scripts.ops.decoding.masking import mask_prediction
 from scripts.ops.targets.affinity_convention import convention
@@ -110,7 +110,7 @@ class Plan:
             return self.read_unmasked(box, channels)
         z, y, x = (max(0, low - 1) for low in box.start)  # an edge belongs to two voxels
         wider = Box((z, y, x), box.stop)
-        inside = read_mask(self.mask, self._in_volume(wider))
+        inside = read_mask(self.mask, self.pred, self._in_volume(wider))
         nearest = convention("nearest") if channels is not None else None
         masked = mask_prediction(self.read_unmasked(wider, channels), inside, nearest)
         return np.ascontiguousarray(masked[(slice(None), *box.within(wider).slices)])
@@ -129,16 +129,6 @@ class Plan:
         """Where another plan differs, by name and values."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{name} was {theirs[name]}, is {mine[name]}" for name in mine if mine[name] != theirs[name]]
-
-
-def read_mask(path: str, box: Box) -> np.ndarray:
-    """(z, y, x) bool of a box: where the volume is not 0.
-
-    Raises:
-        ValueError: a box outside the volume.
-    """
-    with open_volume(path, cache_mib=8) as volume:
-        return np.asarray(volume[Box.parse(str(box), volume.shape).slices]) != 0
 
 
 def _tuples(value: Any) -> Any:

@@ -17,7 +17,7 @@ from scripts.data.files.partial_blocks import done_file
 from scripts.data.files.replacing import full_disk_error, is_full
 from scripts.data.files.zarr_prediction import SCALE
 from scripts.data.sampling.prefetch import prefetched
-from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
+from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_item
 from scripts.ops.box import Box, Offset3, Size3
 from scripts.ops.quantize import quantize
 
@@ -78,11 +78,11 @@ def predict_block(folder: Path, number: int) -> None:
     steps = job.steps.of_part(part)
     infer, maps = StepInferer(steps.inferer, steps), torch.empty(0)
     for item in prefetched((steps[n] for n in range(len(steps))), AHEAD, device):
-        image, _, _, index = prepare_step({**item, "image": item["image"][None]}, device)
-        rows = infer(image, job.network, **index)[0]
+        image, keywords = prepare_item(item, device)
+        rows = infer(image, job.network, **keywords)[0]
         if not rows.numel():
             continue
-        step = steps.grid.steps[index["index"]]
+        step = steps.grid.steps[item["index"]]
         (z0, z1), (y0, y1) = steps.grid.in_box(step.ended_z, 0), steps.grid.in_box(step.ended_y, 1)
         stored = quantize(rows, job.dtype, job.ranges or [(0.0, 1.0)] * len(rows)).cpu()
         if not maps.numel():

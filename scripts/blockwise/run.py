@@ -13,8 +13,9 @@ from scripts.blockwise.cluster import DaskWorkers, open_workers
 from scripts.blockwise.decode import decode_blocks, finished_store
 from scripts.blockwise.grid import Size3
 from scripts.blockwise.instances import chunk_of
-from scripts.blockwise.plan import PLAN, Plan, fingerprint, read_mask
+from scripts.blockwise.plan import PLAN, Plan, fingerprint
 from scripts.blockwise.workers import BlockError, Workers
+from scripts.data.files.prediction_mask import read_mask
 from scripts.data.files.predictions import open_prediction
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import Decoder
@@ -75,8 +76,8 @@ def planned(
         raise ValueError("--edits needs one threshold and affinities along z, y and x")
     if mask is not None:
         z, y, x = part.start
-        read_mask(mask, Box(part.start, (z + 1, y + 1, x + 1)))
-        read_mask(mask, Box((part.stop[0] - 1, part.stop[1] - 1, part.stop[2] - 1), part.stop))
+        read_mask(mask, pred, Box(part.start, (z + 1, y + 1, x + 1)))
+        read_mask(mask, pred, Box((part.stop[0] - 1, part.stop[1] - 1, part.stop[2] - 1), part.stop))
     return Plan(
         pred=pred,
         box=str(part),

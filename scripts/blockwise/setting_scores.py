@@ -6,13 +6,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scripts.blockwise.cluster import DaskWorkers
 from scripts.blockwise.workers import Workers
+from scripts.data.files.prediction_mask import read_mask
 from scripts.data.files.predictions import read_prediction
+from scripts.data.regions.known_labels import UNKNOWN, KnownLabels
 from scripts.data.volumes.open import open_volume
 from scripts.metrics.decoder_grid import Scores, Setting
 from scripts.ops.decoding.decoders import decoder
+from scripts.ops.decoding.masking import decode_inside
 from scripts.ops.labels.label_checks import same_shape
 from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.scores import all_scores
@@ -29,6 +36,7 @@ class DecodeAndScore:
         gt: instance labels, as `open_volume` takes them.
         decoder: its name.
         box: z0:z1,y0:y1,x0:x1.
+        mask: a volume; where it is 0 nothing is decoded or scored.
     """
 
     pred: str
@@ -36,14 +44,33 @@ class DecodeAndScore:
     decoder: str
     box: str
 
+    mask: str | None = None
+
     def __call__(self, setting: Setting) -> dict[str, float]:
         """All defined scores by name."""
+        prediction, truth, inside = self.read()
+        decode = decoder(self.decoder, setting)
+        found = decode(prediction) if inside is None else decode_inside(decode, prediction, inside)
+        known = truth != UNKNOWN
+        table = ContingencyTable.from_arrays(truth[known], found[known])
+        return {s.name: float(s.value) for s in all_scores(table) if s.better}
+
+    def read(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """The prediction (channels, z, y, x) of the box, its labels, -1 where unknown or masked, and the mask, bool.
+
+        Raises:
+            ValueError: labels that are none, shapes that differ, nothing to score.
+        """
         prediction, part = read_prediction(self.pred, self.box)
         with open_volume(self.gt, cache_mib=8) as volume:
-            truth = volume[part.slices]
+            truth = KnownLabels(volume)[part.slices]
         same_shape(prediction, truth, ("prediction", "ground truth"))
-        found = decoder(self.decoder, setting)(prediction)
-        return {s.name: float(s.value) for s in all_scores(ContingencyTable.from_arrays(truth, found)) if s.better}
+        inside = None if self.mask is None else read_mask(self.mask, self.pred, part)
+        if inside is not None:
+            truth = np.where(inside, truth, UNKNOWN)
+        if not (truth > 0).any():
+            raise ValueError(f"{self.gt} has no labelled object in {self.box} to score; choose another --box")
+        return prediction, truth, inside
 
 
 def scores_on_workers(
@@ -55,7 +82,8 @@ def scores_on_workers(
         BlockError: a setting that cannot be scored.
         ValueError: workers of another version or without the files.
     """
-    files = {name: os.path.abspath(path) for name, path in (("pred", score.pred), ("gt", score.gt))}
+    paths = {"pred": score.pred, "gt": score.gt} | ({} if score.mask is None else {"mask": score.mask})
+    files = {name: os.path.abspath(path) for name, path in paths.items()}
     with tempfile.TemporaryDirectory(dir=".", prefix=".settings-") as name:
         folder = Path(name).resolve()
         (folder / JOB).write_text(json.dumps({"score": asdict(score) | files, "settings": list(settings)}))

@@ -17,8 +17,9 @@ RECIPE = {
     "properties": {
         **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
         "pad": {**SIZE, "items": COUNT},
-        **dict.fromkeys(("task", "network", "unetr_decoder", "architecture", "trunk", "mask", "precision"), NAME),
+        **dict.fromkeys(("task", "network", "unetr_decoder", "architecture", "trunk", "token_mask", "precision"), NAME),
         **{key: {"type": ["object", "null"]} for key in ("sizes", "trunk_sizes")},
+        "mask": {"type": ["string", "array", "null"]},
         "widths": {"type": "array", "items": {**COUNT, "minimum": 1, "maximum": 65536}, "maxItems": 32},
         "activations": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 256},
         "channels": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 256},

@@ -201,7 +201,7 @@ def _fitting_knobs(origin: Mapping[str, Any]) -> str:
 def _history(origin: Mapping[str, Any]) -> str:
     """Describe the training of a file in brackets."""
     facts = [f"{origin['iteration']:,} iterations" if isinstance(origin.get("iteration"), int) else ""]
-    facts += [f"{name} {origin[name]}" for name in ("network", "mask", "mask_ratio", "volumes") if name in origin]
+    facts += [f"{name} {origin[name]}" for name in ("network", "token_mask", "mask_ratio", "volumes") if name in origin]
     known = ", ".join(fact for fact in facts if fact)
     return f" ({known})" if known else ""
 

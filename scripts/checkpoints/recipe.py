@@ -7,6 +7,8 @@ from scripts.checkpoints.plain_data import check_decoder, check_recipe
 
 RENAMED = {"decoder": "unetr_decoder", "reduce": "downsample"}
 """Name in earlier recipes -> name now."""
+TOKEN_MASKS = ("random", "space_only", "section_only")
+"""Values of `token_mask`, which earlier recipes call `mask`."""
 AS_STORED = [1, 1, 1]
 """`downsample` of a recipe from before that setting."""
 UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
@@ -46,6 +48,8 @@ def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
         recipe: of a checkpoint, a package or a run's log, of any version.
     """
     upgraded = {RENAMED.get(name, name): value for name, value in recipe.items()}
+    if upgraded.get("mask") in TOKEN_MASKS:
+        upgraded["token_mask"] = upgraded.pop("mask")
     if "crop" in upgraded or "patch" in upgraded:
         upgraded.setdefault("downsample", list(AS_STORED))
     if "mask_ratio" in upgraded:

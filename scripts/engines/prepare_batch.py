@@ -7,7 +7,7 @@ import torch
 
 from scripts.networks.tokens import kept_tokens
 
-MaskedBatch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor], dict[str, Any]]
+MaskedBatch = tuple[torch.Tensor, tuple[torch.Tensor, ...], tuple[torch.Tensor], dict[str, Any]]
 TargetBatch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[()], dict[str, Any]]
 BoxBatch = tuple[torch.Tensor, torch.Tensor, tuple[()], dict[str, Any]]
 
@@ -22,19 +22,23 @@ def prepare_masked_batch(
 
     Args:
         batch: "image" (b, 1, z, y, x), "mask" (b, gz, gy, gx), True where a token is hidden, and, where the
-            loader lists them, "kept" (b, k) tokens.
+            loader lists them, "kept" (b, k) tokens; "unmasked", bool like the image, where the volumes have a mask.
         device: target of the tensors.
         non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
 
     Returns:
-        The image; (image, mask) for the loss; (indices of the kept tokens,) for `forward`; no keywords.
+        The image; (image, mask), and the voxels that count, for the loss; (indices of the kept tokens,) for
+        `forward`; no keywords.
     """
     image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
     mask = _plain(batch["mask"])
     kept = batch["kept"] if "kept" in batch else kept_tokens(mask)
     kept = kept.to(device, non_blocking=non_blocking)
-    return image, (image, mask.to(device, non_blocking=non_blocking)), (kept,), {}
+    target: tuple[torch.Tensor, ...] = (image, mask.to(device, non_blocking=non_blocking))
+    if "unmasked" in batch:
+        target += (_plain(batch["unmasked"]).to(device, non_blocking=non_blocking),)
+    return image, target, (kept,), {}
 
 
 def prepare_target_batch(
@@ -69,13 +73,15 @@ def prepare_box_batch(
     """Unpack a batch of boxes: the image is copied to the device, the labels stay on the CPU, which scores them.
 
     Args:
-        batch: "image" (b, 1, z, y, x) and "label", integers of the same shape.
+        batch: "image" (b, 1, z, y, x) and "label", integers of the same shape; "unmasked", bool likewise, where the
+            volumes have a mask: a keyword of the inferer.
         device: target of the image.
         non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
     """
     image = _plain(batch["image"]).to(device, non_blocking=non_blocking, **kwargs)
-    return image, _plain(batch["label"]).cpu(), (), {}
+    keywords = {"unmasked": _plain(batch["unmasked"])} if "unmasked" in batch else {}
+    return image, _plain(batch["label"]).cpu(), (), keywords
 
 
 def microbatches(batch: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:

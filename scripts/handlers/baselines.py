@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from scripts.handlers.metric_logger import MetricLogger
 from scripts.networks.reconstruction_to_grey import voxel_mask
-from scripts.networks.tokens import normalise_tokens, to_tokens
+from scripts.networks.tokens import normalise_tokens, to_tokens, token_means
 from scripts.ops.interpolation import interpolate_hidden
 
 TOKEN_MEAN, INTERPOLATION, INTERPOLATION_FITTED = "token_mean", "interpolation", "interpolation_fitted"
@@ -55,19 +55,25 @@ class Baselines:
         items = [self.dataset[number] for number in range(self.crops)]
         images = torch.stack([torch.as_tensor(item["image"]) for item in items])
         masks = torch.stack([torch.as_tensor(item["mask"]) for item in items])
-        scores = baseline_scores(images, masks, self.patch)
+        unmasked = [torch.as_tensor(item["unmasked"]) for item in items if "unmasked" in item]
+        scores = baseline_scores(images, masks, self.patch, torch.stack(unmasked) if unmasked else None)
         self.metric_logger.log(0, {"baseline_crops": self.crops, **scores})
 
 
-def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int]) -> dict[str, float]:
+def baseline_scores(
+    images: torch.Tensor, masks: torch.Tensor, patch: tuple[int, int, int], unmasked: torch.Tensor | None = None
+) -> dict[str, float]:
     """Return the three scores by name.
 
     Args:
         images: (B, 1, Z, Y, X).
         masks: bool (B, gz, gy, gx), True = hidden.
         patch: voxels of a token along (z, y, x).
+        unmasked: bool like the images, True in the voxels that count; None for all.
     """
-    hidden = masks.flatten(1)
+    counting = torch.ones_like(images, dtype=torch.bool) if unmasked is None else unmasked
+    counted = to_tokens(counting, patch)
+    hidden = masks.flatten(1) & counted.any(2)
     voxels = voxel_mask(masks, patch)
     filled = torch.stack(
         [
@@ -75,15 +81,19 @@ def baseline_scores(images: torch.Tensor, masks: torch.Tensor, patch: tuple[int,
             for image, mask in zip(images.float(), voxels, strict=True)
         ]
     )
-    truth, mean, deviation = normalise_tokens(to_tokens(images, patch))
+    shown = None if unmasked is None else counted
+    truth, mean, deviation = normalise_tokens(to_tokens(images, patch), shown)
     guess = to_tokens(filled, patch)
-    in_true_units = ((guess - mean) / deviation)[hidden]
-    in_own_units = normalise_tokens(guess)[0][hidden]
-    wanted = truth[hidden]
-    norm = float(in_own_units.square().mean())
-    factor = float((in_own_units * wanted).mean()) / norm if norm > 0 else 0.0
+    in_true_units = (guess - mean) / deviation
+    in_own_units = normalise_tokens(guess, shown)[0]
+
+    def mean_over_tokens(values: torch.Tensor) -> float:
+        return float(token_means(values, counted)[hidden].mean())
+
+    norm = mean_over_tokens(in_own_units.square())
+    factor = mean_over_tokens(in_own_units * truth) / norm if norm > 0 else 0.0
     return {
-        TOKEN_MEAN: float(wanted.square().mean()),
-        INTERPOLATION: float((in_true_units - wanted).square().mean()),
-        INTERPOLATION_FITTED: float((factor * in_own_units - wanted).square().mean()),
+        TOKEN_MEAN: mean_over_tokens(truth.square()),
+        INTERPOLATION: mean_over_tokens((in_true_units - truth).square()),
+        INTERPOLATION_FITTED: mean_over_tokens((factor * in_own_units - truth).square()),
     }

@@ -16,6 +16,7 @@ from scripts.data.files.writing import new_hdf5
 from scripts.data.regions.region import Region
 from scripts.engines.switches import switch
 from scripts.metrics.decoder_search import DecoderSearch
+from scripts.ops.decoding.masking import mask_instances
 from scripts.ops.quantize import RANGES, quantize
 
 CHUNKS = (4, 128, 128)
@@ -97,6 +98,8 @@ class EvaluationFile:
             "prediction": quantize(maps, "uint8", self.ranges).numpy(),
             "instances": self.decoder_search.chosen_of(self.decoder_search.latest, maps.numpy()).astype(np.uint32),
         }
+        if region.mask is not None:
+            mask_instances(datasets["instances"], region.mask[region.box.slices])
         metadata: dict[str, Any] = {
             "volume": region.image.path,
             "box": str(region.box),

@@ -50,6 +50,11 @@ class Blender:
         """Bytes of the sums."""
         return 4 * channels * self.grid.window[0] * self.grid.shape[1] * self.grid.shape[2]
 
+    @property
+    def opened(self) -> bool:
+        """Whether the sums are allocated."""
+        return self._sums is not None
+
     def open(self, channels: int) -> None:
         """Allocate the sums of that many channels, at the first call; `device` is then theirs.
 

@@ -12,6 +12,7 @@ from scripts.data.datasets.manifest import Split
 from scripts.data.regions.open_regions import open_regions
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
+from scripts.data.regions.volume_mask import Masks
 from scripts.data.volumes.downsampled import AS_STORED
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def inference_region(
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
     split: Split | None = None,
+    mask: Masks = None,
 ) -> Region:
     """Return the box of a volume to predict: the one given, else its part of a split, else all of it.
 
@@ -36,12 +38,13 @@ def inference_region(
         grey_high: grey value that is white.
         reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
         split: "training" or "validation", the part of the volume where no box is given; null for all of it.
+        mask: the voxels that count, as in `scripts.data.open_regions`.
 
     Raises:
-        ValueError: no such box, no grey range, or impossible factors.
+        ValueError: no such box, no grey range, impossible factors, or a mask that does not fit.
     """
     part = box if split else box or WHOLE
-    region = open_regions(volume, split or "training", part, section_depth=1, reduce=reduce)[0]
+    region = open_regions(volume, split or "training", part, section_depth=1, reduce=reduce, mask=mask)[0]
     check_grey([region], grey_low, grey_high)
     return dataclasses.replace(region, label=None)
 

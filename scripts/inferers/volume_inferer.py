@@ -10,6 +10,7 @@ from monai.inferers import Inferer
 
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.inferers.blender import Blender
+from scripts.inferers.box_mask import BoxMask, with_zeros
 from scripts.ops.affinity_flips import FlipVotes, flip_codes
 from scripts.ops.blending import TotalWeights, blend_weights
 from scripts.ops.box import Box, Size3
@@ -107,8 +108,23 @@ class VolumeInferer(Inferer):
             self._totals[grid.volume] = TotalWeights(self.weights, grid.all_starts, grid.padded)
         return self._totals[grid.volume]
 
-    def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(
+        self,
+        inputs: torch.Tensor,
+        network: Network,
+        *args: Any,
+        unmasked: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor:
         """Return maps (B, C, z, y, x) float32 of images (B, 1, z, y, x), on the images' device.
+
+        Args:
+            inputs: images.
+            network: (n, 1, z, y, x) to maps (n, C, z, y, x).
+            args: passed to the network.
+            unmasked: bool like the images; where it is False maps are 0, affinities also where their edge ends there,
+                and windows that are masked completely are not computed.
+            kwargs: passed to the network.
 
         Raises:
             ValueError: an image of other axes, or a network whose output has another size than its input.
@@ -122,11 +138,18 @@ class VolumeInferer(Inferer):
         for sample, image in enumerate(inputs):
             blender = Blender(grid, self.totals(grid), inputs.device)
             planes, plane = torch.empty(0), -1
+            mask: BoxMask | None = None
+            if unmasked is not None:
+                mask = BoxMask(
+                    unmasked[sample, 0].cpu().numpy(), Box.whole(grid.shape), grid, convention=self.convention
+                )
             for step in grid.steps:
                 if step.z != plane:
                     planes, plane = _planes(image, grid, step.z), step.z
                 row = planes[:, :, slice(*step.lines), slice(*grid.columns)]
-                completed = self.step(row, step, blender, network, *args, **kwargs)
+                counting = None if mask is None else mask.row(step)
+                completed = self.step(row, step, blender, network, *args, unmasked=counting, **kwargs)
+                completed = with_zeros(completed, None if mask is None else mask.kept(step))
                 if completed is None:
                     continue
                 if maps is None:
@@ -138,7 +161,14 @@ class VolumeInferer(Inferer):
 
     @torch.no_grad()
     def step(
-        self, image: torch.Tensor, step: WindowRow, blender: Blender, network: Network, *args: Any, **kwargs: Any
+        self,
+        image: torch.Tensor,
+        step: WindowRow,
+        blender: Blender,
+        network: Network,
+        *args: Any,
+        unmasked: np.ndarray | None = None,
+        **kwargs: Any,
     ) -> torch.Tensor | None:
         """Add the windows of a row to the sums, and return the maps (C, z, y, x) that it completes, if any.
 
@@ -147,10 +177,17 @@ class VolumeInferer(Inferer):
             step: of `blender.grid`.
             blender: keeps the sums.
             network: (n, 1, z, y, x) to maps (n, C, z, y, x).
+            args: passed to the network.
+            unmasked: (z, y, x) bool of the same voxels; a window without one that counts is left out of the sums, so
+                that maps are meaningless where it is False.
+            kwargs: passed to the network.
         """
         depth, height, width = self.window
         first_y, first_x = step.lines[0], blender.grid.columns[0]
         places = [(y, x) for y in step.ys for x in blender.grid.starts[2]]
+        if unmasked is not None:
+            needed = [(y, x) for y, x in places if unmasked[:, y - first_y :, x - first_x :][:, :height, :width].any()]
+            places = needed or ([] if blender.opened else places[:1])  # one window gives the number of channels
         for begin in range(0, len(places), self.together):
             chosen = places[begin : begin + self.together]
             cuts = [image[:, :, y - first_y :, x - first_x :][:, :depth, :height, :width] for y, x in chosen]

@@ -12,9 +12,10 @@ from torch.utils.data import Dataset
 from scripts.data.regions.region import Region
 from scripts.inferers.blank_sections import SectionStatistics
 from scripts.inferers.blender import Blender
+from scripts.inferers.box_mask import BoxMask, with_zeros
 from scripts.inferers.volume_inferer import Network, VolumeInferer
 from scripts.ops.box import Box
-from scripts.ops.windows import mirrored
+from scripts.ops.windows import WindowRow, mirrored
 
 GIB = 2**30
 
@@ -23,7 +24,9 @@ class VolumeSteps(Dataset[dict[str, Any]]):
     """Read the voxels of each row of windows when it is requested.
 
     An item has "image" (1, z, y, x), a row of windows along x, mirrored beyond the border, and "index",
-    the number of the row. Use one process, as it also collects statistics of sections.
+    the number of the row. Where the region has a mask, also "unmasked" (z, y, x) bool of the same voxels, False beyond
+    the box, and "kept" (channels or 1, z, y, x) bool of the values that the row completes, if any. Use one process,
+    as it also collects statistics of sections.
 
     Args:
         region: the volume, and the box to predict.
@@ -53,6 +56,9 @@ class VolumeSteps(Dataset[dict[str, Any]]):
             raise ValueError(f"part {self.part} reaches out of the box {region.box}")
         self.domain = Box.whole(region.image.shape) if context == "volume" else region.box
         self.grid = inferer.grid(self.domain.shape, self.part.within(self.domain))
+        self.mask: BoxMask | None = None
+        if region.mask is not None:
+            self.mask = BoxMask(region.mask, region.box, self.grid, self.part, inferer.convention)
         self.first = 0
         self.statistics = SectionStatistics(self.part.start[0], self.part.shape[0])
 
@@ -72,14 +78,26 @@ class VolumeSteps(Dataset[dict[str, Any]]):
             raise IndexError(f"step {index} of {len(self)}")
         step = self.grid.steps[self.first + index]
         spans = ((step.z, step.z + self.grid.window[0]), step.lines, self.grid.columns)
+        masks = self._masks(step)
+        if "unmasked" in masks and not masks["unmasked"].any():
+            grey = np.zeros([high - low for low, high in spans], self.region.image.dtype)  # no window is computed
+            item: dict[str, Any] = {"image": grey[None], "index": step.index, **masks}
+            return item if self.transform is None else dict(self.transform(item))
         grey = self._read(spans)
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
         if z0 < z1 and y0 < y1:
             firsts = (z0, y0, 0), self.grid.before, (low for low, _ in spans)
             z, y, x = (inside + before - low for inside, before, low in zip(*firsts, strict=True))
             self.statistics.add(z0, grey[z : z + z1 - z0, y : y + y1 - y0, x : x + self.grid.shape[2]])
-        item: dict[str, Any] = {"image": grey[None], "index": step.index}
+        item = {"image": grey[None], "index": step.index, **masks}
         return item if self.transform is None else dict(self.transform(item))
+
+    def _masks(self, step: WindowRow) -> dict[str, np.ndarray]:
+        """What an item has of the region's mask."""
+        if self.mask is None:
+            return {}
+        kept = self.mask.kept(step)
+        return {"unmasked": self.mask.row(step)} | ({} if kept is None else {"kept": kept})
 
     def _read(self, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
         """The voxels of a box of the padded volume."""
@@ -126,26 +144,51 @@ class StepInferer(Inferer):
         self._blender: Blender | None = None
 
     def __call__(
-        self, inputs: torch.Tensor, network: Network, *args: Any, index: int = 0, **kwargs: Any
+        self,
+        inputs: torch.Tensor,
+        network: Network,
+        *args: Any,
+        index: int = 0,
+        unmasked: np.ndarray | None = None,
+        kept: torch.Tensor | None = None,
+        **kwargs: Any,
     ) -> torch.Tensor:
         """Return the maps that row `index` completes: (1, C, z, y, x) float32, or an empty tensor.
 
         Args:
             inputs: (1, 1, z, y, x), the row's image.
             network: windows to maps.
+            args: passed to the network.
             index: of the row.
+            unmasked: (z, y, x) bool of the row's voxels; windows without one that counts are not computed.
+            kept: (C or 1, z, y, x) bool of the values that the row completes; the others are set to 0.
+            kwargs: passed to the network.
         """
         grid = self.steps.grid
         if self._blender is None or index == self.steps.first:
             totals = self.inferer.totals(grid)
             self._blender = Blender(grid, totals, inputs.device, self.scratch, self.limit)
-        ended = self.inferer.step(inputs[0], grid.steps[index], self._blender, network, *args, **kwargs)
+        row = grid.steps[index]
+        ended = self.inferer.step(inputs[0], row, self._blender, network, *args, unmasked=unmasked, **kwargs)
+        ended = with_zeros(ended, kept)
         return inputs.new_empty((1, 0, 0, 0, 0)) if ended is None else ended[None]
+
+
+def prepare_item(item: dict[str, Any], device: torch.device) -> tuple[torch.Tensor, dict[str, Any]]:
+    """An item of `VolumeSteps`, without a loader: its image as a batch of one, and the keywords of `StepInferer`."""
+    batch = {name: item[name][None] for name in ("image", "unmasked", "kept") if name in item}
+    image, _, _, keywords = prepare_step({"index": item["index"], **batch}, device)
+    return image, keywords
 
 
 def prepare_step(
     batch: dict[str, Any], device: torch.device, non_blocking: bool = False, **kwargs: Any
-) -> tuple[torch.Tensor, None, tuple[()], dict[str, int]]:
-    """For MONAI's evaluator: a batch of one row as image, no label, and the row's number for `StepInferer`."""
+) -> tuple[torch.Tensor, None, tuple[()], dict[str, Any]]:
+    """For MONAI's evaluator: a batch of one row as image, no label, and the row's number and mask for `StepInferer`."""
     image = torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking)
-    return image, None, (), {"index": int(batch["index"])}
+    keywords: dict[str, Any] = {"index": int(batch["index"])}
+    if "unmasked" in batch:
+        keywords["unmasked"] = np.asarray(batch["unmasked"])[0]
+    if "kept" in batch:
+        keywords["kept"] = torch.as_tensor(batch["kept"])[0]
+    return image, None, (), keywords

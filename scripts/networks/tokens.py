@@ -67,12 +67,24 @@ def take_tokens(tokens: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     return tokens.gather(1, kept.unsqueeze(2).expand(-1, -1, tokens.shape[2]))
 
 
-def normalise_tokens(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def token_means(tokens: torch.Tensor, counting: torch.Tensor) -> torch.Tensor:
+    """The (B, N) means of (B, N, W) tokens over the voxels that count, bool (B, N, W); 0 where none does."""
+    return (tokens * counting).sum(2) / counting.sum(2).clamp(min=1)
+
+
+def normalise_tokens(
+    tokens: torch.Tensor, counting: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(B, N, W) tokens with zero mean and unit variance each, and their (B, N, 1) means and standard deviations.
 
     The variance is that of the token's own W voxels (divided by W, not W - 1), plus 1e-6. So the error of predicting
-    every token's mean is 1 by definition. `normalised * deviation + mean` gives the voxels back.
+    every token's mean is 1 by definition. With `counting`, bool like the tokens, mean and variance are those of the
+    voxels where it is True. `normalised * deviation + mean` gives the voxels back.
     """
-    deviation_squared, mean = torch.var_mean(tokens.float(), dim=2, correction=0, keepdim=True)
+    if counting is None:
+        deviation_squared, mean = torch.var_mean(tokens.float(), dim=2, correction=0, keepdim=True)
+    else:
+        mean = token_means(tokens.float(), counting)[..., None]
+        deviation_squared = token_means((tokens.float() - mean).square(), counting)[..., None]
     deviation = (deviation_squared + VARIANCE_FLOOR).sqrt()
     return (tokens.float() - mean) / deviation, mean, deviation

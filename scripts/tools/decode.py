@@ -10,8 +10,8 @@ import numpy as np
 
 from scripts.blockwise.instances import chunk_of, write_instances
 from scripts.blockwise.memory import SHARE, decoding_gib, free_gib
-from scripts.blockwise.plan import read_mask
 from scripts.blockwise.run import IN_BLOCKS, Engine, planned, run_in_blocks
+from scripts.data.files.prediction_mask import mask_path, read_mask
 from scripts.data.files.predictions import open_prediction, read_prediction
 from scripts.data.files.writing import write_hdf5
 from scripts.ops.box import Box
@@ -86,8 +86,8 @@ def decode(
         smallest: objects of fewer voxels are removed, after what the decoder itself drops.
         holes: fill holes that one object encloses.
         edits: a JSON file of merges and splits to make in the end, see docs/correcting.md; affinities only.
-        mask: a volume; where it is 0 nothing is decoded: those voxels stay 0 and join nothing. A number is the setting
-            of that name of binary, bc and bcd.
+        mask: a volume, or nonzero for the image that the prediction states; where it is 0 nothing is decoded: those
+            voxels stay 0 and join nothing. A number is the setting of that name of binary, bc and bcd.
         blocks: voxels of a block, z,y,x: a multiple of the chunk of the prediction.
         workers: processes on this machine.
         scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
@@ -112,6 +112,8 @@ def decode(
         decoder, settings = _stated(pred, settings)
     if isinstance(mask, float):
         mask, settings = None, {**settings, "mask": mask}
+    if mask is not None:
+        mask = mask_path(mask, pred)
     settings = choose_offsets(pred, decoder, settings)
     cuts = _thresholds(decoder, settings)
     target.check(len(cuts))
@@ -142,7 +144,7 @@ def decode(
             raise FileExistsError(f"'{path}' exists; give another --out, or --overwrite")
         maps, _ = read_prediction(pred, part)
         warn_of_offsets(maps, decoder, settings)
-        datasets = _decoded(decode_, maps, cuts, None if mask is None else read_mask(mask, part))
+        datasets = _decoded(decode_, maps, cuts, None if mask is None else read_mask(mask, pred, part))
         datasets = {name: _cleaned(labels, smallest, holes) for name, labels in datasets.items()}
         if listed:
             if len(datasets) > 1 or len(maps) < 3:
@@ -155,6 +157,7 @@ def decode(
             "prediction": str(pred),
             "box": str(part),
             **placed,
+            **({} if mask is None else {"mask": mask}),
         }
         if path.suffix == ".zarr":
             with open_prediction(pred) as opened:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from scripts.data.files.attributes import attributes
 from scripts.ops.decoding.decoders import DECODERS
 from scripts.ops.decoding.settings import setting_types
 from scripts.ops.targets.affinity_convention import convention
@@ -18,7 +18,6 @@ from scripts.ops.targets.offset_check import better_offsets
 logger = logging.getLogger(__name__)
 
 OFFSET_ATTRIBUTES = ("offsets", "affinity", "affinity_offsets", "neighborhood", "affinity_neighborhood")
-ENDINGS = (".h5", ".hdf5", ".hdf")
 
 
 def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
@@ -37,7 +36,7 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
     file = str(pred).partition(":")[0]
     if not Path(file).exists():
         raise FileNotFoundError(f"prediction '{file}' does not exist")
-    noted = _attributes(file)
+    noted = attributes(file)
     try:
         if "decoder_settings" in noted:
             return str(noted["decoder"]), _mapping(noted["decoder_settings"])
@@ -72,8 +71,7 @@ def stated_offsets(pred: str) -> tuple[tuple[int, ...], ...] | None:
     Raises:
         ValueError: an attribute of such a name that holds something else.
     """
-    file, _, name = str(pred).partition(":")
-    noted = _attributes(file, name) if Path(file).exists() else {}
+    noted = attributes(pred)
     found = next((key for key in OFFSET_ATTRIBUTES if noted.get(key) is not None), None)
     if found is None:
         return None
@@ -95,17 +93,6 @@ def warn_of_offsets(affinities: np.ndarray, decoder: str, settings: Mapping[str,
                 f"warning: the affinities contradict these offsets and fit {json.dumps(better)} better; if that is how "
                 "they were made, give --offsets"
             )
-
-
-def _attributes(file: str, name: str = "") -> Mapping[str, Any]:
-    if file.endswith(ENDINGS):
-        with h5py.File(file, "r") as opened:
-            return {**opened.attrs, **(opened[name].attrs if name in opened else {})}
-    if file.rstrip("/").endswith(".zarr"):
-        import zarr
-
-        return dict(zarr.open(file, mode="r").attrs)
-    return {}
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scripts.blockwise.cluster import open_workers
 from scripts.blockwise.contingency import table_on_workers
 from scripts.blockwise.workers import ThisProcess
 from scripts.data import Volume, open_volume
+from scripts.data.files.prediction_mask import mask_path
 from scripts.data.files.swc import read_swc
 from scripts.engines.memory_check import check_memory
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
@@ -67,7 +68,8 @@ def score(
         pred: the segmentation: file.h5:dataset, x.zarr, a folder of sections, TIFF, NIfTI or .npy; integers.
         gt: the ground truth, of the same shape; voxels of -1, unknown, are left out of every score.
         box: the part to score, z0:z1,y0:y1,x0:x1.
-        mask: a volume; where it is 0 nothing is scored. The segmentation itself: only where something is predicted.
+        mask: a volume, or nonzero for the image that the segmentation's prediction states; where it is 0 or -1 nothing
+            is scored. The segmentation itself: only where something is predicted.
         border: leave out ground truth within this many pixels, in the section, of another object.
         definition: groups of scores, with commas: snemi3d, skimage, plain, voi, ranked, matching, errors.
         iou: thresholds for the scores of instances, with commas.
@@ -88,6 +90,7 @@ def score(
     """
     path = None if out is None else _free_path(out, overwrite)
     all_scores(ContingencyTable.empty(), definitions=definition, iou=iou, zero=zero)  # checks the options
+    mask = None if mask is None else mask_path(mask, pred)
     begin = time.perf_counter()
     with (
         open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32) as truth,

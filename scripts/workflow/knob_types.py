@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from scripts.data.regions.volume_mask import rule_value
+
+TOKEN_MASKS = ("random", "space_only", "section_only")
+"""Values of `token_mask`, which was called mask."""
 WORDS = {"true": True, "false": False, "null": None, "none": None}
 """Words that mean what they mean in JSON; Python's None too."""
 
@@ -183,6 +187,25 @@ class PathName:
             raise ValueError
         found = literal(value)
         return found if isinstance(found, str) else value
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which voxels of a volume count."""
+
+    def __str__(self) -> str:
+        return (
+            "nonzero, not:VALUE, or the path of a volume (or a list of these); which tokens are hidden is --token_mask"
+        )
+
+    def parse(self, value: Any) -> str | list[str]:
+        """The rule or path as it was typed, or a list of them."""
+        found = PathName(several=True).parse(value)
+        for one in [found] if isinstance(found, str) else found:
+            if one in TOKEN_MASKS:
+                raise ValueError
+            rule_value(one)
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Predict a volume on disk to maps on disk in one call, for volumes of any size."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ import torch
 from scripts.blockwise.block_prediction import BlockPrediction, prediction_writer
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
+from scripts.data.regions.volume_mask import open_mask
 from scripts.data.sampling.prefetch import prefetched
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume
 from scripts.handlers.prediction_writer import PredictionWriter
 from scripts.inferers.volume_inferer import Network, VolumeInferer
-from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
+from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_item
 from scripts.ops.box import Box
 from scripts.transforms.grey import ScaleGreyd
 
@@ -43,6 +45,7 @@ def predict_volume(
     scheduler: str | None = None,
     scheduler_file: str | None = None,
     blocks: Sequence[int] | None = None,
+    mask: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Predict a box of a volume with a few sections of it in memory. Reading, network and writing overlap.
 
@@ -66,6 +69,7 @@ def predict_volume(
         blend_memory_gib: memory for the sums of the planes a window spans; beyond it they are kept in a file.
         workers, scheduler, scheduler_file, blocks: who predicts blocks, and their voxels (z, y, x); see
             `scripts.blockwise.prediction_writer`.
+        mask: the voxels that count, see `open_mask`; elsewhere maps are 0, and windows completely there are skipped.
 
     Returns:
         The path of the prediction.
@@ -79,9 +83,11 @@ def predict_volume(
         predict_volume("my.zarr", network, VolumeInferer(), "maps.zarr", box="0:50,:,:")
     """
     region = _region(volume, box)
+    if mask is not None:
+        region = dataclasses.replace(region, mask=open_mask(mask, region.image))
     check_grey([region], grey_low, grey_high)
     steps = VolumeSteps(region, inferer, ScaleGreyd("image", grey_low, grey_high), context)
-    grey = {"grey_low": grey_low, "grey_high": grey_high}
+    grey = {"grey_low": grey_low, "grey_high": grey_high, "mask": None if mask is None else os.fspath(mask)}
     writer = prediction_writer(
         steps,
         inferer,
@@ -118,8 +124,8 @@ def _predict_rows(writer: PredictionWriter, network: Network, stepwise: StepInfe
         writer.begin(network)
         items = (steps[number] for number in range(len(steps)))
         for item in prefetched(items, AHEAD, device):
-            image, _, _, index = prepare_step({**item, "image": item["image"][None]}, device)
-            writer.write(item["index"], stepwise(image, network, **index)[0])
+            image, keywords = prepare_item(item, device)
+            writer.write(item["index"], stepwise(image, network, **keywords)[0])
         writer.finish()
     except BaseException:
         writer.stop()

@@ -43,7 +43,7 @@ def write_pretraining_results(
     log = read_log(folder.log) if rank == 0 and folder.log.exists() else []
     if not log:
         return
-    title = f"{network_text(settings)}, {settings['mask']} mask {settings['mask_ratio']:.3g}"
+    title = f"{network_text(settings)}, {settings['token_mask']} mask {settings['mask_ratio']:.3g}"
     title += f", iteration {log[-1]['iteration']:,}"
     curve = draw_pretraining_curve(log, folder.path / CURVE, title)
     picture = pictures.draw(folder.path / RECONSTRUCTION, title)

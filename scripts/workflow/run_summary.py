@@ -52,7 +52,8 @@ def print_pretraining_summary(
         _device(device, world, settings),
         f"network     {network_text(settings)}, {parameter_count(network)}",
         _crops(settings),
-        f"mask        {settings['mask']}, ratio {settings['mask_ratio']:.4g}: {kept} of {mask.numel()} tokens kept",
+        f"mask        {settings['token_mask']}, ratio {settings['mask_ratio']:.4g}: "
+        f"{kept} of {mask.numel()} tokens kept",
         f"{_iterations(settings)}, learning rate {settings['lr']:.3g} ({settings['base_lr']:.3g} x {batch} / 256)",
         *_output(
             folder,

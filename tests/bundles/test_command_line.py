@@ -168,7 +168,7 @@ def test_the_bare_command_is_the_published_recipe_on_the_synthetic_volume():
     from monai.bundle import ConfigParser
 
     parser = ConfigParser(ConfigParser.load_config_file(config("train")))
-    wanted = {"volumes": "synthetic", "network": "vit_base", "mask": "random", "mask_ratio": 0.9, "batch": 128}
+    wanted = {"volumes": "synthetic", "network": "vit_base", "token_mask": "random", "mask_ratio": 0.9, "batch": 128}
     wanted |= {"iterations": 100_000, "warm_up": 5_000, "crop": [6, 96, 96], "patch": [1, 16, 16], "lr": 7.5e-5}
     assert {name: parser.get_parsed_content(name) for name in wanted} == wanted
 

@@ -140,7 +140,7 @@ def test_a_cut_off_checkpoint_is_named_and_nothing_is_lost(train):
         ({"crop": [6, 20, 24]}, ["[6, 20, 24]", "20 along y", "use 16 or 24"]),
         ({"crop": [6, 48, 48]}, ["48 voxels along y", "has 40"]),
         ({"network": "vit_huge"}, ["vit_huge", "tiny"]),
-        ({"mask": "columns"}, ["columns", "space_only"]),
+        ({"token_mask": "columns"}, ["columns", "space_only"]),
         ({"mask_ratio": 1.0}, ["mask_ratio 1.0", "from 0 (excluded) to 1 (excluded)"]),
         ({"mask_ratio": 0.99}, ["0.99", "0 of 54"]),
         ({"mask_ratio": "most"}, ["'most'", "a number from 0"]),

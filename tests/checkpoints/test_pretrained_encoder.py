@@ -74,7 +74,7 @@ def test_what_was_loaded_and_left_out_is_printed_once(tmp_path, capsys):
     path = checkpoint(tmp_path / "best.pt", autoencoder())
     load_pretrained_encoder(unetr(), path)
     text = capsys.readouterr().out
-    assert text.startswith(f"encoder: from {path} (1,234 iterations, network demo, mask random, mask_ratio 0.9")
+    assert text.startswith(f"encoder: from {path} (1,234 iterations, network demo, token_mask random, mask_ratio 0.9")
     rows = {line.split()[0]: line for line in text.splitlines()[1:]}
     assert "40  patch_embedding.* (2), blocks.* (36), norm.* (2)" in rows["loaded"]
     assert rows["missing"].split() == ["missing", "0"]

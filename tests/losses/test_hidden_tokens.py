@@ -82,3 +82,19 @@ def test_a_reconstruction_of_another_shape_is_refused(image, mask):
 def test_a_patch_of_two_sizes_is_refused():
     with pytest.raises(ValueError, match="three whole numbers"):
         HiddenTokenLoss((16, 16))
+
+
+def test_masked_voxels_are_in_neither_loss_nor_statistics():
+    """One token of 1 x 2 x 2 with voxels 1, 3 and two masked; another one masked completely."""
+    image = torch.tensor([[[[1.0, 3.0, 9.0, 9.0], [50.0, -7.0, 9.0, 9.0]]]])[None]
+    unmasked = torch.tensor([[[[True, True, False, False], [False, False, False, False]]]])[None]
+    hidden = torch.tensor([[[[True, True]]]])
+    loss = HiddenTokenLoss((1, 2, 2))
+    guess = torch.zeros_like(image)
+    assert loss(guess, (image, hidden, unmasked)).item() == pytest.approx(1, abs=1e-5)  # the mean of 1 and 3
+    guess[0, 0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
+    guess[0, 0, 0, 1] = 100
+    assert loss(guess, (image, hidden, unmasked)).item() == pytest.approx(0, abs=1e-5)
+    assert loss(guess, (image, hidden, torch.zeros_like(unmasked))).item() == 0
+    everything = torch.ones_like(unmasked)
+    torch.testing.assert_close(loss(guess, (image, hidden, everything)), loss(guess, (image, hidden)))

@@ -287,7 +287,7 @@ def test_a_pretraining_finds_its_bundle_and_its_mask(runs):
     assert bundle.folder == "bundles/sem_mae_pretrain"
     assert "configs/demo.json" in training_command(run, bundle)
     assert "--iterations 40" in training_command(run, bundle)
-    assert "--mask " not in training_command(run, bundle)
+    assert "mask " not in training_command(run, bundle)
 
 
 def test_a_curve_names_its_end_and_a_level_far_above_it_keeps_its_number():

@@ -16,7 +16,7 @@ class BoxDataset(Dataset[dict[str, Any]]):
     """The complete boxes of regions: {"image" (1, z, y, x), "label" (1, z, y, x), "name"}, then the transform.
 
     The image has the volume's dtype; the labels, where there are any, are int32 if the ids allow, else int64, and -1
-    where unknown.
+    where unknown. Where a region has a mask, "unmasked" (1, z, y, x) bool is True in the voxels that count.
 
     Args:
         regions: one item each; none, where a process of several has no share.
@@ -63,6 +63,8 @@ class BoxDataset(Dataset[dict[str, Any]]):
         item: dict[str, Any] = {"image": region.image[region.box.slices][None]}
         if region.label is not None:
             item["label"] = _narrow(region.label[region.box.slices])[None]
+        if region.mask is not None:
+            item["unmasked"] = region.mask[region.box.slices][None]
         item["name"] = f"{region.title} {region.box}"
         return item if self.transform is None else self.transform(item)
 

@@ -8,6 +8,7 @@ from scripts.data.regions.named_volumes import NamedVolume, Paths, named_volumes
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_weights
 from scripts.data.regions.section_split import section_split
+from scripts.data.regions.volume_mask import Masks, masks_of, open_mask
 from scripts.data.regions.voxel_checks import region_remarks
 from scripts.data.volumes.downsampled import (
     AS_STORED,
@@ -32,6 +33,7 @@ def open_regions(
     section_depth: int = 6,
     reduce: Sequence[int] = AS_STORED,
     label_of: Callable[[NamedVolume, int], Volume | None] = stated_label,
+    mask: Masks = None,
 ) -> list[Region]:
     """The boxes of volumes that a split is read from.
 
@@ -47,13 +49,14 @@ def open_regions(
             kept: two boxes that share no stored voxel stay apart.
         label_of: labels of a volume, given with the number of its name in `volumes`; by default those that its data
             set states.
+        mask: the voxels that count, see `open_mask`: one rule or volume, or a list with one for each name.
 
     Returns:
         Regions in the order named, boxes kept to the voxel.
 
     Raises:
         ValueError: unknown split, empty split, box outside the volume, too few sections for both splits, weights for
-            some volumes only, factors that cannot be, labels that do not fit their image.
+            some volumes only, factors that cannot be, labels or a mask that do not fit their image.
         FileNotFoundError: no such file or data set; the message gives the command that downloads it.
 
     Example:
@@ -61,9 +64,11 @@ def open_regions(
         >>> region.image[region.box.slices].shape
         (6, 512, 512)
     """
+    names = names_of(volumes)
+    masks = masks_of(mask, names)
     regions = [
-        _region(volume, label_of(volume, number), split, box, section_depth, reduce)
-        for number, name in enumerate(names_of(volumes))
+        _region(volume, label_of(volume, number), masks[number], split, box, section_depth, reduce)
+        for number, name in enumerate(names)
         for volume in named_volumes(name, split)
     ]
     check_weights(regions)
@@ -89,8 +94,9 @@ def describe(regions: Sequence[Region]) -> str:
         known = f" in {region.labelled}" if region.labelled is not None else ""
         label = f", labels {region.label.path}{known}" if region.label is not None else ""
         path = f"{region.image.path}{describe_reduction(region.image)}"
+        mask = f", mask {region.mask.path}" if region.mask is not None else ""
         lines.append(
-            f"{name}{path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}, "
+            f"{name}{path}, box {region.box} ({_count(region.box.voxels)} voxels, {scale}){label}{mask}, "
             f"{share:.0%} of the crops"
         )
     notes = [f"note: {region.image.path}: {remark}" for region in regions for remark in region_remarks(region)]
@@ -98,14 +104,21 @@ def describe(regions: Sequence[Region]) -> str:
 
 
 def _region(
-    volume: NamedVolume, label: Volume | None, split: Split, box: str | None, depth: int, reduce: Sequence[int]
+    volume: NamedVolume,
+    label: Volume | None,
+    mask: str | None,
+    split: Split,
+    box: str | None,
+    depth: int,
+    reduce: Sequence[int],
 ) -> Region:
     try:
         image = downsampled_volume(volume.image, reduce)
         if label is not None:
             label = downsampled_labels(aligned_labels(label, volume.image), reduce)  # aligned as stored
         cut = _box(volume, image, split, box, depth, reduce)
-        return Region(image, cut, label, volume.weight, volume.name)
+        counted = None if mask is None else open_mask(mask, volume.image, image, reduce)
+        return Region(image, cut, label, volume.weight, volume.name, mask=counted)
     except ValueError as error:
         if not volume.own_split:
             raise

@@ -19,10 +19,11 @@ class Region:
         weight: share of the crops, relative to the other regions' weights; None for a share by number of voxels.
         name: its name in messages; the volume's path if empty.
         labelled: the part of `box` whose labels are known, where that is not all of it; crops are centred on it.
+        mask: voxels that count, bool, voxel for voxel those of `image`; None where all do. Crops are centred on them.
 
     Raises:
-        ValueError: the box ends outside the volume, labels of another shape, a weight that is not positive, a labelled
-            part that reaches out of the box.
+        ValueError: the box ends outside the volume, labels or a mask of another shape, a weight that is not positive, a
+            labelled part that reaches out of the box.
 
     Example:
         >>> volume = ArrayVolume(np.zeros((8, 64, 64), np.uint8))
@@ -36,11 +37,14 @@ class Region:
     weight: float | None = None
     name: str = ""
     labelled: Box | None = None
+    mask: Volume | None = None
 
     def __post_init__(self) -> None:
         Box.parse(self.box, self.image.shape)
         if self.label is not None:
             check_same_shape(self.label, self.image)
+        if self.mask is not None:
+            check_same_shape(self.mask, self.image, "mask")
         if self.weight is not None and not 0 < self.weight < float("inf"):
             raise ValueError(
                 f"weight {self.weight} of {self.title} is not a positive number; leave it out to go by size"

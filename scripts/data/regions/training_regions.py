@@ -13,6 +13,7 @@ from scripts.data.regions.open_regions import open_regions
 from scripts.data.regions.placed_labels import labelled_part
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey, check_regions
+from scripts.data.regions.volume_mask import MaskedLabels, Masks, check_unmasked
 from scripts.data.regions.voxel_checks import check_voxels
 from scripts.data.volumes.downsampled import AS_STORED
 from scripts.ops.nonfinite import REFUSE
@@ -27,24 +28,26 @@ def image_regions(
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
     nonfinite: str = REFUSE,
+    mask: Masks = None,
 ) -> list[Region]:
     """The regions of a split without their labels.
 
     Args:
-        volumes, split, box, reduce: as in `scripts.data.open_regions`.
+        volumes, split, box, reduce, mask: as in `scripts.data.open_regions`.
         crop: size of a crop, (z, y, x) voxels.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
         nonfinite: "refuse" refuses an image with NaN or infinite values; else they are for transform and dataset.
 
     Raises:
-        ValueError: a crop that does not fit, a volume without a grey range or with NaN, and whatever `open_regions`
-            raises.
+        ValueError: a crop that does not fit, a volume without a grey range or with NaN, a mask that leaves nothing, and
+            whatever `open_regions` raises.
     """
-    regions = open_regions(volumes, split, box, crop[0], reduce, label_of=_no_label)
+    regions = open_regions(volumes, split, box, crop[0], reduce, label_of=_no_label, mask=mask)
     check_regions(regions, crop)
     check_grey(regions, grey_low, grey_high)
     check_voxels(regions, nonfinite)
+    check_unmasked(regions)
     return regions
 
 
@@ -60,6 +63,7 @@ def labelled_regions(
     grey_high: float | None = None,
     reduce: Sequence[int] = AS_STORED,
     nonfinite: str = REFUSE,
+    mask: Masks = None,
 ) -> list[Region]:
     """The labelled boxes of volumes that a split is read from.
 
@@ -78,6 +82,7 @@ def labelled_regions(
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
         nonfinite: "refuse" refuses an image with NaN or infinite values; else they are for transform and dataset.
+        mask: as in `scripts.data.open_regions`; labels are -1, unknown, where it is 0.
 
     Raises:
         ValueError: a volume without labels; labels of another shape or voxel size, of real numbers, in colour, of ids
@@ -87,7 +92,7 @@ def labelled_regions(
         FileNotFoundError: no such volume, labels or data set.
     """
     choice = LabelChoice(labels, names_of(volumes))
-    opened = open_regions(volumes, split, box, crop[0], reduce, label_of=choice)
+    opened = open_regions(volumes, split, box, crop[0], reduce, label_of=choice, mask=mask)
     choice.check_shared(opened)
     check_regions(opened, crop)
     check_grey(opened, grey_low, grey_high)
@@ -95,12 +100,20 @@ def labelled_regions(
     regions = [part for region in opened for part in _within_budget(region, labelled_sections, labelled_box)]
     for region in regions:
         check_not_swapped(region)
+    check_unmasked(regions)
+    regions = [_masked(region) for region in regions]
     check_foreground(regions)
     return regions
 
 
 def _no_label(volume: object, number: int) -> None:
     return None
+
+
+def _masked(region: Region) -> Region:
+    if region.mask is None or region.label is None:
+        return region
+    return dataclasses.replace(region, label=MaskedLabels(region.label, region.mask))
 
 
 def _within_budget(region: Region, sections: Sections, labelled_box: str | None) -> list[Region]:

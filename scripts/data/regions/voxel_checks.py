@@ -52,7 +52,7 @@ def region_remarks(region: Region) -> list[str]:
         edges = " x ".join(f"{edge:g}" for edge in size)
         remarks.append(f"it states voxels of {edges} nm (z, y, x), above 1 um: is the unit in the file right?")
     values = {float(edge) for _, piece in sampled_pieces(region) for edge in (piece.min(), piece.max())}
-    share = empty_share(region)
+    share = 0.0 if region.mask is not None else empty_share(region)
     if len(values) == 1:
         remarks.append(
             f"every sampled voxel of box {region.box} is {values.pop():g}, there is nothing to learn from: is this the "
@@ -60,8 +60,9 @@ def region_remarks(region: Region) -> list[str]:
         )
     elif share >= MANY_EMPTY:
         remarks.append(
-            f"{share:.0%} of the sampled tokens hold one value, as space that was never imaged does; leave such crops "
-            "out with --reject \"{'_target_': 'scripts.data.MostlyBlack'}\" or MissingSection, or choose a smaller box"
+            f"{share:.0%} of the sampled tokens hold one value, as space that was never imaged does; leave it out with "
+            "--mask nonzero (--mask not:255 where it is white), pre-training also with --reject "
+            "\"{'_target_': 'scripts.data.MostlyBlack'}\" or MissingSection; or choose a smaller box"
         )
     return remarks
 

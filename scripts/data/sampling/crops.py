@@ -21,6 +21,8 @@ from scripts.data.sampling.sample_chain import SampleChain
 from scripts.ops.box import Box, Size3, three_sizes
 from scripts.ops.nonfinite import REFUSE, SKIP, checked_choice
 
+MASK_TRIES = 20_000
+"""Centres drawn for one sample until one is not masked: enough where 1 voxel in 1000 counts."""
 TRIES = 1000
 """Corners drawn for one sample before its region is given up: enough where 3 % of the positions pass the rules."""
 
@@ -35,11 +37,13 @@ class CropDataset(Dataset[dict[str, Any]]):
 
     A region is drawn in proportion to its voxels, or to its weight where weights are given, then a corner, each
     position inside the region's box as likely; where only a part of the box is labelled, each of those whose centre
-    is in that part, or as near to it as the box allows. Only the crop's own voxels are read. Where a rule rejects the
+    is in that part, or as near to it as the box allows. Where a region has a mask, a centre is drawn until the mask is
+    not 0 there. Only the crop's own voxels are read. Where a rule rejects the
     crop another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
 
     An item has "image" (1, z, y, x) in the volume's dtype, "label" likewise where the regions have labels, "index" i,
-    "region" k and "corner" (3,) int64, the first voxel in the volume; then the transform is applied to it.
+    "region" k and "corner" (3,) int64, the first voxel in the volume; where the regions have masks and no labels,
+    "unmasked", bool like "image", True in the voxels that count; then the transform is applied to it.
 
     Args:
         regions: where crops are read.
@@ -111,8 +115,11 @@ class CropDataset(Dataset[dict[str, Any]]):
         if self.read:
             item["image"] = (self._read(k, corner) if crop is None else crop)[None]
             label = self.regions[k].label
+            mask = self.regions[k].mask
             if label is not None:
                 item["label"] = label[self._box(corner).slices][None]
+            elif mask is not None:
+                item["unmasked"] = mask[self._box(corner).slices][None]
         else:
             item["deferred"] = {"image": (1, *self.size)}
         try:
@@ -138,7 +145,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         skipped = 0
         k = int(np.searchsorted(self._bounds, stream.random_sample() * self._bounds[-1], side="right"))
         for _ in range(TRIES):
-            corner = self._starts[k] + (stream.random_sample(3) * self._positions[k]).astype(np.int64)
+            corner = self._corner(stream, k)
             if not self.rules:
                 return k, corner, None, 0
             crop = self._read(k, corner)
@@ -150,6 +157,21 @@ class CropDataset(Dataset[dict[str, Any]]):
         raise ValueError(
             f"{rejected_by} rejected {TRIES} crops in a row of region {region.title} (box {region.box} of "
             f"'{region.image.path}') for sample {index}; choose a box with tissue, or relax the rule"
+        )
+
+    def _corner(self, stream: np.random.RandomState, k: int) -> np.ndarray:
+        region = self.regions[k]
+        if region.mask is None:
+            return self._starts[k] + (stream.random_sample(3) * self._positions[k]).astype(np.int64)
+        first, extent = np.array(region.sampling_box.start), np.array(region.sampling_box.shape)
+        for _ in range(MASK_TRIES):
+            centre = first + (stream.random_sample(3) * extent).astype(np.int64)
+            if region.mask[tuple(map(int, centre))]:
+                lowest, highest = np.array(region.box.start), np.array(region.box.stop) - self.size
+                return np.clip(centre - np.array(self.size) // 2, lowest, highest)
+        raise ValueError(
+            f"mask {region.mask.path} was 0 at {MASK_TRIES} places in a row of {region.sampling_box} of "
+            f"{region.title}; choose a smaller box around what was imaged"
         )
 
     def _read(self, k: int, corner: np.ndarray) -> np.ndarray:
@@ -175,6 +197,8 @@ def _check_alike(regions: Sequence[Region]) -> None:
     if any(labelled) and not all(labelled):
         bare = regions[labelled.index(False)].title
         raise ValueError(f"{bare} has no labels, other regions have; give labels for all regions or for none")
+    if len({region.mask is None for region in regions}) > 1:
+        raise ValueError("some regions have a mask and others none; give one to each or to none")
     weighted = [region.weight is not None for region in regions]
     if any(weighted) and not all(weighted):
         raise ValueError(f"{sum(weighted)} of {len(regions)} regions have a weight; give one to each or to none")

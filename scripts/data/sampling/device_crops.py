@@ -85,6 +85,8 @@ def _upload(dataset: CropDataset, device: torch.device) -> tuple[torch.Tensor, t
         raise ValueError(
             "the device-resident sampler gathers images alone, these regions have labels; choose the loader"
         )
+    if any(region.mask is not None for region in regions):
+        raise ValueError("the device-resident sampler gathers images without their mask; choose the loader")
     dtypes = sorted({str(np.dtype(region.image.dtype)) for region in regions})
     if len(dtypes) > 1:
         raise ValueError(f"volumes of several dtypes {dtypes} cannot be in one block on {device}; choose the loader")

@@ -58,7 +58,9 @@ def worker_loader(
 
     Its workers are spawned where a volume does not survive a fork.
     """
-    forks = all(v.fork_safe for region in dataset.regions for v in (region.image, region.label) if v is not None)
+    forks = all(
+        v.fork_safe for region in dataset.regions for v in (region.image, region.label, region.mask) if v is not None
+    )
     return DataLoader(
         dataset,
         batch_sampler=batches,

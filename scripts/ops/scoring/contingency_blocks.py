@@ -55,7 +55,7 @@ def table_of_volumes(
 
     Args:
         box: the part to score, all of it where None.
-        mask: voxels where it is 0 are left out, as if they were not there.
+        mask: voxels where it is 0, or -1, unknown, are left out, as if they were not there.
         border: voxels within this many pixels, in the section, of two ground-truth objects lose their label
             (`without_borders`); the box's edge is the end of the world.
         threads: blocks counted at the same time; reading takes turns.
@@ -120,7 +120,7 @@ def count_block(
     with turn:
         truth = _labels(gt, block, whole, border)
         segments = np.asarray(pred[block.slices])
-        kept = None if mask is None else np.asarray(mask[block.slices]) != 0
+        kept = None if mask is None else ~np.isin(mask[block.slices], (0, -1))
     if truth.dtype.kind == "i" and (truth == -1).any():
         known = _inner(truth, block, whole, border) != -1
         kept = known if kept is None else kept & known

@@ -74,7 +74,7 @@ def reconstruction_viewer(run: Run, name: str) -> Viewer:
     region = picture_region(_regions(run, "validation"), recipe["crop"])
     grid = [size // step for size, step in zip(recipe["crop"], recipe["patch"], strict=True)]
     scaling = ScaleGreyd("image", recipe["grey_low"], recipe["grey_high"])
-    masking = Compose([scaling, MASKS[recipe["mask"]](grid, recipe["mask_ratio"])])
+    masking = Compose([scaling, MASKS[recipe["token_mask"]](grid, recipe["mask_ratio"])])
     windows = BoxWindows(region, recipe["crop"], masking)
     pictures = Pictures(windows, restore(_network(run), str(run.checkpoint)), PrecisionInferer("fp32"))
     stacks = pictures.panels()

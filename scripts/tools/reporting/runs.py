@@ -76,7 +76,7 @@ class Run:
         if not self.recipe:
             return "no checkpoint yet"
         if self.pretrains:
-            mask = str(self.recipe.get("mask", "")).replace("_", "-")
+            mask = str(self.recipe.get("token_mask", "")).replace("_", "-")
             words = ["pre-training", f"{mask} mask {self.recipe.get('mask_ratio', 0):.3g}"]
         else:
             words = [] if self.task == "unknown" else [self.task.replace("_", " ")]
