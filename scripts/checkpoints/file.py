@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,9 @@ def read_torch_file(path: Path, name: str, remedy: str, map_location: str | torc
         ValueError: the file is damaged, cut off, of another program, or holds code, which is not run.
     """
     try:
+        broken = _broken_part(path)
+        if broken is not None:
+            raise OSError(f"the checksum of {broken} is wrong")
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         size = f"{path.stat().st_size} bytes" if path.is_file() else "no file"
@@ -113,7 +117,7 @@ def load_checkpoint(
     content = read_torch_file(path, f"checkpoint {path}", remedy, map_location)
     beside = about_weights(path)
     if isinstance(content, dict) and "network" not in content and beside.is_file():
-        content = {**json.loads(beside.read_text(encoding="utf-8")), "network": content}
+        content = {**read_json_object(beside), "network": content}
     elif plain and is_state_dict(content):
         content = {"format": FORMAT, "version": scripts.__version__, "iteration": 0, "recipe": {}, "network": content}
     if not isinstance(content, dict) or not {"format", "network", "iteration"} <= content.keys():
@@ -121,7 +125,50 @@ def load_checkpoint(
         raise ValueError(
             f"checkpoint {path} is not one of this project: it needs format, network and iteration, found {found}"
         )
+    _check_content(content, path)
     return {**content, "recipe": read_recipe(content, f"checkpoint {path}")}
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object, such as a model file.
+
+    Raises:
+        ValueError: not UTF-8 text, not JSON, or another value; names the file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is no JSON text ({' '.join(str(error).split())[:120]}); copy or write it again"
+        ) from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not an object; copy or write it again")
+    return content
+
+
+def _check_content(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse weights, an iteration or saved states of another type."""
+    network, iteration, parts = content["network"], content["iteration"], content.get("parts", {})
+    if not is_state_dict(network) or not all(isinstance(name, str) for name in network):
+        raise ValueError(
+            f"checkpoint {path}: network is {_shown(network)}, not weights by name; use another checkpoint"
+        )
+    if isinstance(iteration, bool) or not isinstance(iteration, int) or not 0 <= iteration < 2**53:
+        raise ValueError(f"checkpoint {path}: iteration is {_shown(iteration)}, not a count; use another checkpoint")
+    if not isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts.values()):
+        raise ValueError(f"checkpoint {path}: parts is {_shown(parts)}, not states by name; use another checkpoint")
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {' '.join(repr(value).split())[:40]}"
+
+
+def _broken_part(path: Path) -> str | None:
+    """The first part of the archive that torch writes whose checksum is wrong; torch itself compares none."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip()
 
 
 def is_state_dict(content: Any) -> bool:
@@ -152,7 +199,12 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], 
             f"{source} is of another network: {'; '.join(problems[:6])}{more}. Choose the --network it was trained "
             "with, or another checkpoint"
         )
-    network.load_state_dict(dict(weights))
+    try:
+        network.load_state_dict(dict(weights))
+    except (RuntimeError, TypeError, NotImplementedError) as error:  # such as weights of another kind of tensor
+        raise ValueError(
+            f"{source} has weights that cannot be used ({_reason(error)}); use another checkpoint"
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

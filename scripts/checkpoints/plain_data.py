@@ -12,13 +12,30 @@ COMPONENT_KEYS = ("_target_", "_requires_", "_disabled_", "_mode_")
 COUNT = {"type": "integer", "minimum": 0, "maximum": 2**31}
 SIZE = {"type": "array", "items": {**COUNT, "minimum": 1, "maximum": 65536}, "minItems": 3, "maxItems": 3}
 NAME = {"type": "string", "maxLength": 200}
+EXTENT = {"type": "integer", "minimum": 1, "maximum": 65536}
+ENCODER = {
+    "type": ["object", "null"],
+    "properties": dict.fromkeys(("width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads"), EXTENT),
+    "required": ["width", "depth", "heads"],
+}
+"""A preset of `network`; what it states of training is not read back."""
+TRUNK = {
+    "type": ["object", "null"],
+    "properties": {
+        "widths": {"type": "array", "items": EXTENT, "minItems": 1, "maxItems": 32},
+        "forms": {"type": "array", "items": {"type": "string", "pattern": "^[23]{1,32}$"}, "maxItems": 32},
+        "fold": EXTENT,
+    },
+    "required": ["widths", "forms", "fold"],
+}
 RECIPE = {
     "type": "object",
     "properties": {
         **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
         "pad": {**SIZE, "items": COUNT},
         **dict.fromkeys(("task", "network", "unetr_decoder", "architecture", "trunk", "token_mask", "precision"), NAME),
-        **{key: {"type": ["object", "null"]} for key in ("sizes", "trunk_sizes")},
+        "sizes": ENCODER,
+        "trunk_sizes": TRUNK,
         "mask": {"type": ["string", "array", "null"]},
         "widths": {"type": "array", "items": {**COUNT, "minimum": 1, "maximum": 65536}, "maxItems": 32},
         "activations": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 256},

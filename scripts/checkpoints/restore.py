@@ -1,6 +1,5 @@
 """Restore a network, its recipe and its decoder from a checkpoint."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 import scripts
-from scripts.checkpoints.file import load_checkpoint, load_weights
+from scripts.checkpoints.file import load_checkpoint, load_weights, read_json_object
 from scripts.checkpoints.recipe import read_recipe
 
 PRETRAINING = "pretraining"
@@ -96,5 +95,5 @@ def _model_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     as in a package that is used from another working directory."""
     beside = Path(scripts.__file__).parents[1] / "configs" / "model.json"
     file = next((file for file in (Path(path), beside) if file.is_file()), None)
-    content: dict[str, Any] = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+    content = {} if file is None else read_json_object(file)
     return {**content, "recipe": read_recipe(content, str(file))}

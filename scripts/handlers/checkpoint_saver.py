@@ -92,9 +92,15 @@ class CheckpointSaver:
 
     def _restore(self, engine: Engine, checkpoint: Mapping[str, Any]) -> None:
         load_weights(self.network, checkpoint["network"], f"checkpoint {self.folder.last}")
-        states = checkpoint["parts"]
+        states = checkpoint.get("parts", {})
         for name, each in self.stateful.items():
-            each.load_state_dict(states[name if name in states else EARLIER.get(name, name)])
+            try:
+                each.load_state_dict(states[name if name in states else EARLIER.get(name, name)])
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                raise ValueError(
+                    f"checkpoint {self.folder.last} cannot be resumed: its state of '{name}' does not fit "
+                    f"({type(error).__name__}: {' '.join(str(error).split())[:160]}); use another checkpoint"
+                ) from error
         engine.state.iteration = int(checkpoint["iteration"])
         for name, old, new in changed_settings(
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]

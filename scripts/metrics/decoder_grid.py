@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.data.files.replacing import full_disk_reported, replacing
 from scripts.ops.box import Box
 
 Setting = Mapping[str, Any]
@@ -69,7 +70,8 @@ class SearchTable:
             axes.set_xticks(range(len(order)), order)
             axes.set_xlabel(name)
             axes.set_ylabel(self.metric)
-        figure.savefig(path, dpi=100)
+        with replacing(path, overwrite=True) as partial:
+            figure.savefig(partial, dpi=100, format="png")
 
 
 def grid(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -133,7 +135,8 @@ def search(
             raise ValueError(f"the score has no metric '{metric}'; it has: {', '.join(scores)}")
         done[keys[i]] = {name: float(value) for name, value in scores.items()}
         if path is not None:
-            with path.open("a") as lines:
+            remedy = "The same command resumes with the settings that are recorded"
+            with full_disk_reported(path, remedy), path.open("a") as lines:
                 lines.write(json.dumps({"subject": subject, "setting": settings[i], "scores": done[keys[i]]}) + "\n")
     if any(metric not in done[key] for key in keys):
         raise ValueError(f"the record {path} has no metric '{metric}'; it has: {', '.join(done[keys[0]])}")

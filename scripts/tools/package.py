@@ -5,6 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from scripts.data.files.replacing import full_disk_reported
 from scripts.tools.packaging.archive import write_zip
 from scripts.tools.packaging.code import ROOT, in_zoo_style
 from scripts.tools.packaging.configs import read_json
@@ -71,7 +72,10 @@ def package(
     loaded = None if file is None else read_weights(file)
     contents = Contents(source, loaded.halved() if loaded and half else loaded, weights_url, torchscript)
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix=".package-") as partial:
+    with (
+        full_disk_reported(targets["folder"], "An earlier package is as it was"),
+        tempfile.TemporaryDirectory(dir=place, prefix=".package-") as partial,
+    ):
         made = {name: Path(partial) / path.name for name, path in targets.items()}
         made["folder"].mkdir()
         write_package(contents, made["folder"])

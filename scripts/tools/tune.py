@@ -11,6 +11,7 @@ from scripts.blockwise.setting_scores import DecodeAndScore, scores_on_workers
 from scripts.data import open_volume
 from scripts.data.files.prediction_mask import mask_path
 from scripts.data.files.predictions import open_prediction
+from scripts.data.files.replacing import replacing
 from scripts.engines.memory_check import GIB, check_memory
 from scripts.metrics.decoder_grid import SearchTable, check_boxes, grid, search
 from scripts.ops.box import Box
@@ -103,7 +104,8 @@ def tune(
     else:
         with open_workers(workers, scheduler, scheduler_file) as pool:
             table = searched(partial(scores_on_workers, score, pool))
-    (folder / "search.md").write_text(table.markdown())
+    with replacing(folder / "search.md", overwrite=True) as unfinished:
+        unfinished.write_text(table.markdown())
     table.plot(folder / "search.png")
     return f"{table.markdown()}\n{folder}/search.md, search.png, search.jsonl"
 

@@ -1,6 +1,8 @@
 """`decode` and `tune` on files: every format and dtype, boxes, several thresholds, and errors in one line."""
 
 import json
+import resource
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -35,6 +37,22 @@ def files(tmp_path):
     with h5py.File(tmp_path / "truth.h5", "w") as file:
         file["labels"] = CELLS
     return tmp_path
+
+
+@pytest.fixture
+def full_disk():
+    """`with full_disk(bytes)`: no file grows beyond that many bytes, as on a disk that is full."""
+
+    @contextmanager
+    def limited(most):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 def labels(path, name="labels"):
@@ -210,6 +228,60 @@ def test_tune_finds_the_best_setting_and_keeps_table_plot_and_record(files, caps
     assert (files / "search/search.png").stat().st_size > 1000
     main(command)
     assert capsys.readouterr().out == first
+
+
+def test_a_full_disk_ends_tune_in_one_line_and_the_same_command_resumes(files, capsys, full_disk):
+    command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search"]
+    command += ["--box=:,:,:", "--low=0.1,0.3", "--dust=10"]
+    main([*command[:4], f"{files}/before", *command[5:]])  # compiles, and writes what it caches
+    with full_disk(2000):  # a line of the record fits, a second one does not
+        line = error_of(capsys, *command)
+    assert f"no space left for '{files}/search/search.jsonl'" in line
+    assert "The same command resumes with the settings that are recorded" in line
+    assert [path.name for path in (files / "search").iterdir()] == ["search.jsonl"]
+    main(command)
+    assert (files / "search/search.md").read_text() == (files / "before/search.md").read_text()
+    with full_disk(100):
+        line = error_of(capsys, *command)
+    assert f"no space left for '{files}/search/search.md'" in line
+    assert sorted(path.name for path in (files / "search").iterdir()) == ["search.jsonl", "search.md", "search.png"]
+
+
+def test_a_full_disk_ends_score_and_package_in_one_line_and_leaves_nothing(files, capsys, full_disk):
+    with full_disk(100):
+        line = error_of(capsys, "score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/out/s.json")
+    assert f"no space left for '{files}/out/s.json'" in line
+    assert list((files / "out").iterdir()) == []
+    with full_disk(100):
+        line = error_of(capsys, "package", "sem_mae_pretrain", "--out", f"{files}/packages")
+    assert f"no space left for '{files}/packages/sem_mae_pretrain'" in line
+    assert list((files / "packages").iterdir()) == []
+
+
+def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys):
+    """Labels may be whole-number floats and -1; a wrong id where nothing is known changes no score."""
+    tables = []
+    known = np.ones(CELLS.shape, np.uint8)
+    known[:, :, 40:] = 0
+    np.save(files / "known.npy", known)
+    np.save(files / "unknown.npy", np.where(known, CELLS, -1).astype(np.float32))
+    np.save(files / "wrong.npy", np.where(known, CELLS, 9))
+    for name, box, mask in (("unknown", ":,:,:", []), ("wrong", ":,:,:", [f"--mask={files}/known.npy"])):
+        command = ["tune", f"{files}/pred.h5:affinity", f"{files}/{name}.npy", "zwatershed", f"{files}/{name}"]
+        main([*command, f"--box={box}", "--low=0.1", "--size=0", "--dust=0", *mask])
+        tables.append((files / name / "search.md").read_text())
+    assert tables[0] == tables[1]
+    capsys.readouterr()
+    slanted = np.stack([np.roll(CELLS[0], (z, z), (0, 1)) for z in range(6)])
+    np.save(files / "slanted.npy", label_affinities(slanted).astype(np.float32))
+    np.save(files / "labels.npy", slanted)
+    command = ["tune", f"{files}/slanted.npy", f"{files}/labels.npy", "zwatershed", f"{files}/other", "--box=:,:,:"]
+    main([*command, "--low=0.1", "--offsets=[[0,0,1],[0,1,0],[1,0,0]]"])
+    assert "warning: the affinities contradict these offsets and fit [[-1, 0, 0]" in capsys.readouterr().out
+    np.save(files / "empty.npy", np.zeros_like(CELLS))
+    assert "has no labelled object in 0:6,0:40,0:60 to score" in error_of(
+        capsys, *command[:2], f"{files}/empty.npy", "zwatershed", f"{files}/none", "--box=:,:,:", "--low=0.1"
+    )
 
 
 def test_tune_never_sees_the_test_box(files, error_of):

@@ -220,10 +220,13 @@ def test_a_wrong_checksum_converts_nothing(served, tmp_path):
     ("content", "message"),
     [
         (archive({"raw.tif": b"", "seg.tif": b""}), r"0 members end in image/raw\.tif, one should; it holds raw\.tif"),
-        (archive({"image/raw.tif": stack(RAW[:9]), "seg.tif": stack(LABELS)}), "9 sections, the manifest states 10"),
+        (
+            archive({"image/raw.tif": stack(RAW[:9]), "seg.tif": stack(LABELS)}),
+            r"raw\.tif has shape \(9, 24, 32\) \(z, y, x\), the manifest states \(10, 24, 32\)",
+        ),
         (
             archive({"image/raw.tif": stack(RAW[:, :9])}),
-            r"section 0 has shape \(9, 32\), the manifest states \(10, 24, 32\)",
+            r"raw\.tif has shape \(10, 9, 32\) \(z, y, x\), the manifest states \(10, 24, 32\)",
         ),
         (archive({"image/raw.tif": stack(LABELS)}), r"section 0 is uint16 from \d+ to \d+, which uint8 cannot hold"),
         (STACKS.replace(stack(RAW)[-2000:-1000], bytes(1000)), r"set/image/raw\.tif is damaged .*fetch again"),
@@ -235,6 +238,34 @@ def test_an_archive_that_is_not_as_stated_leaves_no_file(served, tmp_path, conte
     with pytest.raises((ValueError, OSError), match=message):
         fetch(mine)
     assert names(tmp_path / "home/mine") == ["downloads", "downloads/set.zip"]
+
+
+@pytest.mark.parametrize(("source", "sections", "shape"), [("raw0.tif", 10, [10, 24, 32]), ("*.tif", 1, [1, 24, 32])])
+def test_a_member_that_unpacks_to_more_than_it_can_hold_is_not_unpacked(served, tmp_path, source, sections, shape):
+    """64 MiB of zeros in 64 KiB, where the manifest states 24 x 32 voxels a section."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("image/raw0.tif", bytes(2**26))
+    assert len(packed.getvalue()) < 2**17
+    step = {"from": f"image/{source}", "to": "train.h5:raw", "shape": shape, "dtype": "uint8"}
+    with pytest.raises(ValueError, match=rf"raw0\.tif unpacks to 67,108,864 bytes, {sections} sections of \(24, 32\)"):
+        fetch(stacks_manifest(served, tmp_path, packed.getvalue(), convert=[step]))
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_the_size_of_a_section_is_read_before_its_voxels(served, tmp_path, kind):
+    section = np.zeros((4000, 4000), np.uint8)
+    content = archive({f"im/im0000.{kind}": picture(section) if kind == "png" else stack(section)[:300]})
+    step = {"from": f"im/*.{kind}", "to": "train.h5:raw", "shape": [1, 24, 32], "dtype": "uint8"}
+    with pytest.raises((ValueError, OSError), match=rf"im0000\.{kind} (has shape \(4000, 4000\)|cannot be read)"):
+        fetch(stacks_manifest(served, tmp_path, content, convert=[step]))
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "a\\b", "a\tb", ""])
+def test_a_name_that_is_no_plain_file_name_is_refused(served, tmp_path, name):
+    with pytest.raises(ValueError, match=r"\$\.files\[0\]\.name: .* is not a plain file name, without folders"):
+        fetch(stacks_manifest(served, tmp_path, name=name))
+    assert served.asked == []
 
 
 def test_a_file_of_other_origin_is_not_overwritten_unless_asked(served, tmp_path):

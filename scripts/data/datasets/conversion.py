@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -16,8 +17,14 @@ import numpy as np
 from tqdm import tqdm
 
 from scripts.data.datasets.manifest import Conversion, Manifest, RemoteFile
+from scripts.data.files.replacing import full_disk_reported
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes import open_volume
+
+OVERHEAD = 1 << 20
+"""Bytes that a file may have beside its voxels."""
+COLOURS = 4
+"""Values of a voxel at most, where grey was saved as colour."""
 
 
 def converted_files(manifest: Manifest) -> dict[Path, list[tuple[RemoteFile, Conversion]]]:
@@ -102,7 +109,9 @@ def _numbered(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str,
             f"it matches {len(named)} members"
         )
     for number in range(first, last):
-        yield named[number], _picture(_read(archive, named[number]), named[number])
+        member = named[number]
+        _check_size(archive, member, 1, step)
+        yield member, _picture(_read(archive, member), member, step)
 
 
 def _stack(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str, np.ndarray]]:
@@ -111,9 +120,11 @@ def _stack(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str, np
     if len(found) != 1:
         every = ", ".join(name for name in archive.namelist()[:8])
         raise ValueError(f"{archive.filename}: {len(found)} members end in {step.source}, one should; it holds {every}")
+    _check_size(archive, found[0], step.shape[0], step)
+    _check_space(archive, found[0])
     with tempfile.TemporaryDirectory(dir=Path(str(archive.filename)).parent, prefix=".unpacked-") as folder:
         plain = Path(folder) / PurePosixPath(found[0]).name
-        with archive.open(found[0]) as packed, open(plain, "wb") as file:
+        with full_disk_reported(plain), archive.open(found[0]) as packed, open(plain, "wb") as file:
             while block := _guarded(lambda: packed.read(1 << 20), archive, found[0]):
                 file.write(block)
         yield from _volume(plain, step)
@@ -121,6 +132,8 @@ def _stack(archive: zipfile.ZipFile, step: Conversion) -> Iterator[tuple[str, np
 
 def _volume(path: Path, step: Conversion) -> Iterator[tuple[str, np.ndarray]]:
     with open_volume(path) as volume:
+        if tuple(volume.shape) != step.shape:
+            raise ValueError(f"{path.name} has shape {tuple(volume.shape)} (z, y, x), the manifest states {step.shape}")
         for z in range(len(volume)):
             yield path.name, volume[z]
 
@@ -149,17 +162,54 @@ def _guarded(read: Any, archive: zipfile.ZipFile, member: str) -> Any:
         ) from error
 
 
-def _picture(content: bytes, name: str) -> np.ndarray:
+def _check_size(archive: zipfile.ZipFile, member: str, sections: int, step: Conversion) -> None:
+    """Refuse a member that unpacks to more than its sections can take, before it is unpacked."""
+    size = archive.getinfo(member).file_size
+    voxels = sections * step.shape[1] * step.shape[2]
+    most = OVERHEAD + 2 * COLOURS * max(4, np.dtype(step.dtype).itemsize) * voxels
+    if size > most:
+        raise ValueError(
+            f"{archive.filename}: {member} unpacks to {size:,} bytes, {sections} sections of {step.shape[1:]} voxels "
+            f"take at most {most:,}; correct the shape in the manifest, or use another archive"
+        )
+
+
+def _check_space(archive: zipfile.ZipFile, member: str) -> None:
+    size, folder = archive.getinfo(member).file_size, Path(str(archive.filename)).parent
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise OSError(f"{folder}: {member} unpacks to {size:,} bytes, {free:,} are free; free some space")
+
+
+def _picture(content: bytes, name: str, step: Conversion) -> np.ndarray:
+    """A section; its size is compared with the step before it is decoded."""
+    from PIL import Image
+
     try:
         if name.lower().endswith((".tif", ".tiff")):
             import tifffile
 
-            return np.asarray(tifffile.imread(io.BytesIO(content)))
-        from PIL import Image
-
-        return np.asarray(Image.open(io.BytesIO(content)))
-    except (OSError, ValueError) as error:
+            with tifffile.TiffFile(io.BytesIO(content)) as file:
+                _check_shape(file.series[0].shape, name, step)
+                return np.asarray(file.asarray())
+        with Image.open(io.BytesIO(content)) as image:
+            _check_shape((image.height, image.width), name, step)
+            return np.asarray(image)
+    except _OtherShapeError as error:
+        raise ValueError(str(error)) from None
+    except (OSError, ValueError, IndexError, Image.DecompressionBombError) as error:
         raise OSError(f"{name} cannot be read as an image ({error}); fetch the archive again") from error
+
+
+class _OtherShapeError(Exception):
+    """A section of another size than the manifest states."""
+
+
+def _check_shape(shape: Sequence[int], name: str, step: Conversion) -> None:
+    edges = tuple(int(size) for size in shape if size != 1)
+    plain = tuple(size for size in step.shape[1:] if size != 1)
+    if edges[: len(plain)] != plain or int(np.prod(edges[len(plain) :])) > COLOURS:
+        raise _OtherShapeError(f"{name} has shape {tuple(shape)}, the manifest states {step.shape}")
 
 
 def _dataset(step: Conversion) -> str:

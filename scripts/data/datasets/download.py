@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from scripts.data.datasets.checksum import BLOCK, transfer_bar, verify
 
+PROTOCOLS = ("http", "https")
 PERMANENT = {400, 401, 403, 404, 405, 406, 410, 451}
 """HTTP answers that asking again will not change."""
 
@@ -123,9 +124,14 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
         if notes.get("validator"):
             headers["If-Range"] = notes["validator"]
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=silence)
+        answer = _opener().open(urllib.request.Request(url, headers=headers), timeout=silence)
     except urllib.error.HTTPError as error:
         error.close()
+        if 300 <= error.code < 400:
+            raise OSError(
+                f"{url}: the server redirects ({error.code}) to where this is not followed: "
+                f"{' '.join(str(error.reason).split())[:200]}; give the final address in the manifest"
+            ) from error
         if error.code == 416 and have:
             if _total(error.headers) == have:
                 return
@@ -136,6 +142,8 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
                 f"{url}: the server answers {error.code} {error.reason}; check the address in the manifest"
             ) from error
         raise InterruptedDownloadError(f"the server answers {error.code} {error.reason}") from error
+    except ValueError as error:
+        raise OSError(f"{url}: the server redirects to an address that is none ({error})") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise InterruptedDownloadError(f"no connection ({getattr(error, 'reason', error)})") from error
     with answer:
@@ -145,8 +153,8 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
             part.unlink()
             raise InterruptedDownloadError("the file has changed on the server")
         start = have if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
+        length = _count(answer.headers.get("Content-Length"))
+        total = None if length is None else start + length
         if size is not None and total not in (None, size):
             raise ValueError(
                 f"{url}: the server announces {total} bytes, the manifest {size}; the publisher changed the file"
@@ -156,15 +164,38 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
         if not resumed:
             _write_notes(part, url, answer.headers, total)
         _check_space(part, None if total is None else total - start)
-        got = start + _copy(answer, part, "ab" if resumed else "wb", bar)
+        got = start + _copy(answer, part, "ab" if resumed else "wb", bar, None if size is None else size - start)
+        if size is not None and got > size:
+            part.unlink()
+            raise ValueError(f"{url}: the server sends more than the {size} bytes of the manifest; nothing is kept")
     if total is not None and got < total:
         raise InterruptedDownloadError(f"the connection broke at {got} of {total} bytes")
 
 
-def _copy(answer: Any, part: Path, mode: str, bar: "tqdm[Any]") -> int:
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to http and https only, and none from https to http."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """The request to follow.
+
+        Raises:
+            HTTPError: another protocol.
+        """
+        protocol = newurl.split(":", 1)[0].lower()
+        if protocol not in PROTOCOLS or (req.type == "https" and protocol != "https"):
+            raise urllib.error.HTTPError(req.full_url, code, f"redirection to {newurl}", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_Redirects)
+
+
+def _copy(answer: Any, part: Path, mode: str, bar: "tqdm[Any]", most: int | None) -> int:
+    """Bytes written: all that the server sends, or the block that exceeds `most`."""
     count = 0
     with open(part, mode, buffering=0) as file:
-        while True:
+        while most is None or count <= most:
             try:
                 block = memoryview(answer.read(BLOCK))
             except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
@@ -220,13 +251,16 @@ def _read_notes(part: Path) -> dict[str, Any]:
 
 def _first(headers: Message) -> int | None:
     """First byte of `Content-Range: bytes 100-199/200`."""
-    value = headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-    return int(value) if value.isdigit() else None
+    return _count(headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0])
 
 
 def _total(headers: Message) -> int | None:
-    value = headers.get("Content-Range", "").rsplit("/", 1)[-1]
-    return int(value) if value.isdigit() else None
+    return _count(headers.get("Content-Range", "").rsplit("/", 1)[-1])
+
+
+def _count(text: str | None) -> int | None:
+    """A number of bytes; None of a header that is missing or no such number."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _mib(count: int) -> str:

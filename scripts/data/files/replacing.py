@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+REPORTED = "no space left for"
+"""How the message begins that names path and remedy."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a write for which there is no space: disk full, quota used up, file too large for the file system."""
 
@@ -55,6 +57,25 @@ def replacing(path: str | os.PathLike[str], overwrite: bool = False, durable: bo
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def full_disk_reported(path: str | os.PathLike[str], remedy: str = "") -> Iterator[None]:
+    """Give the error of a full disk path, free bytes and remedy, whatever in the block writes.
+
+    Args:
+        path: what is written.
+        remedy: what is kept, or what else the user can do.
+
+    Raises:
+        OSError: no space is left.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not is_full(error) or str(error.args[-1:]).find(REPORTED) >= 0:
+            raise
+        raise full_disk_error(Path(path), remedy=remedy) from error
+
+
 def is_full(error: BaseException) -> bool:
     """Return whether a write failed because there is no space."""
     return getattr(error, "errno", None) in FULL or "No space left" in str(error)
@@ -73,7 +94,7 @@ def full_disk_error(path: Path, state: str = "", remedy: str = "") -> OSError:
     facts = ", ".join(fact for fact in (state, f"{free:,} bytes are free") if fact)
     return OSError(
         errno.ENOSPC,
-        f"no space left for '{path}': {facts}; make space in '{folder}' or write elsewhere"
+        f"{REPORTED} '{path}': {facts}; make space in '{folder}' or write elsewhere"
         + (f". {remedy}" if remedy else ""),
     )
 

@@ -38,7 +38,8 @@ class PlacedLabels(Volume):
         except ValueError:
             raise ValueError(
                 f"labels {labels.path} of shape {tuple(labels.shape)} state the position {corner} (z, y, x), which "
-                f"reaches out of the image of shape {tuple(shape)}; correct their offset, or cut them to the image"
+                f"reaches out of the image of shape {tuple(shape)}; correct their offset (voxels, or nm with the "
+                "attribute units), or cut them to the image"
             ) from None
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:

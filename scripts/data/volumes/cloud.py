@@ -81,6 +81,13 @@ class Store:
             raise OSError(f"'{self.shown}' cannot be read ({reason(error)}); {remedy(self.address)}") from None
         return result.value if result.state == "value" else None
 
+    def has_any(self, keys: Sequence[str]) -> bool:
+        """Whether one of several files is there; reads a byte of each. One that cannot be asked for is not."""
+        if self._opened is None:
+            self.read(keys[0])
+        asked = [self._opened.read(key, byte_range=slice(0, 1)) for key in keys]
+        return any([_there(one) for one in asked])  # noqa: C419 (wait for all)
+
     def read_json(self, key: str) -> dict[str, Any] | None:
         """A JSON object, or None where there is no such file.
 
@@ -129,6 +136,11 @@ class CloudVolume(Volume):
         shape = [array.shape[axis] for axis in self._axes]
         super().__init__(path, shape, array.dtype.numpy_dtype, voxel_size_nm)
         self.offset_nm = offset_nm
+        self.noted: list[str] = []
+
+    def remarks(self) -> list[str]:
+        """What was noted when it was opened."""
+        return self.noted
 
     def _array(self) -> Any:
         """The array with every axis from 0 on."""
@@ -160,6 +172,13 @@ class CloudVolume(Volume):
             ) from None
         stored = sorted(self._axes)
         return np.ascontiguousarray(block.transpose([stored.index(axis) for axis in self._axes]), dtype=self.dtype)
+
+
+def _there(asked: Any) -> bool:
+    try:
+        return bool(asked.result().state == "value")
+    except (ValueError, RuntimeError, OSError):
+        return False
 
 
 def reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from scripts.data.volumes.cloud import CloudVolume, Store
+from scripts.data.volumes.remote_chunks import check_found, found_chunk, not_found
 from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 
@@ -48,7 +49,9 @@ def open_n5(
         name = _level(store, group, attributes, scale)
         attributes = _attributes(store, name)
     elif scale != 0:
-        raise ValueError(f"scale {scale} was asked of '{store.shown}:{name}', one array; give the path of its group")
+        raise ValueError(
+            f"scale {scale} was requested of '{store.shown}:{name}', one array; give the path of its group"
+        )
     place = f"{path}:{name}" if name else path
     sizes, axes = attributes.get("dimensions", ()), _axes(attributes, place)
     if attributes.get("dataType") not in TYPES:
@@ -71,7 +74,13 @@ def open_n5(
         grid = _big_data_viewer(path, int(setup[1]), attributes)
     spec = {"driver": "n5", "kvstore": store.location(name)}
     size = grid.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
-    return CloudVolume(place, spec, stored, size, grid.offset_nm, cache_mib)
+    volume = CloudVolume(place, spec, stored, size, grid.offset_nm, cache_mib)
+    prefix = f"{name}/" if name else ""
+    blocks = [-(-whole // block) for whole, block in zip(sizes, attributes["blockSize"], strict=True)]
+    found = found_chunk(store, blocks, lambda at: prefix + "/".join(map(str, at)))
+    check_found(found, volume.shape, 0, place)
+    volume.noted = [] if found else not_found(volume.shape)
+    return volume
 
 
 def _attributes(store: Store, name: str) -> dict[str, Any]:

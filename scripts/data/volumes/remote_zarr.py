@@ -5,6 +5,7 @@ from typing import Any
 
 from scripts.data.volumes.cloud import CloudVolume, Store
 from scripts.data.volumes.ome_zarr import Level, level_at, multiscales
+from scripts.data.volumes.remote_chunks import not_found, zarr_chunks
 from scripts.data.volumes.stated_metadata import check_attributes, stated_axes, stated_position, volume_axes
 from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import stated_voxel_size
@@ -41,7 +42,7 @@ def open_remote_zarr(
         if image is not None and last in names:
             level = level_at(image, names.index(last), place)
         if scale != 0:
-            raise ValueError(f"scale {scale} was asked of '{store.shown}:{name}', one array; name its image")
+            raise ValueError(f"scale {scale} was requested of '{store.shown}:{name}', one array; name its image")
     array, version = _array(store, name)
     if array is None:
         raise ValueError(f"'{store.shown}' has no Zarr array '{name}'; name one as '{store.shown}:ARRAY'")
@@ -50,11 +51,15 @@ def open_remote_zarr(
     named = stated_axes(attributes, array.get("dimension_names"))
     kept = volume_axes(named, shape, place) if level is None else list(range(level.leading(shape, place), len(shape)))
     checked_array([shape[axis] for axis in kept], array.get("dtype", array.get("data_type")), place)
-    spec = {"driver": DRIVERS[version], "kvstore": store.location(name)}
+    spec: dict[str, Any] = {"driver": DRIVERS[version], "kvstore": store.location(name)}
+    separator, found = zarr_chunks(store, name, array, version, place)
+    if separator is not None:
+        spec["metadata"] = {"dimension_separator": separator}
     size = voxel_size_nm
     if size is None:
         size = level.voxel_size_nm if level else stated_voxel_size(attributes, place)
     volume = CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
+    volume.noted = [] if found else not_found(shape)
     volume.offset = stated_position(attributes, volume.voxel_size_nm, place)
     return volume
 

@@ -5,6 +5,8 @@ from typing import Any
 import numba
 import numpy as np
 
+ROUNDING = 1e-3
+"""A value this near to its range left it by rounding."""
 RANGES = {"probability": (0.0, 1.0), "distance": (-1.0, 1.0)}
 
 
@@ -62,8 +64,17 @@ def check_range(channel: np.ndarray, kind: str = "probability", name: str = "pre
     axes = "(channel, z, y, x)" if channel.ndim == 4 else "(z, y, x)"
     if np.isnan(value):
         raise ValueError(f"{name} holds NaN at {axes} = {place}; mend the inference that wrote it")
-    remedy = "apply a sigmoid first" if kind == "probability" else "apply tanh first"
-    raise ValueError(f"{name} holds {value:.4g} at {axes} = {place}, outside [{low:g}, {high:g}]: logits? {remedy}")
+    remedy = "logits? apply " + ("a sigmoid first" if kind == "probability" else "tanh first")
+    if min(abs(value - low), abs(value - high)) < ROUNDING:
+        remedy = f"it was rounded there; clip the maps to [{low:g}, {high:g}]"
+    raise ValueError(f"{name} holds {_digits(value)} at {axes} = {place}, outside [{low:g}, {high:g}]: {remedy}")
+
+
+def _digits(value: float) -> str:
+    """Four digits, or as many as a float32 needs where these would round to a whole number."""
+    short = f"{value:.4g}"
+    plain = not float(short).is_integer() or np.float32(short) == np.float32(value)
+    return short if plain else str(np.float32(value))
 
 
 def threshold_in(value: float, name: str, low: float = 0.0, high: float = 1.0) -> float:

@@ -75,7 +75,8 @@ def without_folders(value: Any) -> Any:
 def write_weights(weights: Weights, path: Path) -> None:
     """Write the state dict to `path` and what is known about it beside; the same weights give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(weights.state, path)
+    with path.open("wb") as file:  # to an open file: torch's own writer hides the system's message
+        torch.save(weights.state, file)
     write_about(weights, path)
 
 

@@ -30,7 +30,8 @@ class Server:
     etag: str | None = '"one"'
     status: int = 200
     busy: int = 0
-    announces: int | None = None
+    announces: int | str | None = None
+    location: str | None = None
     asked: list[str | None] = field(default_factory=list)
     url: str = ""
 
@@ -44,6 +45,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if state.busy or state.status != 200:
             self.send_error(503 if state.busy else state.status)
             state.busy = max(0, state.busy - 1)
+            return
+        if state.location is not None:
+            self.send_response(302)
+            self.send_header("Location", state.location or self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and state.ranges else 0
         if self.headers["If-Range"] not in (None, state.etag):
@@ -176,6 +183,36 @@ def test_a_wrong_checksum_leaves_nothing_under_the_final_name(server, tmp_path):
 def test_a_size_other_than_announced_stops_before_the_download(server, tmp_path):
     with pytest.raises(ValueError, match="announces 3000000 bytes, the manifest 12"):
         download(server.url, tmp_path / "data.zip", size=12)
+
+
+@pytest.mark.parametrize("announced", ["many", "-5", "3e6", "9" * 30])
+def test_a_length_that_is_no_number_is_as_good_as_none(server, tmp_path, announced):
+    server.announces = announced
+    assert download(server.url, tmp_path / "data.zip", size=len(CONTENT), md5=MD5).read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_more_than_stated_is_stopped(server, tmp_path):
+    server.announces = "many"
+    with pytest.raises(ValueError, match="sends more than the 1000 bytes of the manifest; nothing is kept"):
+        download(server.url, tmp_path / "data.zip", size=1000)
+    assert not (tmp_path / "data.zip.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("file:///etc/hostname", "Redirection to url 'file:///etc/hostname' is not allowed"),
+        ("ftp://127.0.0.1/data.zip", "redirection to ftp://127"),
+        ("http://[::1/data.zip", "an address that is none"),
+        ("", "infinite loop"),
+    ],
+)
+def test_a_redirect_that_is_not_followed_is_not_tried_again(server, tmp_path, location, reason):
+    server.location = location
+    with pytest.raises(OSError, match=rf"data\.zip: the server redirects .*{reason}"):
+        download(server.url, tmp_path / "data.zip", patience=Patience(tries=3, first_wait=60, silence=5))
+    assert len(server.asked) == (1 if location else 5)  # the loop is that of one request
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_missing_address_is_not_tried_again(server, tmp_path):

@@ -68,7 +68,7 @@ def test_zarr_arrays_there_are_are_listed(tmp_path):
         open_volume(tmp_path / "v.zarr:image")
     with pytest.raises(ValueError, match=r"has 2 3D arrays; .* name one, such as '.*v\.zarr:raw'"):
         open_volume(tmp_path / "v.zarr")
-    with pytest.raises(ValueError, match=r"scale 1 was asked of .*raw'"):
+    with pytest.raises(ValueError, match=r"scale 1 was requested of .*raw'"):
         open_volume(tmp_path / "v.zarr:raw", scale=1)
 
 

@@ -391,3 +391,59 @@ def test_what_a_zarr_array_states_is_applied_or_refused_at_an_address_too(tmp_pa
     array.attrs["scale_factor"] = 2
     with pytest.raises(ValueError, match=r"v\.zarr' has the attribute scale_factor 2"):
         open_volume(f"{served}/v.zarr")
+
+
+@pytest.mark.parametrize("stated", [None, ".", "/"])
+def test_nested_chunks_at_an_address_are_read_or_refused(tmp_path, voxels, served, stated):
+    """Chunks 0/1/2 of Zarr 2, where the metadata mention no separator, another one, or the right one."""
+    array = zarr.create_array(
+        tmp_path / "v.zarr",
+        shape=voxels.shape,
+        chunks=(3, 8, 16),
+        dtype=voxels.dtype,
+        zarr_format=2,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )
+    array[:] = voxels
+    path = tmp_path / "v.zarr" / ".zarray"
+    metadata = {name: value for name, value in json.loads(path.read_text()).items() if name != "dimension_separator"}
+    path.write_text(json.dumps(metadata | ({} if stated is None else {"dimension_separator": stated})))
+    if stated == ".":
+        with pytest.raises(ValueError, match=r"v\.zarr' states the dimension_separator '\.' and its chunks are named"):
+            open_volume(f"{served}/v.zarr")
+    else:
+        with open_volume(f"{served}/v.zarr") as volume:
+            assert np.array_equal(volume[:], voxels)
+            assert volume.remarks() == []
+
+
+@pytest.mark.parametrize("kind", ["zarr 2", "zarr 3", "sharded", "n5"])
+def test_an_array_at_an_address_without_a_stored_chunk_is_refused(tmp_path, voxels, served, kind):
+    if kind == "n5":
+        write_n5(tmp_path / "v.n5", voxels)
+        for chunk in [path for path in (tmp_path / "v.n5").rglob("*") if path.is_file() and path.name.isdigit()]:
+            chunk.unlink()
+    else:
+        options = {"shards": (6, 16, 16)} if kind == "sharded" else {}
+        zarr.create_array(
+            tmp_path / "v.zarr",
+            shape=voxels.shape,
+            chunks=(3, 8, 8),
+            dtype=voxels.dtype,
+            zarr_format=2 if kind == "zarr 2" else 3,
+            **options,
+        )
+    with pytest.raises(ValueError, match=r"v\.(zarr|n5)' has no stored chunk: all of its .* would read as the fill"):
+        open_volume(f"{served}/v.{'n5' if kind == 'n5' else 'zarr'}")
+
+
+def test_one_stored_chunk_of_many_is_enough_and_none_found_is_remarked(tmp_path, served):
+    array = zarr.create_array(tmp_path / "v.zarr", shape=(8, 40, 40), chunks=(1, 8, 8), dtype="uint8")
+    array[7, 39, 39] = 5
+    with open_volume(f"{served}/v.zarr") as volume:
+        assert volume.remarks() == [
+            "none of 64 chunks that were asked for is stored: most of its (8, 40, 40) voxels may read as 0"
+        ]
+        assert volume[7, 39, 39] == 5
+    array[0, 0, 0] = 1
+    assert open_volume(f"{served}/v.zarr").remarks() == []

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from PIL import Image
 
 from scripts.data.files.predictions import read_prediction
 from scripts.data.volumes import open_volume
+from scripts.data.volumes.images.tiff_chain import PageTags
+from scripts.data.volumes.images.tiff_tags import check_pages
 
 VOXELS = np.random.default_rng(3).integers(1, 255, (6, 24, 40)).astype(np.uint8)
 CHUNKS = (3, 8, 16)
@@ -319,3 +322,48 @@ def test_a_filter_that_is_not_installed_is_named_with_its_remedy(tmp_path):
         ImportError, match=r"v\.h5:raw' is compressed by the HDF5 filter Blosc2, .*pip install hdf5plugin"
     ):
         open_volume(tmp_path / "v.h5")
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        (
+            {"photometric": "miniswhite"},
+            r"pages differ in how they are stored|page 2 states the photometric 0, page 0 1",
+        ),
+        ({"extratags": [(274, "H", 1, 3, True)]}, r"page 2 states the orientation 3, page 0 1"),
+    ],
+)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_page_that_states_other_things_than_the_first_is_refused(tmp_path, tag, message, compression, big):
+    with tifffile.TiffWriter(tmp_path / "v.tif", bigtiff=big) as file:
+        for number, section in enumerate(VOXELS):
+            options = {"photometric": "minisblack"} | (tag if number == 2 else {})
+            file.write(section, compression=compression, contiguous=False, metadata=None, **options)
+    with pytest.raises(ValueError, match=rf"v\.tif': .*({message})"):
+        open_volume(tmp_path / "v.tif")
+
+
+def test_the_resolution_of_an_imagej_stack_is_that_of_all_pages(tmp_path):
+    tifffile.imwrite(tmp_path / "v.tif", VOXELS, imagej=True, resolution=(100, 100), metadata={"axes": "ZYX"})
+    assert open_volume(tmp_path / "v.tif").shape == VOXELS.shape
+    pages = [PageTags(resolution=(100, 100)), PageTags(resolution=(50, 100))]
+    check_pages(pages, "v.tif")
+    with pytest.raises(ValueError, match=r"page 1 states the resolution \(50, 100\), page 0 \(100, 100\)"):
+        check_pages(pages, "v.tif", calibrated=True)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_section_that_viewers_turn_is_refused(tmp_path, suffix, turned):
+    exif = Image.Exif()
+    exif[274] = turned
+    for z in range(3):
+        image = Image.fromarray(VOXELS[z].astype(np.uint8))
+        image.save(tmp_path / f"s{z}.{suffix}", **({"exif": exif} if z == 1 else {}))
+    if turned == 1:
+        assert open_volume(tmp_path).shape == (3, *VOXELS.shape[1:])
+    else:
+        with pytest.raises(ValueError, match=rf"s1\.{suffix}' states the Exif orientation 6, by which viewers turn"):
+            open_volume(tmp_path)

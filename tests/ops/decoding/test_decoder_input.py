@@ -79,3 +79,19 @@ def test_unknown_decoders_and_settings_are_errors():
         decoder("zwatershed", {"lo": 0.1})
     with pytest.raises(ValueError, match=r"low 0.9 is above high 0.5"):
         decoder("zwatershed", {"low": 0.9, "high": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.0000005, r"holds 1\.0000005 at .* it was rounded there; clip the maps to \[0, 1\]"),
+        (-1e-8, r"holds -1e-08 at .* it was rounded there"),
+        (3.5, r"holds 3\.5 at .* logits\? apply a sigmoid first"),
+        (7.00001, r"holds 7\.00001 at .* logits\?"),
+    ],
+)
+def test_a_value_outside_its_range_is_printed_with_the_digits_that_tell(value, shown):
+    affinities = np.full((3, 2, 4, 4), 0.5, np.float32)
+    affinities[1, 1, 2, 3] = value
+    with pytest.raises(ValueError, match=shown):
+        decoder("zwatershed")(affinities)

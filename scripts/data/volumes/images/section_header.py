@@ -8,6 +8,8 @@ import numpy as np
 
 TAIL = 2**16
 PNG_COLOURS = {2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
+APPLICATION_1 = 0xE1
+ORIENTATION, SHORT = 274, 3
 START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -44,6 +46,12 @@ def _png(file: BinaryIO, path: str) -> SectionHeader:
         raise _coloured(path, PNG_COLOURS.get(colour, f"of colour type {colour}"))
     if bits not in (8, 16):
         raise ValueError(f"section '{path}' has {bits} bits a pixel; save it as 8-bit or 16-bit grey")
+    file.seek(33)
+    while len(start := file.read(8)) == 8 and start[4:] != b"IDAT":
+        if start[4:] == b"eXIf":
+            _check_orientation(file.read(min(struct.unpack(">I", start[:4])[0], TAIL)), path)
+            break
+        file.seek(struct.unpack(">I", start[:4])[0] + 4, os.SEEK_CUR)
     return SectionHeader((height, width), np.dtype(np.uint8 if bits == 8 else np.uint16))
 
 
@@ -59,6 +67,11 @@ def _jpeg(file: BinaryIO, path: str) -> SectionHeader:
         length = file.read(2)
         if len(marker) < 2 or marker[0] != 0xFF or len(length) < 2:
             raise _damaged(path, "JPEG", "ends within its header")
+        if marker[1] == APPLICATION_1:
+            content = file.read(struct.unpack(">H", length)[0] - 2)
+            if content.startswith(b"Exif\0\0"):
+                _check_orientation(content[6:], path)
+            continue
         if marker[1] in START_OF_FRAME:
             bits, height, width, channels = struct.unpack(">BHHB", file.read(6))
             if channels != 1:
@@ -67,6 +80,22 @@ def _jpeg(file: BinaryIO, path: str) -> SectionHeader:
                 raise ValueError(f"section '{path}' has {bits} bits a pixel; save it as 8-bit or 16-bit PNG")
             return SectionHeader((height, width), np.dtype(np.uint8))
         file.seek(struct.unpack(">H", length)[0] - 2, os.SEEK_CUR)
+
+
+def _check_orientation(exif: bytes, path: str) -> None:
+    """Refuse an image whose rows are not stored from the top left, by the orientation of its Exif metadata."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None or len(exif) < 8:
+        return
+    (first,) = struct.unpack(order + "I", exif[4:8])
+    count = struct.unpack(order + "H", exif[first : first + 2])[0] if len(exif) >= first + 2 else 0
+    for place in range(first + 2, min(first + 2 + 12 * count, len(exif) - 11), 12):
+        tag, kind, _, value = struct.unpack(order + "HHIH", exif[place : place + 10])
+        if tag == ORIENTATION and kind == SHORT and value not in (0, 1):
+            raise ValueError(
+                f"section '{path}' states the Exif orientation {value}, by which viewers turn or mirror it; turn its "
+                "pixels, and save it without Exif metadata or with the orientation 1"
+            )
 
 
 def _tiff(path: str) -> SectionHeader:

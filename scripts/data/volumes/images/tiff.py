@@ -1,17 +1,16 @@
 """TIFF stacks: uncompressed pages are mapped, compressed ones decoded a page at a time."""
 
-import os
-import struct
 import threading
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
 
 from scripts.data.volumes.chunked import ChunkedVolume
 from scripts.data.volumes.file_pages import FilePages, check_size
-from scripts.data.volumes.images.tiff_tags import check_tags, inverted, tiff_voxel_size
+from scripts.data.volumes.images.tiff_chain import read_chain
+from scripts.data.volumes.images.tiff_tags import check_pages, check_tags, inverted, tiff_voxel_size
 from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize
@@ -133,10 +132,12 @@ def read_layout(path: str) -> TiffLayout:
         ValueError: corrupt or cut off, several channels, colour, or pages of several sizes.
     """
     with open(path, "rb") as file:
-        _check_chain(file, path)
+        pages = read_chain(file, path)
     try:
         with tifffile.TiffFile(path) as tiff:
-            return _layout(tiff, path)
+            layout = _layout(tiff, path)
+            check_pages(pages, path, tiff.is_imagej)
+            return layout
     except Exception as error:  # tifffile raises many kinds for damaged tags
         if isinstance(error, ValueError) and f"'{path}" in str(error):
             raise
@@ -175,6 +176,11 @@ def _raise_for_odd_page(tiff: tifffile.TiffFile, path: str) -> None:
                 f"'{path}': page {number} is {page.shape} {page.dtype}, but page 0 is {first.shape} {first.dtype} "
                 "(y, x); bring it to that size and type, or leave it out"
             )
+    if not tiff.is_ome:
+        raise ValueError(
+            f"'{path}': its {len(tiff.pages)} pages differ in how they are stored (photometric, compression or "
+            f"planes), and only {len(tiff.series[0].pages)} belong to the first volume; save all pages alike"
+        )
 
 
 def _offsets(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> np.ndarray | None:
@@ -202,34 +208,3 @@ def _offsets(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str
             plain = plain and ends[:-1] == list(page.dataoffsets[1:]) and ends[-1] - page.dataoffsets[0] == page_bytes
         starts.append(page.dataoffsets[0])
     return np.array(starts) if plain else None
-
-
-def _check_chain(file: BinaryIO, path: str) -> None:
-    """Follow the list of pages to its end; a file that was cut off has a link that leads beyond it."""
-    size = os.fstat(file.fileno()).st_size
-    start = file.read(16)
-    order = {b"II": "<", b"MM": ">"}.get(start[:2])
-    if order is None or len(start) < 8 or struct.unpack(order + "H", start[2:4])[0] not in (42, 43):
-        raise ValueError(f"'{path}' is no TIFF file, or its first bytes are damaged; copy or export it again")
-    big = struct.unpack(order + "H", start[2:4])[0] == 43
-    count_format, link_format, tag_bytes = ("Q", "Q", 20) if big else ("H", "I", 12)
-    count_bytes, link_bytes = struct.calcsize("=" + count_format), struct.calcsize("=" + link_format)
-    link = start[8:16] if big else start[4:8]
-    pages = 0
-    seen = set()
-    while True:
-        (place,) = struct.unpack(order + link_format, link) if len(link) == link_bytes else (size,)
-        if place == 0 and pages:
-            return
-        if not 0 < place < size or place in seen:
-            raise ValueError(
-                f"'{path}' is cut off or corrupt: after {pages} pages its list of pages leads to byte {place:,} of "
-                f"{size:,}; copy or export it again"
-            )
-        seen.add(place)
-        file.seek(place)
-        count = file.read(count_bytes)
-        tags = struct.unpack(order + count_format, count)[0] if len(count) == count_bytes else 0
-        file.seek(place + count_bytes + tags * tag_bytes)
-        link = file.read(link_bytes)
-        pages += 1

@@ -1,10 +1,12 @@
 """What the tags of a TIFF state about its pixels: applied, or refused by name."""
 
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
+from scripts.data.volumes.images.tiff_chain import PageTags
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
@@ -15,7 +17,7 @@ PHOTOMETRIC, ORIENTATION = 262, 274
 def check_tags(tiff: tifffile.TiffFile, path: str) -> int | None:
     """Refuse tags that change what a pixel means and that are not applied.
 
-    The tags are those of the first page; later pages are taken to have the same.
+    The tags are those of the first page; `check_pages` compares the others with it.
 
     Returns:
         The stored value that is black where 0 is white, else None.
@@ -43,6 +45,29 @@ def check_tags(tiff: tifffile.TiffFile, path: str) -> int | None:
     if first.dtype is None or first.dtype.kind not in "bu":
         raise ValueError(f"'{path}' states that 0 is white and holds {first.dtype} values; save it with 0 as black")
     return 2 ** int(first.bitspersample) - 1
+
+
+def check_pages(pages: Sequence[PageTags], path: str, calibrated: bool = False) -> None:
+    """Refuse a stack whose pages state different things about their pixels.
+
+    Args:
+        pages: what each page states.
+        path: of the file, for the message.
+        calibrated: whether the resolution is used, as of an ImageJ file: then it must be one.
+
+    Raises:
+        ValueError: names the first page that differs, and both values.
+    """
+    first = pages[0]
+    for number, page in enumerate(pages[1:], 1):
+        fields = ("photometric", "orientation", *(("resolution",) if calibrated else ()))
+        for field in fields:
+            own, other = getattr(first, field), getattr(page, field)
+            if own != other and other != (None, None):
+                raise ValueError(
+                    f"'{path}': page {number} states the {field} {other}, page 0 {own}; save all pages alike, or take "
+                    "them apart"
+                )
 
 
 def inverted(pixels: np.ndarray, white: int) -> np.ndarray:

@@ -49,7 +49,7 @@ def find_array(
     else:
         if scale != 0:
             place = f"{path}:{name}" if name else path
-            raise ValueError(f"scale {scale} was asked of '{place}', one array; leave scale out, or name its image")
+            raise ValueError(f"scale {scale} was requested of '{place}', one array; leave scale out, or name its image")
         array, level = node, _named_level(path, name)
     return name, stored_array(array, os.path.join(path, name)), level
 
@@ -133,7 +133,7 @@ def _below(group: zarr.Group, path: str, name: str, scale: int, axes: tuple[int,
             only: Any = group[images[0]]
             return _below(only, path, prefix + images[0], scale, axes)
         if scale != 0:
-            raise ValueError(f"scale {scale} was asked of '{place}', which is no OME-Zarr image; leave scale out")
+            raise ValueError(f"scale {scale} was requested of '{place}', which is no OME-Zarr image; leave scale out")
         return choose_array(_arrays(group, prefix), path, name or None, axes), None
     level = level_at(image, scale, place)
     return prefix + level.path, level
