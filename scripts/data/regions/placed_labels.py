@@ -38,8 +38,8 @@ class PlacedLabels(Volume):
         except ValueError:
             raise ValueError(
                 f"labels {labels.path} of shape {tuple(labels.shape)} state the position {corner} (z, y, x), which "
-                f"reaches out of the image of shape {tuple(shape)}; correct their offset (voxels, or nm with the "
-                "attribute units), or cut them to the image"
+                f"reaches out of the image of shape {tuple(shape)}; correct their offset{_in_nm(labels, shape)}, or "
+                "cut them to the image"
             ) from None
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
@@ -57,6 +57,19 @@ class PlacedLabels(Volume):
     def close(self) -> None:
         """Close the file. A later read opens it again."""
         self.labels.close()
+
+
+def _in_nm(labels: Volume, shape: Size3) -> str:
+    """A remark on an offset that fits the image if its numbers are nm, not voxels."""
+    if labels.offset is None or labels.voxel_size_nm is None:
+        return ""
+    first = [at / edge for at, edge in zip(labels.offset, labels.voxel_size_nm, strict=True)]
+    fits = all(
+        at == round(at) and at + size <= whole for at, size, whole in zip(first, labels.shape, shape, strict=True)
+    )
+    if not fits:
+        return ""
+    return f" (if its numbers are nm, {tuple(map(round, first))} in voxels, add the attribute units 'nm')"
 
 
 def labelled_part(label: Volume) -> Box | None:

@@ -75,7 +75,7 @@ def open_volume(
         raise ValueError(f"'{file}' holds one volume, so '{inner}' after the colon means nothing; leave ':{inner}' out")
     if scale != 0 and kind not in SCALED:
         raise ValueError(
-            f"scale {scale} was requested of '{file}'; only OME-Zarr, N5 and precomputed have scale levels, leave scale out"
+            f"scale {scale} was requested of '{file}'; only OME-Zarr, N5 and precomputed have levels, leave scale out"
         )
     # Each format's libraries are loaded only when it is needed.
     if kind == "hdf5":

@@ -78,6 +78,7 @@ def test_sections_are_chosen_within_placed_labels(tmp_path):
     [
         ({}, "labels of a part of the image state their first voxel as the attribute offset"),
         ({"offset": (15, 8, 16)}, r"state the position \(15, 8, 16\) .*, which reaches out of the image"),
+        ({"offset": (120, 48, 96)}, r"if its numbers are nm, \(4, 8, 16\) in voxels, add the attribute units 'nm'"),
         ({"offset_nm": (120, 51, 96)}, r"begin 4 x 8.5 x 16 voxels .* correct their offset, or cut them"),
         ({"offset": (4, 8, 16), "image_offset": (10, 0, 0)}, "begin -6 x 8 x 16 voxels"),
     ],

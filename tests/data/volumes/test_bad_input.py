@@ -273,7 +273,7 @@ def test_what_a_format_has_not_is_not_ignored(write):
     path = write("npy", VOXELS)
     with pytest.raises(ValueError, match="'raw' after the colon means nothing; leave ':raw' out"):
         open_volume(f"{path}:raw")
-    with pytest.raises(ValueError, match="only OME-Zarr, N5 and precomputed have scale levels"):
+    with pytest.raises(ValueError, match="only OME-Zarr, N5 and precomputed have levels"):
         open_volume(path, scale=1)
     with pytest.raises(ValueError, match="cache_mib -1 is negative"):
         open_volume(path, cache_mib=-1)
