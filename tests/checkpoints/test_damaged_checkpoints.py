@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scripts.checkpoints.pretrained_weights import read_weights
 
 from scripts.checkpoints.file import load_checkpoint, network_content
-from scripts.checkpoints.pretrained_weights import read_weights
 from scripts.checkpoints.restore import decoder_of, recipe_of, restore
 from scripts.networks import segmentation_network
 from scripts.workflow.segmentation_model import load_network
