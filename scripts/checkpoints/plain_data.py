@@ -15,10 +15,12 @@ NAME = {"type": "string", "maxLength": 200}
 EXTENT = {"type": "integer", "minimum": 1, "maximum": 65536}
 ENCODER = {
     "type": ["object", "null"],
-    "properties": dict.fromkeys(("width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads"), EXTENT),
-    "required": ["width", "depth", "heads"],
+    "properties": {
+        "encoder": NAME,
+        **dict.fromkeys(("width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads"), EXTENT),
+    },
 }
-"""A preset of `network`; what it states of training is not read back."""
+"""A preset of `network`; what its encoder needs beside these is checked when it is built."""
 TRUNK = {
     "type": ["object", "null"],
     "properties": {

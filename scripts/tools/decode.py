@@ -228,7 +228,7 @@ def _thresholds(name: str, settings: dict[str, Any]) -> tuple[float, ...]:
 
 def _made(name: str, settings: dict[str, Any]) -> Any:
     if name not in DECODERS:
-        raise ValueError(f"unknown decoder '{name}'; there are: {', '.join(DECODERS)}")
+        raise ValueError(f"unknown decoder '{name[:60]}'; there are: {', '.join(DECODERS)}")
     single = {
         key: value for key, value in settings.items() if not (key == "threshold" and isinstance(value, tuple | list))
     }

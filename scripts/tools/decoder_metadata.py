@@ -43,8 +43,9 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
         whole = _mapping(noted.get("decoder", "{}"))
         if set(whole) == {"name", "settings"}:
             return str(whole["name"]), dict(whole["settings"])
-    except (KeyError, TypeError, ValueError, SyntaxError) as error:
-        raise ValueError(f"'{file}' names its decoder by text that cannot be read ({error}); {_remedy()}") from error
+    except (KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ValueError(f"'{file}' names its decoder by text that cannot be read ({reason}); {_remedy()}") from error
     raise ValueError(f"'{file}' does not name the decoder of its maps; {_remedy()}")
 
 
@@ -79,8 +80,9 @@ def stated_offsets(pred: str) -> tuple[tuple[int, ...], ...] | None:
     try:
         value = json.loads(value) if isinstance(value, str) and value[:1] == "[" else value
         return convention(value if isinstance(value, str) else np.asarray(value).tolist()).offsets
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"'{pred}' states offsets that cannot be read ({error}); give --offsets") from error
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ValueError(f"'{pred}' states offsets that cannot be read ({reason}); give --offsets") from error
 
 
 def warn_of_offsets(affinities: np.ndarray, decoder: str, settings: Mapping[str, Any]) -> None:

@@ -40,14 +40,17 @@ def read_edits(path: str | os.PathLike[str], decode: str, offset: Sequence[int] 
     try:
         content = json.loads(Path(path).read_text())
         listed, made_for = content["edits"], content.get("decode")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"'{path}' is not JSON of the form {{\"edits\": [...]}} ({error}); fix or write it again"
+            f"'{path}' is not JSON of the form {{\"edits\": [...]}} ({' '.join(str(error).split())[:120]}); fix or "
+            "write it again"
         ) from None
+    if not isinstance(listed, list):
+        raise ValueError(f"'{path}': \"edits\" is {_shown(listed)}, not a list; fix or write it again")
     if made_for is not None and made_for != decode:
         raise ValueError(
-            f"'{path}' has edits of the decode {made_for}, this one is {decode}; decode with the settings and the box "
-            'of then, or leave "decode" out where all edits are by points'
+            f"'{path}' has edits of the decode {_shown(made_for)}, this one is {decode}; decode with the settings and "
+            'the box of then, or leave "decode" out where all edits are by points'
         )
     edits = [_edit(one, number, str(path), offset) for number, one in enumerate(listed, 1)]
     if made_for is None and any(isinstance(edit.first, int) or isinstance(edit.second, int) for edit in edits):
@@ -78,12 +81,19 @@ def edits_of_state(state: Mapping[str, Any], decode: str | None) -> dict[str, An
     return {"decode": decode, "edits": edits}
 
 
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _edit(one: Any, number: int, path: str, offset: Sequence[int]) -> Edit:
     if not isinstance(one, Mapping) or len(one) != 1 or next(iter(one)) not in ("merge", "split"):
-        raise ValueError(f'\'{path}\', edit {number}: {one!r} is neither {{"merge": [a, b]}} nor {{"split": [a, b]}}')
+        raise ValueError(
+            f'\'{path}\', edit {number}: {_shown(one)} is neither {{"merge": [a, b]}} nor {{"split": [a, b]}}'
+        )
     kind, sides = next(iter(one.items()))
     if not isinstance(sides, Sequence) or len(sides) != 2:
-        raise ValueError(f"'{path}', edit {number}: {sides!r} are not two sides, each a point [z, y, x] or an id")
+        raise ValueError(f"'{path}', edit {number}: {_shown(sides)} are not two sides, each a point [z, y, x] or an id")
     first, second = (_side(side, number, path, offset) for side in sides)
     return Edit(kind, first, second)
 
@@ -91,7 +101,7 @@ def _edit(one: Any, number: int, path: str, offset: Sequence[int]) -> Edit:
 def _side(side: Any, number: int, path: str, offset: Sequence[int]) -> Point | int:
     if isinstance(side, int) and not isinstance(side, bool):
         return side
-    if isinstance(side, Sequence) and len(side) == 3 and all(isinstance(at, int) for at in side):
+    if isinstance(side, list) and len(side) == 3 and all(isinstance(at, int) and abs(at) < 2**62 for at in side):
         z, y, x = (at - low for at, low in zip(side, offset, strict=True))
         return z, y, x
-    raise ValueError(f"'{path}', edit {number}: {side!r} is neither a point [z, y, x] of whole voxels nor an id")
+    raise ValueError(f"'{path}', edit {number}: {_shown(side)} is neither a point [z, y, x] of whole voxels nor an id")

@@ -22,6 +22,8 @@ from scripts.transforms.grey import ScaleGrey
 
 DEFAULTS = {"offsets": None, "grey_low": None, "grey_high": None, "flips": 4}
 """Of a recipe that leaves them out."""
+NEEDED = ("activations", "channels", "window", "stride", "pad", "patch", "sizes", "widths", "downsample")
+"""Of a recipe."""
 WINDOWS = ("batch", "flips", "pad", "stride", "window")
 """Settings of windows that a prediction may change."""
 
@@ -93,19 +95,24 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
         raise ValueError(f"there is no checkpoint '{checkpoint}'; give the {BEST} of a training")
     content = load_checkpoint(checkpoint, plain=True)
     recipe = {**DEFAULTS, **upgraded_recipe(content["recipe"])}
-    missing = [name for name in ("activations", "channels", "window", "stride", "pad", "widths") if name not in recipe]
+    missing = [name for name in NEEDED if name not in recipe]
     if missing:
         raise ValueError(f"'{checkpoint}' is no segmentation network: its recipe has no {', '.join(missing)}")
-    network = segmentation_network(
-        recipe["architecture"],
-        len(recipe["activations"]) + len(recipe["auxiliary_offsets"]),
-        {**recipe["sizes"], "patch": recipe["patch"], "drop_path": 0.0},
-        recipe["widths"],
-        recipe["trunk_sizes"],
-    )
+    try:
+        network = segmentation_network(
+            recipe["architecture"],
+            len(recipe["activations"]) + len(recipe["auxiliary_offsets"]),
+            {**(recipe["sizes"] or {}), "patch": recipe["patch"], "drop_path": 0.0},
+            recipe["widths"],
+            recipe["trunk_sizes"],
+        )
+        ScaleGrey(recipe["grey_low"], recipe["grey_high"])  # refuses half a range
+        maps = ActivatedNetwork(network, recipe["activations"], len(recipe["auxiliary_offsets"]))
+    except ValueError as error:
+        raise ValueError(f"the recipe of '{checkpoint}' builds no network: {error}") from error
     restore(network, checkpoint)
     used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    maps = ActivatedNetwork(network.to(used), recipe["activations"], len(recipe["auxiliary_offsets"])).eval()
+    maps = maps.to(used).eval()
     chosen = content.get("decoder") or content.get("parts", {}).get("validation", {}).get("decoder")
     if not chosen:
         raise ValueError(f"'{checkpoint}' names no decoder: it was saved before the first validation; take {BEST}")

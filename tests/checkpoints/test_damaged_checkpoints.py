@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scripts.checkpoints.pretrained_weights import read_weights
 
 from scripts.checkpoints.file import load_checkpoint, network_content
 from scripts.checkpoints.restore import decoder_of, recipe_of, restore
+from scripts.checkpoints.weight_transfer import read_weights
 from scripts.networks import segmentation_network
 from scripts.workflow.segmentation_model import load_network
 
@@ -43,7 +43,7 @@ RECIPE = {
     "seed": 0,
 }
 DECODER = {"name": "zwatershed", "settings": {"low": 0.1}}
-BYTES, VALUES = 120, 200
+BYTES, VALUES = 60, 80
 """Damaged copies of each kind."""
 
 
@@ -159,7 +159,7 @@ def test_a_checkpoint_with_one_wrong_value_is_refused_or_can_be_used(content, tm
             counted[found.split(":")[0]] += 1
             wrong += [f"{place}: {found}"] if found not in ("fine", "refused") else []
     check(counted, wrong)
-    assert counted["refused"] > VALUES // 2
+    assert counted["refused"] > VALUES
 
 
 @pytest.mark.parametrize("file", ["model.json", "beside the weights"])

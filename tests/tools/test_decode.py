@@ -234,7 +234,7 @@ def test_a_full_disk_ends_tune_in_one_line_and_the_same_command_resumes(files, c
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search"]
     command += ["--box=:,:,:", "--low=0.1,0.3", "--dust=10"]
     main([*command[:4], f"{files}/before", *command[5:]])  # compiles, and writes what it caches
-    with full_disk(2000):  # a line of the record fits, a second one does not
+    with full_disk((files / "before/search.jsonl").stat().st_size * 3 // 4):  # one line fits, two do not
         line = error_of(capsys, *command)
     assert f"no space left for '{files}/search/search.jsonl'" in line
     assert "The same command resumes with the settings that are recorded" in line
@@ -248,6 +248,7 @@ def test_a_full_disk_ends_tune_in_one_line_and_the_same_command_resumes(files, c
 
 
 def test_a_full_disk_ends_score_and_package_in_one_line_and_leaves_nothing(files, capsys, full_disk):
+    main(["score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/before.json"])  # compiles
     with full_disk(100):
         line = error_of(capsys, "score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/out/s.json")
     assert f"no space left for '{files}/out/s.json'" in line
@@ -264,7 +265,7 @@ def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys):
     known = np.ones(CELLS.shape, np.uint8)
     known[:, :, 40:] = 0
     np.save(files / "known.npy", known)
-    np.save(files / "unknown.npy", np.where(known, CELLS, -1).astype(np.float32))
+    np.save(files / "unknown.npy", np.where(known, CELLS.astype(np.float32), -1))
     np.save(files / "wrong.npy", np.where(known, CELLS, 9))
     for name, box, mask in (("unknown", ":,:,:", []), ("wrong", ":,:,:", [f"--mask={files}/known.npy"])):
         command = ["tune", f"{files}/pred.h5:affinity", f"{files}/{name}.npy", "zwatershed", f"{files}/{name}"]

@@ -120,6 +120,8 @@ def load_manifest(name_or_path: str | os.PathLike[str], folder: str | os.PathLik
         content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise ValueError(f"{path.name}: not JSON of a manifest, it is nested too deeply") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name}: not UTF-8 text ({error}); save it as UTF-8") from None
     check_manifest(content, path.name)

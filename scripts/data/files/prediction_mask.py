@@ -81,7 +81,7 @@ def _stated(source: str, seen: tuple[str, ...]) -> tuple[str, Offset3] | None:
         if json.loads(str(factors)) != [1, 1, 1]:
             return None
         return str(settings["volume"]), _start(settings["box"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
