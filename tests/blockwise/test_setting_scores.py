@@ -30,12 +30,12 @@ def test_the_table_of_two_workers_is_that_of_one_process(command, tmp_path, sche
     assert not list(tmp_path.glob(".settings-*"))
 
 
-def test_a_setting_that_fails_on_workers_is_one_line(command, scheduler, capsys):
+def test_labels_that_do_not_fit_are_refused_before_a_worker_is_asked(command, scheduler, capsys):
     with h5py.File("truth.h5", "a") as file:
         del file["volume"]
         file.create_dataset("volume", data=np.ones((12, 48, 70), np.int64))
     with pytest.raises(SystemExit):
         main([*command, "--out=two", f"--scheduler={scheduler}"])
     line = capsys.readouterr().err.strip()
-    assert "task 0 failed twice: ValueError: box 0:8,0:48,0:70 ends at x=70, outside the volume" in line
+    assert line.startswith("error: box 0:8,0:48,0:70 ends at x=70, outside the volume")
     assert "\n" not in line

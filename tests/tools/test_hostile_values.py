@@ -34,7 +34,7 @@ STRANGE = (
     '{{"name": "zwatershed", "settings": {{"low": -5}}}}',
     '{{"name": ["zwatershed"], "settings": []}}',
     '{{"name": "zwatershed", "settings": {{"offsets": [[0, 0, 99999999999999999999]]}}}}',
-    b"\xff\xfe\x00",
+    b"\xff\xfe",
     -1,
     np.float64("nan"),
     np.arange(6).reshape(2, 3),
