@@ -230,36 +230,36 @@ def test_tune_finds_the_best_setting_and_keeps_table_plot_and_record(files, caps
     assert capsys.readouterr().out == first
 
 
-def test_a_full_disk_ends_tune_in_one_line_and_the_same_command_resumes(files, capsys, full_disk):
+def test_a_full_disk_ends_tune_in_one_line_and_the_same_command_resumes(files, error_of, full_disk):
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search"]
     command += ["--box=:,:,:", "--low=0.1,0.3", "--dust=10"]
     main([*command[:4], f"{files}/before", *command[5:]])  # compiles, and writes what it caches
     with full_disk((files / "before/search.jsonl").stat().st_size * 3 // 4):  # one line fits, two do not
-        line = error_of(capsys, *command)
+        line = error_of(*command)
     assert f"no space left for '{files}/search/search.jsonl'" in line
     assert "The same command resumes with the settings that are recorded" in line
     assert [path.name for path in (files / "search").iterdir()] == ["search.jsonl"]
     main(command)
     assert (files / "search/search.md").read_text() == (files / "before/search.md").read_text()
     with full_disk(100):
-        line = error_of(capsys, *command)
+        line = error_of(*command)
     assert f"no space left for '{files}/search/search.md'" in line
     assert sorted(path.name for path in (files / "search").iterdir()) == ["search.jsonl", "search.md", "search.png"]
 
 
-def test_a_full_disk_ends_score_and_package_in_one_line_and_leaves_nothing(files, capsys, full_disk):
+def test_a_full_disk_ends_score_and_package_in_one_line_and_leaves_nothing(files, error_of, full_disk):
     main(["score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/before.json"])  # compiles
     with full_disk(100):
-        line = error_of(capsys, "score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/out/s.json")
+        line = error_of("score", f"{files}/truth.h5", f"{files}/truth.h5", "--out", f"{files}/out/s.json")
     assert f"no space left for '{files}/out/s.json'" in line
     assert list((files / "out").iterdir()) == []
     with full_disk(100):
-        line = error_of(capsys, "package", "sem_mae_pretrain", "--out", f"{files}/packages")
+        line = error_of("package", "sem_mae_pretrain", "--out", f"{files}/packages")
     assert f"no space left for '{files}/packages/sem_mae_pretrain'" in line
     assert list((files / "packages").iterdir()) == []
 
 
-def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys):
+def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys, error_of):
     """Labels may be whole-number floats and -1; a wrong id where nothing is known changes no score."""
     tables = []
     known = np.ones(CELLS.shape, np.uint8)
@@ -281,7 +281,7 @@ def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys):
     assert "warning: the affinities contradict these offsets and fit [[-1, 0, 0]" in capsys.readouterr().out
     np.save(files / "empty.npy", np.zeros_like(CELLS))
     assert "has no labelled object in 0:6,0:40,0:60 to score" in error_of(
-        capsys, *command[:2], f"{files}/empty.npy", "zwatershed", f"{files}/none", "--box=:,:,:", "--low=0.1"
+        *command[:2], f"{files}/empty.npy", "zwatershed", f"{files}/none", "--box=:,:,:", "--low=0.1"
     )
 
 
