@@ -30,7 +30,8 @@ class BoxWindows(Dataset[dict[str, Any]]):
         >>> from scripts.ops.box import Box
         >>> region = Region(ArrayVolume(np.zeros((4, 10, 8), np.uint8)), Box((0, 0, 0), (4, 10, 8)))
         >>> windows = BoxWindows(region, window=(4, 8, 8))
-        >>> len(windows), windows[1]["image"].shape, windows[1]["inside"].tolist()  # the second is padded along y
+        >>> second = windows[1]  # padded along y
+        >>> len(windows), second["image"].shape, second["inside"].tolist()
         (2, (1, 4, 8, 8), [4, 2, 8])
     """
 
