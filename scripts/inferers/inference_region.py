@@ -25,7 +25,7 @@ def inference_region(
     box: str | None,
     grey_low: float | None = None,
     grey_high: float | None = None,
-    reduce: Sequence[int] = AS_STORED,
+    downsample: Sequence[int] = AS_STORED,
     split: Split | None = None,
     mask: Masks = None,
 ) -> Region:
@@ -36,7 +36,7 @@ def inference_region(
         box: `z0:z1,y0:y1,x0:x1` in voxels, or null.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
-        reduce: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
+        downsample: stored voxels (z, y, x) that are averaged into one; the box counts the larger voxels.
         split: "training" or "validation", the part of the volume where no box is given; null for all of it.
         mask: the voxels that count, as in `scripts.data.open_regions`.
 
@@ -44,7 +44,7 @@ def inference_region(
         ValueError: no such box, no grey range, impossible factors, or a mask that does not fit.
     """
     part = box if split else box or WHOLE
-    region = open_regions(volume, split or "training", part, section_depth=1, reduce=reduce, mask=mask)[0]
+    region = open_regions(volume, split or "training", part, section_depth=1, downsample=downsample, mask=mask)[0]
     check_grey([region], grey_low, grey_high)
     return dataclasses.replace(region, label=None)
 

@@ -79,12 +79,12 @@ def test_evaluation_and_inference_take_the_scale_from_the_checkpoint_and_agree(l
         np.testing.assert_allclose(maps["prediction"][...].astype(int), file["prediction"][...].astype(int), atol=1)
         assert file.attrs["voxel_size_nm"].tolist() == [30, 12, 12]
         assert maps.attrs["resolution"].tolist() == [30, 12, 12]
-        assert file.attrs["reduce"] == "[1, 2, 2]"
+        assert file.attrs["downsample"] == "[1, 2, 2]"
     group = zarr.open(str(tmp_path / "maps.zarr"), mode="r")
     assert group["0"].shape == (2, 20, 20, 24)
     (scale,) = group.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][:1]
     assert scale["scale"][1:] == [30, 12, 12]
-    assert json.loads((tmp_path / "out" / "scores.json").read_text())["reduce"] == [1, 2, 2]
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["downsample"] == [1, 2, 2]
 
 
 def test_a_volume_that_has_the_larger_voxels_already_is_read_as_it_is(labelled, halved, best, tmp_path):

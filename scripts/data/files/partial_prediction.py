@@ -19,6 +19,9 @@ UNITS = ("sections", "blocks")
 PYRAMID = ".ome.zarr"
 """Ending of a prediction with coarser levels."""
 
+RENAMED = {"reduce": "downsample"}
+"""Name of a setting of earlier predictions -> name now."""
+
 
 class PartialPrediction:
     """`NAME.partial`, a folder beside `NAME` with the store and `progress.json`; when complete, the store becomes NAME.
@@ -299,7 +302,7 @@ class PartialPrediction:
 
 
 def _settings(noted: Mapping[str, Any]) -> dict[str, Any]:
-    return {"settings": dict(noted["settings"].items())}
+    return {"settings": {RENAMED.get(name, name): value for name, value in noted["settings"].items()}}
 
 
 def _remove(path: Path) -> None:

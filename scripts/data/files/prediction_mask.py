@@ -77,7 +77,7 @@ def _stated(source: str, seen: tuple[str, ...]) -> tuple[str, Offset3] | None:
             z, y, x = (a + b for a, b in zip(first, _start(noted["box"]), strict=True))
             return path, (z, y, x)
         settings: dict[str, Any] = json.loads(noted["settings"]) if "settings" in noted else dict(noted)
-        factors = noted.get("reduce", "[1, 1, 1]")
+        factors = noted.get("downsample", noted.get("reduce", "[1, 1, 1]"))  # "reduce" before it was renamed
         if json.loads(str(factors)) != [1, 1, 1]:
             return None
         return str(settings["volume"]), _start(settings["box"])

@@ -8,7 +8,7 @@ from scripts.data.volumes.downsampled import AS_STORED
 
 
 def held_out_box(
-    recipe: Mapping[str, Any], volume: str | Sequence[str], reduce: Sequence[int] = AS_STORED
+    recipe: Mapping[str, Any], volume: str | Sequence[str], downsample: Sequence[int] = AS_STORED
 ) -> str | None:
     """The box that a run was validated on, for an evaluation of the same volume; None, a volume's validation part, for
     another one.
@@ -16,17 +16,17 @@ def held_out_box(
     Args:
         recipe: of the checkpoint: volumes, validation_box and downsample.
         volume: what is evaluated.
-        reduce: stored voxels (z, y, x) that the evaluation averages into one.
+        downsample: stored voxels (z, y, x) that the evaluation averages into one.
 
     Raises:
         ValueError: the same volume at other factors, at which the run's box would be of other voxels.
     """
     box: str | None = recipe["validation_box"] if volume == recipe["volumes"] else None
     trained = list(recipe.get("downsample", AS_STORED))
-    if box is not None and list(reduce) != trained:
+    if box is not None and list(downsample) != trained:
         raise ValueError(
-            f"the run's validation box {box} counts voxels of downsample {trained}, and downsample is {list(reduce)} "
-            "here; give --box with the voxels to evaluate"
+            f"the run's validation box {box} counts voxels of downsample {trained}, and downsample is "
+            f"{list(downsample)} here; give --box with the voxels to evaluate"
         )
     return box
 

@@ -31,7 +31,7 @@ def open_regions(
     split: Split,
     box: str | None = None,
     section_depth: int = 6,
-    reduce: Sequence[int] = AS_STORED,
+    downsample: Sequence[int] = AS_STORED,
     label_of: Callable[[NamedVolume, int], Volume | None] = stated_label,
     mask: Masks = None,
 ) -> list[Region]:
@@ -44,7 +44,7 @@ def open_regions(
             rest, at least `section_depth`, to validation; it has no test split unless `box` is given.
         box: `z0:z1,y0:y1,x0:x1` in voxels, in place of the split's own box, of every volume named.
         section_depth: sections that a crop spans.
-        reduce: stored voxels (z, y, x) that are averaged into one, labels taken from their middle; `box` and
+        downsample: stored voxels (z, y, x) that are averaged into one, labels taken from their middle; `box` and
             `section_depth` count the larger voxels, a manifest's own boxes the stored ones, of which whole blocks are
             kept: two boxes that share no stored voxel stay apart.
         label_of: labels of a volume, given with the number of its name in `volumes`; by default those that its data
@@ -67,7 +67,7 @@ def open_regions(
     names = names_of(volumes)
     masks = masks_of(mask, names)
     regions = [
-        _region(volume, label_of(volume, number), masks[number], split, box, section_depth, reduce)
+        _region(volume, label_of(volume, number), masks[number], split, box, section_depth, downsample)
         for number, name in enumerate(names)
         for volume in named_volumes(name, split)
     ]
@@ -110,14 +110,14 @@ def _region(
     split: Split,
     box: str | None,
     depth: int,
-    reduce: Sequence[int],
+    downsample: Sequence[int],
 ) -> Region:
     try:
-        image = downsampled_volume(volume.image, reduce)
+        image = downsampled_volume(volume.image, downsample)
         if label is not None:
-            label = downsampled_labels(aligned_labels(label, volume.image), reduce)  # aligned as stored
-        cut = _box(volume, image, split, box, depth, reduce)
-        counted = None if mask is None else open_mask(mask, volume.image, image, reduce)
+            label = downsampled_labels(aligned_labels(label, volume.image), downsample)  # aligned as stored
+        cut = _box(volume, image, split, box, depth, downsample)
+        counted = None if mask is None else open_mask(mask, volume.image, image, downsample)
         return Region(image, cut, label, volume.weight, volume.name, mask=counted)
     except ValueError as error:
         if not volume.own_split:
@@ -125,8 +125,10 @@ def _region(
         raise ValueError(f"{volume.place}{'.box' if box is None and volume.box else ''}: {error}") from None
 
 
-def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, depth: int, reduce: Sequence[int]) -> Box:
-    """The box to read, in voxels of `image`, which is the volume at the factors `reduce`."""
+def _box(
+    volume: NamedVolume, image: Volume, split: Split, box: str | None, depth: int, downsample: Sequence[int]
+) -> Box:
+    """The box to read, in voxels of `image`, which is the volume at the factors `downsample`."""
     where = f"{image.path}{describe_reduction(image)}"
     if box is not None or (volume.own_split and volume.box is None):
         try:
@@ -142,11 +144,11 @@ def _box(volume: NamedVolume, image: Volume, split: Split, box: str | None, dept
     except ValueError as error:
         raise ValueError(f"{image.path}: {error}") from None
     try:
-        return stored.coarser(checked_factors(reduce, volume.image.shape, where))
+        return stored.coarser(checked_factors(downsample, volume.image.shape, where))
     except ValueError:
         raise ValueError(
             f"box {stored} of {volume.image.path or 'volume in memory'} holds no whole block of downsample "
-            f"{list(reduce)}; give a larger box, or smaller factors"
+            f"{list(downsample)}; give a larger box, or smaller factors"
         ) from None
 
 

@@ -26,14 +26,14 @@ def image_regions(
     crop: Sequence[int],
     grey_low: float | None = None,
     grey_high: float | None = None,
-    reduce: Sequence[int] = AS_STORED,
+    downsample: Sequence[int] = AS_STORED,
     nonfinite: str = REFUSE,
     mask: Masks = None,
 ) -> list[Region]:
     """The regions of a split without their labels.
 
     Args:
-        volumes, split, box, reduce, mask: as in `scripts.data.open_regions`.
+        volumes, split, box, downsample, mask: as in `scripts.data.open_regions`.
         crop: size of a crop, (z, y, x) voxels.
         grey_low: grey value that is black; needed unless the volume is uint8.
         grey_high: grey value that is white.
@@ -43,7 +43,7 @@ def image_regions(
         ValueError: a crop that does not fit, a volume without a grey range or with NaN, a mask that leaves nothing, and
             whatever `open_regions` raises.
     """
-    regions = open_regions(volumes, split, box, crop[0], reduce, label_of=_no_label, mask=mask)
+    regions = open_regions(volumes, split, box, crop[0], downsample, label_of=_no_label, mask=mask)
     check_regions(regions, crop)
     check_grey(regions, grey_low, grey_high)
     check_voxels(regions, nonfinite)
@@ -61,7 +61,7 @@ def labelled_regions(
     labelled_box: str | None = None,
     grey_low: float | None = None,
     grey_high: float | None = None,
-    reduce: Sequence[int] = AS_STORED,
+    downsample: Sequence[int] = AS_STORED,
     nonfinite: str = REFUSE,
     mask: Masks = None,
 ) -> list[Region]:
@@ -72,8 +72,8 @@ def labelled_regions(
     crops by their labelled voxels.
 
     Args:
-        volumes, split, box, reduce: as in `scripts.data.open_regions`; sections and the crop count the larger voxels
-            too. Labels are aligned voxel for voxel with the image as it is stored.
+        volumes, split, box, downsample: as in `scripts.data.open_regions`; sections and the crop count the larger
+            voxels too. Labels are aligned voxel for voxel with the image as it is stored.
         labels: as in `LabelChoice`.
         crop: size of a crop, (z, y, x) voxels.
         labelled_sections: the labels to use, of each region: null for all, a count for the first so many sections, or
@@ -92,7 +92,7 @@ def labelled_regions(
         FileNotFoundError: no such volume, labels or data set.
     """
     choice = LabelChoice(labels, names_of(volumes))
-    opened = open_regions(volumes, split, box, crop[0], reduce, label_of=choice, mask=mask)
+    opened = open_regions(volumes, split, box, crop[0], downsample, label_of=choice, mask=mask)
     choice.check_shared(opened)
     check_regions(opened, crop)
     check_grey(opened, grey_low, grey_high)

@@ -102,9 +102,9 @@ def _network(run: Run) -> MaskedAutoencoder | MaskedTrunk:
 def _regions(run: Run, split: str) -> list[Region]:
     recipe = run.recipe
     box = recipe.get("train_box" if split == "training" else "validation_box")
-    volumes, crop, reduce = recipe["volumes"], recipe["crop"], recipe.get("downsample", AS_STORED)
+    volumes, crop, downsample = recipe["volumes"], recipe["crop"], recipe.get("downsample", AS_STORED)
     low, high = recipe.get("grey_low"), recipe.get("grey_high")
-    return image_regions(volumes, split, box, crop, low, high, reduce)  # type: ignore[arg-type]
+    return image_regions(volumes, split, box, crop, low, high, downsample)  # type: ignore[arg-type]
 
 
 def _grey(section: NDArray, run: Run) -> NDArray[np.uint8]:

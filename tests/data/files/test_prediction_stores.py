@@ -162,6 +162,19 @@ def test_a_damaged_note_and_another_number_of_channels_are_said(tmp_path):
         PartialPrediction(out, SHAPE[1:], "float32", {}, resume=True)
 
 
+def test_an_earlier_name_of_a_setting_is_compared_by_its_name_of_today(tmp_path):
+    out = tmp_path / "p.zarr"
+    partial = PartialPrediction(out, SHAPE[1:], "float32", {"downsample": [1, 2, 2]}, chunks=(4, 8, 8))
+    partial.write(0, 0, MAPS[:, :4])
+    partial.done(4)
+    partial.suspend()
+    note = partial.folder / "progress.json"
+    note.write_text(note.read_text().replace('"downsample"', '"reduce"'))
+    with pytest.raises(ValueError, match=r"downsample was \[1, 2, 2\], is \[1, 1, 1\]"):
+        PartialPrediction(out, SHAPE[1:], "float32", {"downsample": [1, 1, 1]}, resume=True)
+    assert PartialPrediction(out, SHAPE[1:], "float32", {"downsample": [1, 2, 2]}, resume=True).completed == 4
+
+
 def test_without_a_section_done_there_is_nothing_to_be_in_the_way(tmp_path):
     out = tmp_path / "p.h5"
     partial = PartialPrediction(out, SHAPE[1:], "float32", {"a": 1})

@@ -31,7 +31,7 @@ def file(tmp_path) -> str:
 
 
 def opened(file: str, box: str | None = None, labels: str = "labels", **more) -> list[Region]:
-    more = {"reduce": HALF} | more
+    more = {"downsample": HALF} | more
     return labelled_regions(f"{file}:raw", f"{file}:{labels}", more.pop("split", "training"), box, CROP, **more)
 
 
@@ -45,7 +45,7 @@ def write_manifest(folder: Path, training: str, validation: str) -> str:
 
 def test_image_and_labels_are_reduced_alike(file):
     (region,) = opened(file)
-    (stored,) = opened(file, reduce=(1, 1, 1))
+    (stored,) = opened(file, downsample=(1, 1, 1))
     assert region.image.shape == region.label.shape == (20, 8, 10)
     assert region.image.voxel_size_nm == region.label.voxel_size_nm == (30, 16, 16)
     assert str(region.box) == "0:18,0:8,0:10"
@@ -64,11 +64,11 @@ def test_a_box_counts_the_larger_voxels_and_ends_with_them(file):
 
 def test_a_manifests_own_box_counts_the_stored_voxels(file, tmp_path):
     manifest = write_manifest(tmp_path, "0:9,1:17,:", "9:20,:,:")
-    training, validation = (image_regions(manifest, split, None, CROP, reduce=(2, 2, 2)) for split in SPLITS)
+    training, validation = (image_regions(manifest, split, None, CROP, downsample=(2, 2, 2)) for split in SPLITS)
     assert str(training[0].box) == "0:4,1:8,0:10"
     assert str(validation[0].box) == "5:10,0:8,0:10"  # block 4 has voxels of both boxes and is of neither
     check_held_out(training, validation)
-    (named,) = image_regions(manifest, "training", "0:3,:,:", CROP, reduce=(2, 2, 2))
+    (named,) = image_regions(manifest, "training", "0:3,:,:", CROP, downsample=(2, 2, 2))
     assert str(named.box) == "0:3,0:8,0:10"
 
 
@@ -107,18 +107,18 @@ def test_the_first_lines_and_messages_say_that_a_volume_is_reduced(file):
         f"{file}:raw (reduced 1 x 2 x 2), box 0:18,0:8,0:10 (1440 voxels, 30 x 16 x 16"
     )
     assert region.title == f"{file}:raw (reduced 1 x 2 x 2)"
-    assert "reduced" not in describe(opened(file, reduce=(1, 1, 1)))
+    assert "reduced" not in describe(opened(file, downsample=(1, 1, 1)))
     with pytest.raises(ValueError, match=r"12 voxels along y, the box has 8"):
-        labelled_regions(f"{file}:raw", f"{file}:labels", "training", None, (2, 12, 4), reduce=HALF)
+        labelled_regions(f"{file}:raw", f"{file}:labels", "training", None, (2, 12, 4), downsample=HALF)
 
 
 def test_what_cannot_be_reduced_is_named(file, tmp_path):
     with pytest.raises(ValueError, match=r"downsample \[1, 2\] of .*v.h5:raw is not three whole numbers"):
-        opened(file, reduce=[1, 2])
+        opened(file, downsample=[1, 2])
     with pytest.raises(ValueError, match=r"downsample \[1, 18, 1\]: .*v.h5:raw has 17 voxels along y"):
-        opened(file, "0:2,:,:", reduce=[1, 18, 1])
+        opened(file, "0:2,:,:", downsample=[1, 18, 1])
     with pytest.raises(ValueError, match=r"box 0:9,2:3,0:21 of .*v.h5:raw holds no whole block of downsample \[1, 2"):
-        image_regions(write_manifest(tmp_path, "0:9,2:3,:", ":,3:17,:"), "training", None, CROP, reduce=(1, 2, 1))
+        image_regions(write_manifest(tmp_path, "0:9,2:3,:", ":,3:17,:"), "training", None, CROP, downsample=(1, 2, 1))
 
 
 def test_a_runs_own_box_is_evaluated_in_the_voxels_it_was_trained_on():

@@ -58,7 +58,7 @@ def test_a_mask_of_a_part_is_placed_and_nothing_around_it_counts(files):
 @pytest.mark.parametrize("mask", ["nonzero", "inside"])
 def test_a_mask_follows_the_image_to_a_coarser_resolution(files, mask):
     word = mask if mask == "nonzero" else f"{files}:{mask}"
-    (region,) = open_regions(f"{files}:raw", "training", ":,:,:", reduce=(1, 2, 2), mask=word)
+    (region,) = open_regions(f"{files}:raw", "training", ":,:,:", downsample=(1, 2, 2), mask=word)
     first = 4 if mask == "nonzero" else 10
     expected = np.broadcast_to(np.arange(16) >= first, (8, 16, 16))
     np.testing.assert_array_equal(region.mask[...], expected)

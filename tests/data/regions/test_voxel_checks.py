@@ -61,7 +61,7 @@ def test_labels_of_a_part_are_placed_where_they_state_to_be(tmp_path, stated):
 
 
 def test_placed_labels_are_reduced_with_their_image(tmp_path):
-    (region,) = opened(placed(tmp_path, offset=PART.start), "0:18,:,:", reduce=(1, 2, 2))
+    (region,) = opened(placed(tmp_path, offset=PART.start), "0:18,:,:", downsample=(1, 2, 2))
     assert region.labelled == Box((4, 4, 8), (10, 12, 20))
     assert region.label[4, 4, 7:15].tolist() == [-1, 1, 1, 1, 1, 1, 1, 2]
 
