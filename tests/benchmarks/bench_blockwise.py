@@ -1,11 +1,12 @@
 """Decoding block by block beside decoding in memory: speed, memory of every step, borders left by the blocks.
 
 python -m tests.benchmarks.bench_blockwise [--map maps.zarr] [--copies 1,2,2] [--blocks 64,512,512]
-    [--decoder agglomeration] [--before FOLDER] [--sections 8]
+    [--decoder agglomeration] [--before FOLDER] [--sections 8] [--merge 4000000]
 
 The map: (3, z, y, x) affinities in uint8 of `--map`, by default noised affinities of real labels as in
 `bench_decoders`; mirrored so many times along z, y and x. `--before` also decodes in memory with the code of another
-folder. `--sections N` compares the memory of the steps with that of a volume of N times as many sections.
+folder. `--sections N` compares the memory of the steps with that of a volume of N times as many sections. `--merge N`
+measures the merging of N borders of a volume alone, of random fragments in a line of cubes.
 """
 
 import os
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,10 @@ from scripts.blockwise.result_files import load
 from scripts.blockwise.run import planned
 from scripts.blockwise.workers import ThisProcess
 from scripts.ops.box import Box
+from scripts.ops.decoding.agglomeration_queue import merge_by_score
+from scripts.ops.decoding.border_order import by_last_face
+from scripts.ops.decoding.region_graph import RegionGraph
+from scripts.ops.decoding.region_graph_sum import added
 from scripts.ops.targets.noised_affinities import LEVELS, noised_affinities
 from tests.benchmarks.bench_decoders import labels
 from tests.benchmarks.side_by_side import hardware, print_table
@@ -46,6 +52,9 @@ def main() -> None:
     blocks = tuple(map(int, words.get("--blocks", "64,256,256").split(",")))
     decoders = words.get("--decoder", "zwatershed,agglomeration").split(",")
     print(hardware())
+    if "--merge" in words:
+        merge_table(int(words["--merge"]))
+        return
     with tempfile.TemporaryDirectory(dir=words.get("--folder")) as folder:
         maps = source(words.get("--map"))
         pred = Path(folder) / "maps.zarr"
@@ -199,6 +208,38 @@ def steps_table(pred: Path, work: Path, decoder: str, blocks: tuple[int, ...]) -
     head = ("step", "calls", "s", "peak MiB beyond what was resident", "bytes a", "")
     print_table(f"steps, {decoder}", head, rows)
     return measured.steps
+
+
+def merge_table(borders: int) -> None:
+    """Memory of adding the borders of blocks and of merging them, beyond what was resident."""
+    fragments = borders // 7
+    measured = Measured()
+    one, rows = borders // 64, borders // 64 * 64
+    merge((random_borders(one, fragments, 0) for _ in range(1)), one, fragments)  # loads the compiled kernels
+    parts = (random_borders(one, fragments, seed) for seed in range(64))  # made while they are added, as they are read
+    pairs = measured.measured("merge", lambda: merge(parts, rows, fragments))
+    peak = measured.steps["merge"][2]
+    head = ("rows of blocks", "borders", "fragments", "s", "peak MiB", "bytes a border")
+    row = (rows, pairs, fragments, measured.steps["merge"][0], peak / 2**20, peak / pairs)
+    print_table("borders of a volume: added, ordered, merged by mean affinity", head, [row])
+
+
+def random_borders(count: int, fragments: int, seed: int) -> RegionGraph:
+    """Borders of fragments with numbers that are near each other."""
+    generator = np.random.default_rng(seed)
+    first = generator.integers(1, fragments - 50, count).astype(np.uint32)
+    second = first + generator.integers(1, 50, count).astype(np.uint32)
+    faces = generator.integers(1, 200, count)
+    total = (faces * 255 * generator.random(count)).astype(np.int64)
+    last = generator.permutation(8 * count)[:count] * 64 + seed
+    return RegionGraph(first, second, np.empty(0, np.uint8), total, faces, last, 255)
+
+
+def merge(parts: Iterator[RegionGraph], rows: int, fragments: int) -> int:
+    """Add and merge as the step of the volume does; returns how many borders there were."""
+    graph = replace(by_last_face(added(parts, rows, 255)), last=np.empty(0, np.int64))
+    merge_by_score(graph, np.empty(0, np.uint8), np.zeros(1, np.int64), 0.0, 0.6, fragments)
+    return graph.pairs
 
 
 def sections_table(shallow: dict[str, list[float]], deep: dict[str, list[float]], more: int) -> None:

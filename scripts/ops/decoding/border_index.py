@@ -1,4 +1,4 @@
-"""Which border joins two segments, and the borders of a segment, while segments merge: 15 bytes a border.
+"""Which border joins two segments, and the borders of a segment, while segments merge: 14 bytes a border.
 
 Half 2e of border e belongs to its first segment, half 2e + 1 to its second. The borders of a segment are a list of
 halves, linked by `after`. The border of two segments is found in a table with open addressing that keeps the number of
@@ -37,7 +37,7 @@ def end_of(first, second, half):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def new_table(first, second, faces, parent):  # type: ignore[no-untyped-def]
     """The table of all borders that have faces, and how many of its slots are free."""
-    table = np.full(max(16, first.size // 4 * 7), NONE, dtype=np.uint32)
+    table = np.full(max(16, first.size // 2 * 3), NONE, dtype=np.uint32)
     return table, _filled(table, first, second, faces, parent)
 
 

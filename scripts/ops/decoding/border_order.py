@@ -14,7 +14,7 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def by_last_face(graph: RegionGraph) -> RegionGraph:
     """The borders by their last faces, ascending, in place; faces as uint32 where the sum of all fits."""
-    order = np.argsort(graph.last)
+    order = np.argsort(graph.last).astype(np.uint32 if graph.pairs < 2**32 else np.int64)
     for column in (graph.first, graph.second, graph.total, graph.faces, graph.last):
         column[:] = column[order]
     return replace(graph, faces=graph.faces.astype(np.uint32) if int(graph.faces.sum()) < 2**32 else graph.faces)
