@@ -16,7 +16,7 @@ def by_last_face(graph: RegionGraph) -> RegionGraph:
     """The borders by their last faces, ascending, in place; faces as uint32 where the sum of all fits."""
     order = np.argsort(graph.last).astype(np.uint32 if graph.pairs < 2**32 else np.int64)
     for column in (graph.first, graph.second, graph.total, graph.faces, graph.last):
-        column[:] = column[order]
+        column[:] = _taken(column, order)
     return replace(graph, faces=graph.faces.astype(np.uint32) if int(graph.faces.sum()) < 2**32 else graph.faces)
 
 
@@ -55,6 +55,15 @@ def descending(parts: Callable[[], Iterable[Rows]]) -> tuple[np.ndarray, np.ndar
 def _bits(largest: np.ndarray) -> np.ndarray:
     """Unsigned numbers in the order of affinities >= 0."""
     return largest if largest.dtype == np.uint8 else largest.view(np.uint32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _taken(column, order):  # type: ignore[no-untyped-def]
+    """column[order]; NumPy would turn the order into 8 bytes each."""
+    found = np.empty_like(column)
+    for i in range(order.size):
+        found[i] = column[order[i]]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

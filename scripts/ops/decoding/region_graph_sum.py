@@ -60,8 +60,14 @@ def added_values(
     return found, starts
 
 
-def _halves(pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return (pair >> np.uint64(32)).astype(np.uint32), (pair & np.uint64(2**32 - 1)).astype(np.uint32)
+@numba.njit(cache=True, nogil=True)
+def _halves(pairs):  # type: ignore[no-untyped-def]
+    """First and second segments; NumPy's shifts would take 8 bytes a pair more."""
+    first, second = np.empty(pairs.size, dtype=np.uint32), np.empty(pairs.size, dtype=np.uint32)
+    for row in range(pairs.size):
+        first[row] = pairs[row] >> np.uint64(32)
+        second[row] = pairs[row] & np.uint64(2**32 - 1)
+    return first, second
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
