@@ -20,9 +20,15 @@ def attributes(path: str) -> Mapping[str, Any]:
         return {}
     if file.endswith(ENDINGS):
         with h5py.File(file, "r") as opened:
-            return {**opened.attrs, **(opened[name].attrs if name in opened else {})}
+            found = {**opened.attrs, **(opened[name].attrs if name in opened else {})}
+            return {key: _printable(value) for key, value in found.items()}
     if file.rstrip("/").endswith(".zarr"):
         import zarr
 
-        return dict(zarr.open(file, mode="r").attrs)
+        return {key: _printable(value) for key, value in zarr.open(file, mode="r").attrs.items()}
     return {}
+
+
+def _printable(value: Any) -> Any:
+    """Text with a question mark for each byte that is no UTF-8, which no terminal prints; another value as it is."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -11,6 +11,9 @@ from scripts.data.regions.volume_mask import NONZERO, NOT, MaskVolume
 from scripts.data.volumes import open_volume
 from scripts.ops.box import Box, Offset3
 
+LONGEST = 1000
+"""Characters of a path that is taken from an attribute."""
+
 
 def mask_path(mask: str, source: str) -> str:
     """The path of a mask: the image of a prediction or segmentation for `nonzero`, else as it is.
@@ -65,7 +68,7 @@ def read_mask(mask: str, pred: str, box: Box) -> np.ndarray:
 
 def _stated(source: str, seen: tuple[str, ...]) -> tuple[str, Offset3] | None:
     """The image that a file states, and the first voxel in it; None where it states none, or other voxels."""
-    if source in seen or len(seen) > 4:
+    if source in seen or len(seen) > 4 or len(source) > LONGEST:
         return None
     noted = attributes(source)
     try:
@@ -80,7 +83,8 @@ def _stated(source: str, seen: tuple[str, ...]) -> tuple[str, Offset3] | None:
         factors = noted.get("downsample", noted.get("reduce", "[1, 1, 1]"))  # "reduce" before it was renamed
         if json.loads(str(factors)) != [1, 1, 1]:
             return None
-        return str(settings["volume"]), _start(settings["box"])
+        path = str(settings["volume"])
+        return (path, _start(settings["box"])) if len(path) <= LONGEST else None
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
