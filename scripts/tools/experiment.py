@@ -14,7 +14,7 @@ from scripts.ops.scoring.scores import directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf
 from scripts.tools.experiments.grids import KINDS, Experiment
 from scripts.tools.experiments.results import write_results
-from scripts.tools.experiments.runner import check_grid, command, run_steps
+from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
 
 SEEDS = Limits(1, 1000)
 
@@ -37,6 +37,7 @@ def experiment(
     metric: Annotated[str, OneOf(directed_scores())] = "adapted_rand_snemi3d",
     threads: Annotated[int, Limits(1, 1024)] = 1,
     dry_run: bool = False,
+    overwrite: bool = False,
 ) -> str:
     """Run a grid of conditions with several seeds, and write one table with mean, spread and every run, and a plot.
 
@@ -64,6 +65,7 @@ def experiment(
         metric: the score of the plot.
         threads: of each run.
         dry_run: print the commands and run nothing.
+        overwrite: remove the runs and results of an earlier experiment in OUT, and start anew.
 
     Returns:
         The table, or the commands.
@@ -100,6 +102,8 @@ def experiment(
         return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
     lock = OutputLock(Path(out) / ".lock", out)
     try:
+        if overwrite:
+            remove_experiment(Path(out))
         check_grid(grid, steps)
         run_steps(grid, steps, {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)})
         table, files = write_results(grid, metric, f"`python -m scripts experiment {kind}`, {bundle}, test box {test}")

@@ -49,7 +49,7 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
         (["--test_box", "15:20,:,:"], "shares voxels with the test box"),
         (["--values", "unetr,unetr"], "condition 'unetr_scratch' is given twice"),
         (["--seeds", "0"], "seeds"),
-        (["--methods", "tuned"], "method 'tuned' is not one of scratch, pretrained"),
+        (["--methods", "tuned"], "--methods 'tuned' is not one of scratch, pretrained"),
         (["--volumes", "none.h5:raw"], "none.h5"),
     ],
 )

@@ -38,6 +38,10 @@ NEEDED = {
     "tune": ["nowhere.h5", "nowhere.h5", "zwatershed", "nowhere", "--box=0:1,:,:", "--low=0.1"],
     "score": ["nowhere.h5", "nowhere.h5"],
     "compare": ["nowhere.json"],
+    "experiment": [
+        *("--kind=architecture", "--out=nowhere", "--volumes=nowhere.h5", "--labels=nowhere.h5"),
+        *("--train_box=0:1,:,:", "--validation_box=1:2,:,:", "--test_box=2:3,:,:"),
+    ],
     "report": ["nowhere", "--out=nowhere.html"],
     "convert": ["nowhere.h5", "nowhere.zarr"],
     "view": ["nowhere.h5"],
@@ -65,6 +69,7 @@ FREE_TEXT |= {
     "scheduler_file",
 }
 FREE_TEXT |= {"titles", "image", "edits", "instances", "truth", "scores", "state", "url", "root"}
+FREE_TEXT |= {"volumes", "labels", "values", "methods", "overlays", "pretrain_overlays"}
 """Options that take any text; a wrong path is found when it is opened."""
 
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS, EVALUATION, SCORES
 
+ARCHITECTURES = ("unetr", "residual_unet", "hybrid")
+"""Networks of fine-tuning."""
 PRETRAIN = "sem_mae_pretrain"
+RUNS, PRETRAININGS = "runs", "pretrain"
+"""Folders of the runs in the folder of an experiment."""
+RESULTS = "results.json"
+"""The scores of every run; a table of the same name ends in .md, a plot in .png."""
 Settings = Mapping[str, object]
 
 
@@ -97,12 +103,12 @@ class Experiment:
         return self._folder(condition, seed) / EVALUATION / SCORES
 
     def _folder(self, condition: Condition, seed: int) -> Path:
-        return self.out / "runs" / f"{condition.name}_seed{seed}"
+        return self.out / RUNS / f"{condition.name}_seed{seed}"
 
     def _pretraining(self, settings: Settings, seed: int) -> Step:
         words = [str(value) for value in settings.values()] or ["default"]
         name = f"pretrain_{'_'.join(words)}_seed{seed}".replace("/", "_")
-        folder = self.out / "pretrain" / name
+        folder = self.out / PRETRAININGS / name
         configs = self.bundles / PRETRAIN / "configs"
         overlay = configs / f"{settings.get('architecture')}.json"
         files = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.pretrain_configs]
@@ -188,7 +194,9 @@ def architecture(values: Sequence[str], methods: Sequence[str]) -> list[Conditio
     """Networks, each from `scratch`, or `pretrained`, or both."""
     wrong = [method for method in methods if method not in STARTS]
     if wrong:
-        raise ValueError(f"method '{wrong[0]}' is not one of {', '.join(STARTS)}, which an architecture is compared by")
+        raise ValueError(
+            f"--methods '{wrong[0]}' is not one of {', '.join(STARTS)}, which an architecture is compared by"
+        )
     return [
         Condition(f"{name}_{method}", *_method(name + STARTS[method]), None, method)
         for name in values
@@ -211,8 +219,10 @@ KINDS = {
 def _method(name: str) -> tuple[dict[str, object], dict[str, object] | None]:
     """Knobs of fine-tuning and of pre-training (None: from scratch) of `ARCHITECTURE` or `ARCHITECTURE+pretrained`."""
     network, plus, word = name.partition("+")
+    if network not in ARCHITECTURES:
+        raise ValueError(f"architecture '{network}' in --methods or --values is not one of {', '.join(ARCHITECTURES)}")
     if plus and word != "pretrained":
-        raise ValueError(f"method '{name}' is not ARCHITECTURE or ARCHITECTURE+pretrained, such as unetr+pretrained")
+        raise ValueError(f"--methods '{name}' is not ARCHITECTURE or ARCHITECTURE+pretrained, such as unetr+pretrained")
     pretraining: dict[str, object] | None = None
     if plus:
         pretraining = {"architecture": "residual_unet"} if network == "residual_unet" else {}
@@ -221,5 +231,5 @@ def _method(name: str) -> tuple[dict[str, object], dict[str, object] | None]:
 
 def _whole(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"'{text}' is not a number of labelled sections, such as 6")
+        raise ValueError(f"--values '{text}' is not a number of labelled sections, such as 6")
     return int(text)

@@ -9,11 +9,8 @@ from statistics import mean, stdev
 
 from scripts.data.files.replacing import replacing
 from scripts.ops.scoring.scores import headlines
-from scripts.tools.experiments.grids import Condition, Experiment
+from scripts.tools.experiments.grids import RESULTS, Condition, Experiment
 from scripts.visualize.figure_file import new_figure, save_figure
-
-RESULTS = "results.json"
-"""The scores of every run; a table of the same name ends in .md, a plot in .png."""
 
 
 @dataclass(frozen=True)

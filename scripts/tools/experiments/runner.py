@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from scripts.checkpoints.run_files import CHECKPOINTS, LAST
 from scripts.data.files.replacing import replacing
 from scripts.engines.duration import duration
 from scripts.engines.progress_bar import ProgressBar
-from scripts.tools.experiments.grids import Experiment, Step
+from scripts.tools.experiments.grids import PRETRAININGS, RESULTS, RUNS, Experiment, Step
 
 GRID = "grid.json"
 """In the folder of an experiment: the commands of all its steps."""
@@ -56,6 +57,16 @@ def check_grid(experiment: Experiment, steps: Sequence[Step]) -> None:
             )
     with replacing(grid, overwrite=True) as partial:
         partial.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+
+
+def remove_experiment(out: Path) -> None:
+    """Remove the runs, logs and results in the folder of an experiment; leaves a folder without `grid.json` alone."""
+    if not (out / GRID).exists():
+        return
+    for folder in (RUNS, PRETRAININGS, LOGS):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    for file in (RESULTS, *(Path(RESULTS).with_suffix(ending) for ending in (".md", ".png")), GRID):
+        (out / file).unlink(missing_ok=True)
 
 
 def run_steps(experiment: Experiment, steps: Sequence[Step], environment: Mapping[str, str] | None = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
-from scripts.tools.experiments.runner import check_grid, command
+from scripts.tools.experiments.runner import check_grid, command, remove_experiment
 
 BOXES = {"train_box": "0:8,0:9,0:9", "validation_box": "8:10,0:9,0:9", "test_box": "10:12,0:9,0:9"}
 
@@ -79,8 +79,9 @@ def test_every_kind_has_conditions_of_its_own_names(kind):
 @pytest.mark.parametrize(
     ("values", "methods", "message"),
     [
-        (("two",), ("unetr",), "'two' is not a number of labelled"),
-        (("2",), ("unetr+tuned",), "method 'unetr.tuned' is not"),
+        (("two",), ("unetr",), "--values 'two' is not a number of labelled"),
+        (("2",), ("unetr+tuned",), r"--methods 'unetr\+tuned' is not"),
+        (("2",), ("u-net",), "architecture 'u-net' in --methods or --values is not one of unetr"),
     ],
 )
 def test_a_value_that_no_run_can_have_is_named(values, methods, message):
@@ -95,6 +96,18 @@ def test_the_folder_of_another_experiment_is_refused(experiment):
     other = replace(experiment, volumes="other.h5:raw", seeds=(0, 1, 2))
     with pytest.raises(ValueError, match=r"of another experiment \(it differs in 'unetr_2_sections_seed0'\)"):
         check_grid(other, other.steps())
+
+
+def test_overwriting_removes_an_experiment_and_nothing_else(experiment):
+    check_grid(experiment, experiment.steps())
+    run, foreign = experiment.out / "runs" / "unetr_2_sections_seed0", experiment.out / "notes.txt"
+    run.mkdir(parents=True)
+    foreign.write_text("keep")
+    remove_experiment(experiment.out)
+    assert [path.name for path in experiment.out.iterdir()] == ["notes.txt"]
+    run.mkdir(parents=True)  # without grid.json it is no experiment
+    remove_experiment(experiment.out)
+    assert run.exists()
 
 
 def test_a_missing_overlay_is_named_before_anything_runs(experiment):
