@@ -176,7 +176,7 @@ class StepInferer(Inferer):
 
 def prepare_item(item: dict[str, Any], device: torch.device) -> tuple[torch.Tensor, dict[str, Any]]:
     """An item of `VolumeSteps`, without a loader: its image as a batch of one, and the keywords of `StepInferer`."""
-    batch = {name: item[name][None] for name in ("image", "unmasked", "kept") if name in item}
+    batch: dict[str, Any] = {name: item[name][None] for name in ("image", "unmasked", "kept") if name in item}
     image, _, _, keywords = prepare_step({"index": item["index"], **batch}, device)
     return image, keywords
 

@@ -46,7 +46,7 @@ def labelled(
     _steepest_edges(affinities, kind(low), high, codes)
     wide = codes.size >= 2**31
     parent = np.empty(codes.size, dtype=np.uint64 if wide else np.uint32)
-    top = parent.dtype.type(2**63 if wide else 2**31)
+    top = np.uint64(2**63) if wide else np.uint32(2**31)
     flat, step = codes.reshape(-1), steps_of(codes.shape)
     bounds = np.array([edge for part in block for edge in (part.start, part.stop)])
     shape = np.array(codes.shape, dtype=np.int64)

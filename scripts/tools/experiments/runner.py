@@ -65,7 +65,7 @@ def remove_experiment(out: Path) -> None:
         return
     for folder in (RUNS, PRETRAININGS, LOGS):
         shutil.rmtree(out / folder, ignore_errors=True)
-    for file in (RESULTS, *(Path(RESULTS).with_suffix(ending) for ending in (".md", ".png")), GRID):
+    for file in (RESULTS, RESULTS.replace(".json", ".md"), RESULTS.replace(".json", ".png"), GRID):
         (out / file).unlink(missing_ok=True)
 
 
