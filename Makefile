@@ -27,13 +27,13 @@ demo: $(DEMO)/report.html  ## pre-train, fine-tune, evaluate, predict, decode, s
 	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
 	  $(DEMO)/segmentation/evaluation/segmentation.png $(DEMO)/report.html
 
-# The demo, step by step: what a step makes is its target, so a demo that was interrupted goes on where it stopped.
+# The demo, step by step: what a step makes is its target, so an interrupted demo resumes where it stopped.
 # Each line that make prints is a command that you can give yourself.
 VOLUME := $(DEMO)/volume.h5
 HELD_OUT := 58:64,256:512,256:512
 bundle = $(BIN)/python -m monai.bundle run --config_file
 with_demo = "['$(BUNDLES)/$(1)/configs/train.json','$(BUNDLES)/$(1)/configs/demo.json']"
-# An interrupted training of this folder is gone on with.
+# An interrupted training in this folder is resumed.
 into = --output_dir $(1)$(if $(wildcard $(1)), --resume true)
 
 $(VOLUME): | $(READY)

@@ -94,6 +94,7 @@ class Plan:
             "prediction": self.pred,
             "box": self.box,
             **placed,
+            **({} if self.mask is None else {"mask": self.mask}),
         }
 
     @property

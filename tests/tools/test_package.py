@@ -68,7 +68,8 @@ SCHEMA = {
 
 SIZES = {"width": 24, "depth": 2, "heads": 2, "decoder_width": 24, "decoder_depth": 1, "decoder_heads": 2}
 RECIPE = {
-    **{"network": "tiny", "sizes": SIZES, "crop": [6, 32, 32], "patch": [1, 16, 16], "mask": "random"},
+    **{"architecture": "mae", "network": "tiny", "sizes": SIZES, "trunk_sizes": None},
+    **{"crop": [6, 32, 32], "patch": [1, 16, 16], "token_mask": "random"},
     **{"mask_ratio": 0.5, "downsample": [1, 1, 1], "grey_low": None, "grey_high": None},
     "volumes": "/home/someone/em/mine.h5:raw",
 }

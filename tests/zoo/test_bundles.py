@@ -89,7 +89,7 @@ class TestBundles(unittest.TestCase):
                 with self.subTest(bundle=bundle, mask=mask):
                     run, out = (os.path.join(self.folder, name) for name in (mask, f"{mask}.h5"))
                     options = {**PRETRAINING, "volumes": self.volume, "output_dir": run}
-                    self.run_config(bundle, "train", "train", **options, mask=mask, mask_ratio=ratio)
+                    self.run_config(bundle, "train", "train", **options, token_mask=mask, mask_ratio=ratio)
                     best = os.path.join(run, "checkpoints", "best.pt")
                     options = {"volume": self.volume, "checkpoint": best, "box": BOX, "out": out}
                     self.run_config(bundle, "inference", "inference", **options)

@@ -158,7 +158,9 @@ def label_budget(values: Sequence[str], methods: Sequence[str]) -> list[Conditio
 def mask(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
     """Kinds of masks in pre-training; the ratio is that of the pre-training's overlays."""
     return [
-        Condition(f"{method}_{kind}", _method(method)[0], {**(_method(method)[1] or {}), "mask": kind}, None, method)
+        Condition(
+            f"{method}_{kind}", _method(method)[0], {**(_method(method)[1] or {}), "token_mask": kind}, None, method
+        )
         for kind in values
         for method in methods
     ]
