@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 import zarr
-from monai.data import ThreadDataLoader
 from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose
 from torch import nn
@@ -21,12 +20,14 @@ from scripts.data.files.predictions import read_prediction
 from scripts.data.regions.region import Region
 from scripts.data.volumes import ArrayVolume
 from scripts.handlers.prediction_writer import PredictionWriter
+from scripts.inferers.row_loader import RowLoader
 from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_step
 from scripts.networks.activated_network import ActivatedNetwork
 from scripts.ops.box import Box
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
 from scripts.workflow.predict_volume import predict_volume
+from scripts.workflow.short_errors import root_cause
 
 ROOT = Path(__file__).parents[2]
 GREY = np.random.default_rng(0).integers(0, 256, (17, 40, 37)).astype(np.uint8)
@@ -340,26 +341,42 @@ def test_what_cannot_be_is_refused_before_work_starts(tmp_path, options, message
     assert list(tmp_path.iterdir()) == []
 
 
+def by_evaluator(folder, network, grey=GREY, resume=False):
+    """Predict as inference.json does."""
+    region = Region(ArrayVolume(grey), Box.whole(grey.shape))
+    steps = VolumeSteps(region, inferer(), Compose([ScaleGreyd("image", 0, 255)]))
+    writer = PredictionWriter(steps, inferer(), folder / "p.zarr", dtype="float32", resume=resume)
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=RowLoader(steps),
+        network=network,
+        inferer=StepInferer(inferer(), steps, writer.folder),
+        prepare_batch=prepare_step,
+        val_handlers=[writer],
+        decollate=False,
+    )
+    writer.run(evaluator)
+
+
 @pytest.mark.parametrize("stop", [False, True])
 def test_monais_evaluator_drives_it_too(tmp_path, whole, stop):
-    def workflow(network, resume=False):
-        region = Region(ArrayVolume(GREY), Box.whole(GREY.shape))
-        steps = VolumeSteps(region, inferer(), Compose([ScaleGreyd()]))
-        writer = PredictionWriter(steps, inferer(), tmp_path / "p.zarr", dtype="float32", resume=resume)
-        evaluator = SupervisedEvaluator(
-            device=torch.device("cpu"),
-            val_data_loader=ThreadDataLoader(steps, buffer_size=2, batch_size=1, num_workers=0),
-            network=network,
-            inferer=StepInferer(inferer(), steps, writer.folder),
-            prepare_batch=prepare_step,
-            val_handlers=[writer],
-            decollate=False,
-        )
-        writer.run(evaluator)
-
     if stop:
         with pytest.raises(KeyboardInterrupt):
-            workflow(Stops(convolution(), 150, KeyboardInterrupt()))
+            by_evaluator(tmp_path, Stops(convolution(), 150, KeyboardInterrupt()))
         assert not (tmp_path / "p.zarr").exists()
-    workflow(Stops(convolution(), 9999, None), resume=stop)
+    by_evaluator(tmp_path, Stops(convolution(), 9999, None), resume=stop)
     assert np.array_equal(read_prediction(tmp_path / "p.zarr")[0], whole)
+
+
+@pytest.mark.parametrize("section", [0, 12])
+def test_a_row_that_cannot_be_read_ends_the_run_with_its_error(tmp_path, caplog, section):
+    grey = GREY.astype(np.float32)
+    grey[section, 3, 5] = np.nan
+    caplog.set_level("INFO")
+    with pytest.raises(RuntimeError) as caught:
+        by_evaluator(tmp_path, convolution(), grey)
+    assert "grey value nan at" in str(root_cause(caught.value))
+    assert not (tmp_path / "p.zarr").exists()
+    assert ("resume with --resume true" if section else "no section of") in caplog.text
+    by_evaluator(tmp_path, convolution(), np.nan_to_num(grey), resume=section > 0)
+    assert read_prediction(tmp_path / "p.zarr")[0].shape == (3, *GREY.shape)
