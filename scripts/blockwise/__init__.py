@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scripts.blockwise.block_prediction import prediction_writer
+    from scripts.blockwise.prediction_choice import prediction_writer
 
 __all__ = ["prediction_writer"]
 
-_WHEN_ASKED = {"prediction_writer": "scripts.blockwise.block_prediction"}
+_WHEN_ASKED = {"prediction_writer": "scripts.blockwise.prediction_choice"}
 
 
 def __getattr__(name: str) -> Any:

@@ -122,7 +122,7 @@ def decode(
         part = Box.parse(box, prediction.shape[1:])
         need = decoding_gib(decoder, part.shape, prediction.shape[0], prediction.dtype.itemsize)
     engine = Engine(workers, scheduler, scheduler_file)
-    chosen = {**settings, "smallest": smallest, "holes": holes}
+    chosen = {**settings, "smallest": smallest, "holes": holes, **({} if mask is None else {"within": mask})}
     made_by = decode_hash(decoder, chosen, str(part))
     begin = time.perf_counter()
     placed = placement(pred, part)
@@ -130,7 +130,7 @@ def decode(
     if listed:
         made_by = decode_hash(decoder, {**chosen, "edits": list(map(str, listed))}, str(part))
     allowed = SHARE * free_gib() if memory_gib is None else memory_gib
-    if mask is None and target.begun(made_by):
+    if target.begun(made_by):
         lines = [f"{path}: decoded by an earlier run"]
     elif engine.chosen or blocks is not None or resume or need > allowed:
         _check_blocks(decoder, path, need, allowed)

@@ -14,7 +14,7 @@ from scripts.ops.scoring.scores import directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf
 from scripts.tools.experiments.grids import KINDS, Experiment
 from scripts.tools.experiments.results import write_results
-from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
+from scripts.tools.experiments.runner import check_configs, check_grid, command, remove_experiment, run_steps
 
 SEEDS = Limits(1, 1000)
 
@@ -98,6 +98,7 @@ def experiment(
         conditions=chosen,
     )
     steps = grid.steps()
+    check_configs(steps)
     if dry_run:
         return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
     lock = OutputLock(Path(out) / ".lock", out)

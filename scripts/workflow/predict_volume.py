@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from scripts.blockwise.block_prediction import BlockPrediction, prediction_writer
+from scripts.blockwise.block_prediction import BlockPrediction
+from scripts.blockwise.prediction_choice import prediction_writer
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_grey
 from scripts.data.regions.volume_mask import open_mask

@@ -2,7 +2,7 @@
 
 `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.shipped_network` prints adapted Rand error (SNEMI3D), VOI split and VOI
 merge at every threshold on the half where it is chosen, and at the chosen one everywhere else. `--flips 4` averages
-four flips; `--weights PATH` takes another network.
+four flips; `--weights PATH` takes another network; `--all` prints every threshold everywhere.
 """
 
 import argparse
@@ -29,6 +29,7 @@ WEIGHTS = Path(__file__).parents[2] / "bundles" / "sem_neuron_affinity" / "model
 CHOSEN_ON = ("snemi3d_ac4_train.h5", "80:100,:,0:512")
 SCORED_ON = (
     ("snemi3d_ac4_train.h5", "80:100,:,512:1024"),
+    ("snemi3d_ac4_train.h5", "80:100,512:1024,512:1024"),
     ("flyem_fib25_ts2.h5", "180:212,:,:"),
     ("gala_fibsem_train.h5", ":,:,:"),
 )
@@ -68,6 +69,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--flips", type=int, default=1)
     options.add_argument("--weights", type=Path, default=WEIGHTS)
+    options.add_argument("--all", action="store_true", help="every threshold everywhere, for looking only")
     given = options.parse_args()
     folder = os.environ.get("SEM_DATA_DIR")
     if not folder:
@@ -80,7 +82,7 @@ def main() -> None:
         begun = time.process_time()
         maps = inferer(torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None], trained)[0].numpy()
         print(f"\n{file} {box}: predicted in {time.process_time() - begun:.0f} s of CPU time", flush=True)
-        tried = THRESHOLDS if (file, box) == CHOSEN_ON else [threshold]
+        tried = THRESHOLDS if given.all or (file, box) == CHOSEN_ON else [threshold]
         found = {at: scored(truth, ids) for at, ids in decoder("agglomeration", {}).at_each(maps, tried)}
         for at, scores in found.items():
             print(f"threshold {at}", *scores, flush=True)

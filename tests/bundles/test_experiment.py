@@ -51,6 +51,8 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
         (["--seeds", "0"], "seeds"),
         (["--methods", "tuned"], "--methods 'tuned' is not one of scratch, pretrained"),
         (["--volumes", "none.h5:raw"], "none.h5"),
+        (["--overlays", "none.json"], "'none.json' does not exist"),
+        (["--bundle", "none"], "bundles/none/configs/train.json' does not exist"),
     ],
 )
 def test_an_impossible_experiment_is_refused_before_the_first_run(words, changed, message, tmp_path, capsys):

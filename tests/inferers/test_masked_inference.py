@@ -20,7 +20,7 @@ WINDOW = {"window": (2, 16, 16), "stride": (1, 8, 8), "pad": (1, 8, 8), "flips":
 
 
 class Counting(nn.Module):
-    """A map of each grey value by itself, with as many channels as asked for; counts its windows."""
+    """A map of each grey value by itself, with a given number of channels; counts its windows."""
 
     def __init__(self, channels=3):
         super().__init__()

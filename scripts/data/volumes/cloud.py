@@ -82,7 +82,7 @@ class Store:
         return result.value if result.state == "value" else None
 
     def has_any(self, keys: Sequence[str]) -> bool:
-        """Whether one of several files is there; reads a byte of each. One that cannot be asked for is not."""
+        """Whether one of several files is there; reads a byte of each. One whose address is refused is not."""
         if self._opened is None:
             self.read(keys[0])
         asked = [self._opened.read(key, byte_range=slice(0, 1)) for key in keys]

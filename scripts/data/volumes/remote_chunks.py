@@ -8,7 +8,7 @@ import numpy as np
 from scripts.data.volumes.cloud import Store
 
 PROBED = 64
-"""Chunks that are asked for at most."""
+"""Chunks that are requested at most."""
 Index = tuple[int, ...]
 
 
@@ -93,7 +93,7 @@ def check_found(found: bool | None, shape: Sequence[int], fill: Any, place: str)
 
 def not_found(shape: Sequence[int]) -> list[str]:
     """What to remark of an array of which no probed chunk is there."""
-    return [f"none of {PROBED} chunks that were asked for is stored: most of its {tuple(shape)} voxels may read as 0"]
+    return [f"none of {PROBED} requested chunks is stored: most of its {tuple(shape)} voxels may read as 0"]
 
 
 def _grid(shape: Sequence[int], chunks: Sequence[int]) -> list[int]:

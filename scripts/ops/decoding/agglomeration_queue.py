@@ -186,7 +186,7 @@ def _merge(ends, borders, unit, bins, starts, share, limit, count, order, blocke
                 neighbour = find_root(parent, end_of(first, second, half ^ 1))
                 forget_border(table, moved, gone, neighbour)
                 other, slot = find_border(table, first, second, parent, kept, neighbour)
-                # Borders are numbered by their last faces: of two that are pooled the later one goes on.
+                # Borders are numbered by their last faces: of two that are pooled the later one is kept.
                 if other < moved:
                     if other < 0:
                         free -= table[slot] == NONE

@@ -24,7 +24,7 @@ class Step:
         name: unique in the experiment; also the name of its folder and of its log.
         config: the config file, or several in order.
         settings: knobs by name.
-        result: the file that exists when the step is complete.
+        result: a file that the step leaves; later steps read it.
         trains: whether it can resume from a checkpoint of its own.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from scripts.data.files.replacing import replacing
 from scripts.ops.scoring.scores import headlines
@@ -98,11 +99,11 @@ def write_results(experiment: Experiment, key: str, about: str) -> tuple[str, li
     for file, text in ((path, json.dumps(content, indent=2) + "\n"), (path.with_suffix(".md"), table)):
         with replacing(file, overwrite=True) as partial:
             partial.write_text(text, encoding="utf-8")
-    return table, [path, path.with_suffix(".md"), draw(rows, key, path.with_suffix(".png"))]
+    return table, [path, path.with_suffix(".md"), save_figure(draw(rows, key), path.with_suffix(".png"))]
 
 
-def draw(rows: Sequence[Row], key: str, path: Path) -> Path:
-    """Draw every run as a dot and the mean of each condition as a line over its value, or as a dash over its name."""
+def draw(rows: Sequence[Row], key: str) -> Any:
+    """Return a figure: a dot for every run, and the means, as a line over values or a dash over each name."""
     methods = list(dict.fromkeys(row.condition.method for row in rows))
     numbered = all(row.condition.value is not None for row in rows)
     fig = new_figure(7.0, 4.0)
@@ -124,7 +125,7 @@ def draw(rows: Sequence[Row], key: str, path: Path) -> Path:
     axes.set_ylabel(next((f"{s.label}, {s.better} is better" for s in headlines() if s.name == key), key))
     axes.legend()
     axes.grid(alpha=0.3)
-    return save_figure(fig, path)
+    return fig
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -21,6 +21,8 @@ GRID = "grid.json"
 """In the folder of an experiment: the commands of all its steps."""
 LOGS = "logs"
 """Folder with the output of each step."""
+DONE = "done"
+"""Folder with a file for each step whose command ended without an error: a run that was stopped has files too."""
 SHOWN = 3
 """Last lines of a failed step's log that the error shows."""
 
@@ -36,15 +38,19 @@ def command(step: Step, resume: bool = False) -> list[str]:
     return [*words, "--resume", "true"] if resume else words
 
 
+def check_configs(steps: Sequence[Step]) -> None:
+    """Raise ValueError for a config file that does not exist."""
+    for file in dict.fromkeys(config for step in steps for config in step.config):
+        if not Path(file).is_file():
+            raise ValueError(f"'{file}' does not exist; start in the root of the repository, and check the overlays")
+
+
 def check_grid(experiment: Experiment, steps: Sequence[Step]) -> None:
     """Write `grid.json`, or compare the steps with those of the one that is there.
 
     Raises:
-        ValueError: a config or an input is missing, a name of a step is used twice, or the folder holds another grid.
+        ValueError: the folder holds another grid.
     """
-    for file in dict.fromkeys(config for step in steps for config in step.config):
-        if not Path(file).is_file():
-            raise ValueError(f"'{file}' does not exist; start in the root of the repository, and check the overlays")
     grid = experiment.out / GRID
     wanted = {step.name: command(step)[1:] for step in steps}
     if grid.exists():
@@ -63,14 +69,14 @@ def remove_experiment(out: Path) -> None:
     """Remove the runs, logs and results in the folder of an experiment; leaves a folder without `grid.json` alone."""
     if not (out / GRID).exists():
         return
-    for folder in (RUNS, PRETRAININGS, LOGS):
+    for folder in (RUNS, PRETRAININGS, LOGS, DONE):
         shutil.rmtree(out / folder, ignore_errors=True)
     for file in (RESULTS, RESULTS.replace(".json", ".md"), RESULTS.replace(".json", ".png"), GRID):
         (out / file).unlink(missing_ok=True)
 
 
 def run_steps(experiment: Experiment, steps: Sequence[Step], environment: Mapping[str, str] | None = None) -> None:
-    """Run every step whose result is not there yet.
+    """Run every step that is not complete.
 
     Args:
         experiment: whose folder takes the logs.
@@ -80,8 +86,9 @@ def run_steps(experiment: Experiment, steps: Sequence[Step], environment: Mappin
     Raises:
         ValueError: a step failed; names its log, its last lines and how to continue.
     """
-    (experiment.out / LOGS).mkdir(parents=True, exist_ok=True)
-    left = [step for step in steps if not step.result.exists()]
+    for folder in (LOGS, DONE):
+        (experiment.out / folder).mkdir(parents=True, exist_ok=True)
+    left = [step for step in steps if not is_complete(experiment, step)]
     bar = ProgressBar(len(steps), len(steps) - len(left), "step", every_seconds=0.0)
     spent = 0.0
     for number, step in enumerate(left, 1):
@@ -92,6 +99,11 @@ def run_steps(experiment: Experiment, steps: Sequence[Step], environment: Mappin
         rest = duration(spent / number * (len(left) - number))
         bar.update(1, lambda step=step, rest=rest: f"{step.name} is complete; about {rest} left")  # type: ignore[misc]
     bar.close()
+
+
+def is_complete(experiment: Experiment, step: Step) -> bool:
+    """Whether the command of a step ended without an error and its result is there."""
+    return (experiment.out / DONE / step.name).exists() and step.result.exists()
 
 
 def _run(experiment: Experiment, step: Step, environment: Mapping[str, str]) -> None:
@@ -112,6 +124,7 @@ def _run(experiment: Experiment, step: Step, environment: Mapping[str, str]) -> 
             f"step '{step.name}' ended with exit code {done.returncode}: {' / '.join(cause).removeprefix('error: ')}; "
             f"its output is in '{log}'; the same command continues with this step"
         )
+    (experiment.out / DONE / step.name).touch()
 
 
 def _written(value: object) -> str:

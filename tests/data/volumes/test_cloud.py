@@ -442,7 +442,7 @@ def test_one_stored_chunk_of_many_is_enough_and_none_found_is_remarked(tmp_path,
     array[7, 39, 39] = 5
     with open_volume(f"{served}/v.zarr") as volume:
         assert volume.remarks() == [
-            "none of 64 chunks that were asked for is stored: most of its (8, 40, 40) voxels may read as 0"
+            "none of 64 requested chunks is stored: most of its (8, 40, 40) voxels may read as 0"
         ]
         assert volume[7, 39, 39] == 5
     array[0, 0, 0] = 1

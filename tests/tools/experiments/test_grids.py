@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
-from scripts.tools.experiments.runner import check_grid, command, remove_experiment
+from scripts.tools.experiments.runner import DONE, check_configs, check_grid, command, is_complete, remove_experiment
 
 BOXES = {"train_box": "0:8,0:9,0:9", "validation_box": "8:10,0:9,0:9", "test_box": "10:12,0:9,0:9"}
 
@@ -110,8 +110,20 @@ def test_overwriting_removes_an_experiment_and_nothing_else(experiment):
     assert run.exists()
 
 
+def test_a_step_is_complete_when_its_command_ended_well_and_its_result_is_there(experiment):
+    step = next(step for step in experiment.steps() if step.name.startswith("pretrain"))
+    step.result.parent.mkdir(parents=True)
+    step.result.touch()  # best.pt of a validation, of a pre-training that was stopped later
+    assert not is_complete(experiment, step)
+    (experiment.out / DONE).mkdir()
+    (experiment.out / DONE / step.name).touch()
+    assert is_complete(experiment, step)
+    step.result.unlink()
+    assert not is_complete(experiment, step)
+
+
 def test_a_missing_overlay_is_named_before_anything_runs(experiment):
     broken = replace(experiment, configs=("none.json",))
     with pytest.raises(ValueError, match=r"'none\.json' does not exist"):
-        check_grid(broken, broken.steps())
+        check_configs(broken.steps())
     assert not broken.out.exists()

@@ -61,5 +61,10 @@ def test_results_are_written_as_json_table_and_plot(experiment):
     assert files[2].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_plot_has_a_dot_for_every_run(experiment, tmp_path):
-    assert draw(collect(experiment), "adapted_rand_snemi3d", tmp_path / "plot.png").stat().st_size > 5_000
+def test_the_plot_has_a_dot_for_every_run_and_a_line_through_the_means(experiment):
+    axes = draw(collect(experiment), "adapted_rand_snemi3d").axes[0]
+    drawn = [(line.get_marker(), [*map(tuple, line.get_xydata())]) for line in axes.lines]
+    dots = {point for marker, points in drawn if marker == "o" for point in points}
+    assert dots == {(2.0, 0.5), (2.0, 0.7), (6.0, 0.2), (6.0, 0.4)}
+    (means,) = [points for marker, points in drawn if marker != "o"]
+    assert means == [(2.0, pytest.approx(0.6)), (6.0, pytest.approx(0.3))]
