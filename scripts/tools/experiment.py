@@ -29,6 +29,7 @@ def experiment(
     validation_box: BoxText,
     test_box: BoxText,
     seeds: Annotated[int, SEEDS] = 3,
+    pretrainings: Annotated[int | None, SEEDS] = None,
     values: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bundle: str = "sem_neuron_affinity",
@@ -56,6 +57,7 @@ def experiment(
         validation_box: chooses the checkpoint and the decoder settings.
         test_box: is scored.
         seeds: number of runs of each condition: seeds 0, 1, ...
+        pretrainings: number of pre-trainings that the seeds share in turn; one of every seed if not given.
         values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
         methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
             scratch, pretrained or both.
@@ -96,6 +98,7 @@ def experiment(
         configs=tuple(overlays),
         pretrain_configs=tuple(pretrain_overlays),
         conditions=chosen,
+        pretrainings=pretrainings,
     )
     steps = grid.steps()
     check_configs(steps)

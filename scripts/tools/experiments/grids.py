@@ -68,6 +68,8 @@ class Experiment:
         configs: overlays of fine-tuning, after `train.json` and the overlay of the architecture.
         pretrain_configs: overlays of pre-training, after `train.json`.
         conditions: what is compared.
+        pretrainings: number of seeds of pre-training; seed s starts from pre-training s modulo this number. None: one
+            of every seed.
     """
 
     out: Path
@@ -80,6 +82,7 @@ class Experiment:
     configs: Sequence[str] = ()
     pretrain_configs: Sequence[str] = ()
     conditions: Sequence[Condition] = field(default_factory=tuple)
+    pretrainings: int | None = None
 
     def steps(self) -> list[Step]:
         """All steps in the order in which they run: every condition of a seed before the next seed.
@@ -91,7 +94,7 @@ class Experiment:
             for condition in self.conditions:
                 start: str | None = None
                 if condition.pretraining is not None:
-                    pretraining = self._pretraining(condition.pretraining, seed)
+                    pretraining = self._pretraining(condition.pretraining, seed % (self.pretrainings or seed + 1))
                     steps.setdefault(pretraining.name, pretraining)
                     start = str(pretraining.result)
                 for step in self._fine_tuning(condition, seed, start):

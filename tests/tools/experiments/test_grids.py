@@ -51,6 +51,13 @@ def test_a_pretraining_is_shared_by_the_runs_of_its_seed_and_comes_before_them(e
             assert source.settings["seed"] == step.settings["seed"]
 
 
+def test_seeds_share_fewer_pretrainings_in_turn(experiment):
+    steps = replace(experiment, seeds=(0, 1, 2), pretrainings=2).steps()
+    used = {step.settings["seed"]: step.settings["pretrained"] for step in steps if "pretrained" in step.settings}
+    assert [Path(used[seed]).parts[-3] for seed in (0, 1, 2)] == [f"pretrain_default_seed{k}" for k in (0, 1, 0)]
+    assert len([step for step in steps if step.name.startswith("pretrain")]) == 2
+
+
 def test_two_conditions_of_a_budget_differ_in_the_pretraining_alone(experiment):
     steps = {step.name: step for step in experiment.steps()}
     one, other = (dict(steps[f"{m}_6_sections_seed1"].settings) for m in ("unetr", "unetr+pretrained"))
