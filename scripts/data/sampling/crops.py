@@ -54,7 +54,8 @@ class CropDataset(Dataset[dict[str, Any]]):
         reject: rules that reject a crop, see `scripts.data.sampling.rejection`.
         nonfinite: "skip" rejects a crop with NaN or infinite values too, and the item has "skipped", the crops rejected
             for it; else such crops are left to the transform.
-        read: False leaves out "image" and names it in "deferred"; all random draws are the same. See `DeviceBatches`.
+        read: False leaves out "image" and "unmasked" and names them in "deferred" while the transform runs; all random
+            draws are the same. See `DeviceBatches`.
 
     Raises:
         ValueError: no region, a crop larger than a region's box, weights for some regions only, labels for some regions
@@ -121,7 +122,8 @@ class CropDataset(Dataset[dict[str, Any]]):
             elif mask is not None:
                 item["unmasked"] = mask[self._box(corner).slices][None]
         else:
-            item["deferred"] = {"image": (1, *self.size)}
+            voxels = ("image",) if self.regions[k].mask is None else ("image", "unmasked")
+            item["deferred"] = dict.fromkeys(voxels, (1, *self.size))
         try:
             item = self.chain(item, stream)
         except ValueError as error:

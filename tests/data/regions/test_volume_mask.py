@@ -8,9 +8,7 @@ from scripts.data.regions.box_dataset import BoxDataset
 from scripts.data.regions.open_regions import describe, open_regions
 from scripts.data.regions.training_regions import image_regions, labelled_regions
 from scripts.data.regions.volume_mask import masks_of, open_mask, rule_value
-from scripts.data.sampling.batch_sampler import GlobalBatchSampler
 from scripts.data.sampling.crops import CropDataset
-from scripts.data.sampling.device_crops import DeviceBatches
 from scripts.data.volumes import ArrayVolume
 
 ROW = np.array([[[0, 7, 255, -1]]], np.int16)
@@ -115,10 +113,3 @@ def test_one_mask_for_each_volume():
     with pytest.raises(ValueError, match=r"1 masks for 2 volumes \(a, b\); give one for each"):
         masks_of(["x.h5"], ["a", "b"])
     assert rule_value("my_mask.h5:not") is None
-
-
-def test_crops_of_images_on_the_device_refuse_a_mask(files):
-    (region,) = image_regions(f"{files}:raw", "training", ":,:,:", (2, 8, 8), mask="nonzero")
-
-    with pytest.raises(ValueError, match="without their mask; choose the loader"):
-        DeviceBatches(CropDataset([region], (2, 8, 8)), GlobalBatchSampler(2, 1))

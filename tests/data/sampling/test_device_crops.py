@@ -25,11 +25,16 @@ def noise(shape, dtype=np.uint8, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape).astype(dtype)
 
 
-def dataset(dtype=np.uint8, size=SIZE, more_steps=(), **more) -> CropDataset:
+def dataset(dtype=np.uint8, size=SIZE, more_steps=(), masked=False, **more) -> CropDataset:
     shapes, boxes = [(40, 10, 12), (5, 16, 9)], ["3:38,1:9,2:11", None]
     volumes = [ArrayVolume(noise(shape, dtype, seed)) for seed, shape in enumerate(shapes)]
-    regions = [Region(volume, Box.parse(box, volume.shape)) for volume, box in zip(volumes, boxes, strict=True)]
-    steps = [RandSymmetryd(), Compose([ScaleGreyd(low=0, high=255)]), RandTokenMaskd((2, 2, 2), 0.5), *more_steps]
+    masks = [ArrayVolume(noise(shape, seed=7) > 100) if masked else None for shape in shapes]
+    regions = [
+        Region(volume, Box.parse(box, volume.shape), mask=mask)
+        for volume, box, mask in zip(volumes, boxes, masks, strict=True)
+    ]
+    move = RandSymmetryd(["image", "unmasked"], allow_missing_keys=True)
+    steps = [move, Compose([ScaleGreyd(low=0, high=255)]), RandTokenMaskd((2, 2, 2), 0.5), *more_steps]
     return CropDataset(regions, size, seed=11, transform=Compose(steps), **more)
 
 
@@ -48,6 +53,16 @@ def assert_same_batches(first, second) -> None:
 def test_batches_equal_the_loaders_to_the_bit(dtype, size):
     order = GlobalBatchSampler(8, iterations=5)
     assert_same_batches(DeviceBatches(dataset(dtype, size), order), LoaderBatches(dataset(dtype, size), order))
+
+
+@pytest.mark.parametrize("size", [(2, 4, 4), (3, 4, 6)])
+def test_masked_batches_equal_the_loaders_to_the_bit_with_what_counts(size):
+    order = GlobalBatchSampler(8, iterations=5)
+    gathered = list(DeviceBatches(dataset(size=size, masked=True), order))
+    assert_same_batches(gathered, LoaderBatches(dataset(size=size, masked=True), order))
+    assert all(0.5 < batch["unmasked"].float().mean() < 0.7 for batch in gathered)  # 155 values of 256 count
+    unmasked = next(iter(DeviceBatches(dataset(size=size), order)))
+    assert not torch.equal(unmasked["corner"], gathered[0]["corner"])  # crops are centred on voxels that count
 
 
 def test_workers_parts_and_a_later_start_change_nothing():
@@ -85,6 +100,8 @@ def test_an_error_while_drawing_reaches_the_training():
 def test_a_transform_that_needs_each_crop_is_an_error():
     with pytest.raises(ValueError, match="RandFlipd works on the image crop by crop"):
         DeviceBatches(dataset(more_steps=[RandFlipd("image")]), GlobalBatchSampler(4, iterations=1))
+    with pytest.raises(ValueError, match="RandFlipd works on the image crop by crop"):
+        DeviceBatches(dataset(masked=True, more_steps=[RandFlipd("unmasked")]), GlobalBatchSampler(4, iterations=1))
 
 
 def test_labels_and_mixed_dtypes_are_errors():
