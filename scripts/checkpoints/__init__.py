@@ -1,7 +1,7 @@
 """Checkpoints, run folders and run logs: write, read, restore."""
 
 from scripts.checkpoints.best_checkpoint import BestCheckpoint
-from scripts.checkpoints.pretrained_encoder import load_pretrained
+from scripts.checkpoints.pretrained import load_pretrained
 from scripts.checkpoints.restore import decoder_of, recipe_of, restore
 from scripts.checkpoints.run_folder import RunFolder
 

@@ -1,4 +1,4 @@
-"""Remove the channels that only a loss needed from the weights of a network."""
+"""Remove the channels that only a loss needed from the weights of a network, or take those of another network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,9 +26,52 @@ def without_auxiliary(
     if not auxiliary:
         return dict(weights), dict(recipe)
     channels = len(recipe["activations"])
-    head = HEADS[recipe.get("architecture", "unetr")]
     kept = dict(weights)
-    for name in (f"{head}.weight", f"{head}.bias"):
+    for name in _last_layer(recipe):
         rows = weights[name].shape[0] // (channels + auxiliary)
         kept[name] = weights[name][: channels * rows].clone()
     return kept, {**recipe, "auxiliary_offsets": []}
+
+
+def with_auxiliary_of(
+    weights: Mapping[str, torch.Tensor],
+    recipe: Mapping[str, Any],
+    fresh: Mapping[str, torch.Tensor],
+    wanted: Mapping[str, Any],
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Weights with the auxiliary channels of another network of the same task, and a line where that changes any.
+
+    Args:
+        weights: state dict of a network of `recipe`.
+        recipe: names architecture, activations and, where there are any, auxiliary offsets.
+        fresh: state dict of the other network, whose auxiliary channels are taken.
+        wanted: recipe of the other network.
+    """
+    there, here = ([list(step) for step in one.get("auxiliary_offsets") or ()] for one in (recipe, wanted))
+    layer = _last_layer(recipe)
+    if there == here or not all(_same_inputs(weights.get(name), fresh.get(name)) for name in layer):
+        return dict(weights), []
+    kept, _ = without_auxiliary(weights, recipe)
+    channels = len(recipe["activations"])
+    for name in layer:
+        joined = fresh[name].clone()
+        rows = joined.shape[0] // (channels + len(here)) * channels
+        if kept[name].shape[0] == rows:
+            joined[:rows] = kept[name]
+            kept[name] = joined
+    new = f"; {len(here)} auxiliary channels start new" if here else ""
+    left_out = f"; {len(there)} auxiliary channels of the file are left out" if there else ""
+    return kept, [f"  the last layer has its {channels} channels from the file{left_out}{new}"]
+
+
+def _same_inputs(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
+    """Whether two weights of a layer differ in their output channels at most."""
+    if first is None or second is None:
+        return False
+    return first.dim() == second.dim() and first.shape[1:] == second.shape[1:]
+
+
+def _last_layer(recipe: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of weight and bias of the last layer."""
+    head = HEADS[recipe.get("architecture", "unetr")]
+    return f"{head}.weight", f"{head}.bias"

@@ -1,4 +1,4 @@
-"""Load a pre-trained encoder, or a residual U-Net of another task, into a network, strictly; print what was loaded."""
+"""Load a pre-trained encoder into a network, strictly; print what was loaded."""
 
 import logging
 import os
@@ -10,36 +10,8 @@ import torch
 
 from scripts.checkpoints.recipe import AS_STORED
 from scripts.checkpoints.weight_transfer import Transfer, check_finite, compare, name_list, read_weights
-from scripts.networks import HybridUNet, ResidualUNet
 
 logger = logging.getLogger(__name__)
-
-TRUNK = "trunk."
-"""Before the names of a trunk's weights in a pre-training, and in a network that has an encoder too."""
-HEAD = "head"
-"""Last layer of a residual U-Net, which belongs to the task: never loaded."""
-
-
-def load_pretrained(
-    network: torch.nn.Module,
-    pretrained: str | os.PathLike[str] | None,
-    rank: int = 0,
-    recipe: Mapping[str, Any] | None = None,
-) -> Transfer | None:
-    """Load what a network can take from a file: its encoder, or the trunk of a residual U-Net without one.
-
-    A hybrid takes the trunk of a file that has no encoder, else the encoder. Arguments, result and errors are those of
-    `load_pretrained_encoder`.
-    """
-    if isinstance(network, HybridUNet) and pretrained is not None and _is_trunk(Path(pretrained)):
-        return load_pretrained_trunk(network.trunk, pretrained, rank)
-    if not isinstance(network, ResidualUNet):
-        return load_pretrained_encoder(network, pretrained, rank, recipe)
-    if pretrained is None:
-        if rank == 0:
-            logger.info(f"trunk: from scratch (seed {recipe['seed']})" if recipe else "trunk: from scratch")
-        return None
-    return load_pretrained_trunk(network, pretrained, rank)
 
 
 def load_pretrained_encoder(
@@ -78,58 +50,35 @@ def load_pretrained_encoder(
         raise ValueError(f"{type(network).__name__} has no `encoder` to load into: give the plain network")
     path = Path(pretrained)
     weights, origin = read_weights(path)
-    there, outside, bare = encoder_weights(weights, encoder.state_dict(), path)
-    transfer = compare(encoder.state_dict(), there, outside, bare)
-    check_fit(transfer, there, encoder, origin, path)
-    encoder.load_state_dict({name: there[name] for name in transfer.loaded})
+    there, transfer = fitting_encoder(encoder, weights, origin, path)
+    encoder.load_state_dict(there)
     if rank == 0:
-        lines = [f"encoder: from {path}{_history(origin)}", transfer.table()]
+        lines = [f"encoder: from {path}{history(origin)}", transfer.table()]
         heads = getattr(encoder, "heads", None)
         if heads is not None and "heads" not in (origin.get("sizes") or {}):
             lines.append(f"  the file has no recipe: that its encoder had {heads} heads cannot be checked")
-        lines += _grey_differences(origin, recipe) + _other_voxels(origin, recipe)
-        logger.info("\n".join(lines))
+        logger.info("\n".join(lines + other_voxels(origin, recipe)))
     return transfer
 
 
-def load_pretrained_trunk(network: ResidualUNet, pretrained: str | os.PathLike[str], rank: int = 0) -> Transfer:
-    """Load all weights of a checkpoint or state dict of a residual U-Net but its last layer, and print a table.
+def fitting_encoder(
+    encoder: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: Mapping[str, Any], path: Path
+) -> tuple[dict[str, torch.Tensor], Transfer]:
+    """Return the weights of an encoder by its own names, and the outcome for each.
 
     Args:
-        network: the plain one, neither compiled nor wrapped for several processes.
-        pretrained: path of the file.
-        rank: of this process; only 0 prints.
-
-    Returns:
-        What was loaded; the file's last layer is "left out".
+        encoder: that they must fit.
+        weights: of the file, by their plain names.
+        origin: recipe of the file.
+        path: of the file, for the message.
 
     Raises:
-        ValueError: no such file; unreadable; a weight missing, of another shape, not finite, or too many.
+        ValueError: as `encoder_weights` and `check_fit`.
     """
-    path = Path(pretrained)
-    weights, origin = read_weights(path)
-    weights = {name.removeprefix(TRUNK): value for name, value in weights.items()}
-    there = {name: value for name, value in weights.items() if name.split(".")[0] != HEAD}
-    wanted = {name: value for name, value in network.state_dict().items() if name.split(".")[0] != HEAD}
-    transfer = compare(wanted, there, tuple(name for name in weights if name not in there), bare=False)
-    if transfer.missing or transfer.unexpected or transfer.resized:
-        named = origin.get("architecture", "unetr" if origin.get("task") else None)
-        known = f" (its recipe has architecture {named})" if named else ""
-        raise ValueError(
-            f"--pretrained '{path}' is of another architecture or of other sizes than this residual U-Net{known}:\n"
-            f"{transfer.table()}\n. Choose the --architecture and --trunk it was trained with, or leave it out to "
-            "train from scratch"
-        )
-    check_finite({name: there[name] for name in transfer.loaded}, path)
-    network.load_state_dict({name: there[name] for name in transfer.loaded}, strict=False)
-    if rank == 0:
-        logger.info(f"trunk: from {path}\n{transfer.table()}")
-    return transfer
-
-
-def _is_trunk(path: Path) -> bool:
-    names = read_weights(path)[0].keys()
-    return any(name.startswith(TRUNK) for name in names) and not any(name.startswith("encoder.") for name in names)
+    there, outside, bare = encoder_weights(weights, encoder.state_dict(), path)
+    transfer = compare(encoder.state_dict(), there, outside, bare)
+    check_fit(transfer, there, encoder, origin, path)
+    return {name: there[name] for name in transfer.loaded}, transfer
 
 
 def encoder_weights(
@@ -198,7 +147,7 @@ def _fitting_knobs(origin: Mapping[str, Any]) -> str:
     return f"Its recipe has {knobs}" + (f" (sizes: {sizes})" if sizes else "")
 
 
-def _history(origin: Mapping[str, Any]) -> str:
+def history(origin: Mapping[str, Any]) -> str:
     """Describe the training of a file in brackets."""
     facts = [f"{origin['iteration']:,} iterations" if isinstance(origin.get("iteration"), int) else ""]
     facts += [f"{name} {origin[name]}" for name in ("network", "token_mask", "mask_ratio", "volumes") if name in origin]
@@ -206,20 +155,19 @@ def _history(origin: Mapping[str, Any]) -> str:
     return f" ({known})" if known else ""
 
 
-def _grey_differences(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
-    """Return a line for each grey limit that differs from pre-training."""
-    return [
+def other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
+    """Return a line for each grey limit, and one for the down-sampling, that differ from those of a file's training."""
+    if recipe is None:
+        return []
+    lines = [
         f"  {name} is {recipe[name]} here, {origin[name]} in pre-training: the encoder sees other grey values"
         for name in ("grey_low", "grey_high")
-        if recipe is not None and name in recipe and name in origin and recipe[name] != origin[name]
+        if name in recipe and name in origin and recipe[name] != origin[name]
     ]
-
-
-def _other_voxels(origin: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> list[str]:
-    """Return a line where the voxels of pre-training were averaged from another number of stored ones."""
-    if not origin or recipe is None or "downsample" not in recipe:
-        return []
-    here, there = list(recipe["downsample"]), list(origin.get("downsample", AS_STORED))
-    if here == there:
-        return []
-    return [f"  downsample is {here} here, {there} in pre-training: right only where voxels differ as much"]
+    if origin and "downsample" in recipe:
+        here, there = list(recipe["downsample"]), list(origin.get("downsample", AS_STORED))
+        if here != there:
+            lines.append(
+                f"  downsample is {here} here, {there} in pre-training: right only where voxels differ as much"
+            )
+    return lines

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
-from scripts.checkpoints.file import read_torch_file
+from scripts.checkpoints.file import about_weights, is_state_dict, read_json_object, read_torch_file
 from scripts.checkpoints.recipe import read_recipe
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 
 WRAPPERS = ("module.", "_orig_mod.")
 """Prefixes of DistributedDataParallel and torch.compile."""
+PRETRAINED = "--pretrained"
+"""The knob that names such a file."""
 SHOWN = 6
 """Names listed one by one; more are counted."""
 
@@ -47,31 +49,37 @@ class Transfer:
         return "\n".join(f"  {kind:<11}{len(names):>5}  {name_list(names)}".rstrip() for kind, names in rows)
 
 
-def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_weights(path: Path, knob: str = PRETRAINED) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the weights of a file by plain name, and its recipe, empty for a bare state dict; run no code of the file.
+
+    A state dict with a JSON file beside it, as in a package, has the recipe of that file.
+
+    Args:
+        path: of the file.
+        knob: that names the file, for messages.
 
     Raises:
         ValueError: no file, damaged, or no state dict.
     """
+    source = f"{knob} '{path}'"
     if not path.is_file():
         within = path / CHECKPOINTS / BEST
         hint = f": name the checkpoint in it, {within}" if within.is_file() else ""
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"--pretrained '{path}' {what}{hint}; leave it out (null) to train from scratch")
-    content = read_torch_file(
-        path, f"--pretrained '{path}'", "choose another checkpoint, or null to train from scratch"
-    )
+        raise ValueError(f"{source} {what}{hint}; leave it out (null) to train from scratch")
+    content = read_torch_file(path, source, "choose another checkpoint, or null to train from scratch")
+    if is_state_dict(content) and about_weights(path).is_file():
+        content = {**read_json_object(about_weights(path)), "network": content}
     origin: dict[str, Any] = {}
     if isinstance(content, Mapping) and {"format", "network"} <= content.keys():
-        origin = {"iteration": content.get("iteration"), **read_recipe(content, f"--pretrained '{path}'")}
+        origin = {"iteration": content.get("iteration"), **read_recipe(content, source)}
         content = content["network"]
     if not isinstance(content, Mapping) or not content:
-        raise ValueError(f"--pretrained '{path}' holds no weights by name, but a {type(content).__name__}")
+        raise ValueError(f"{source} holds no weights by name, but a {type(content).__name__}")
     strange = [f"{name} ({type(value).__name__})" for name, value in content.items() if not torch.is_tensor(value)]
     if strange:
         raise ValueError(
-            f"--pretrained '{path}' is neither a checkpoint of this project nor a state dict: {name_list(strange)} "
-            "are no weights"
+            f"{source} is neither a checkpoint of this project nor a state dict: {name_list(strange)} are no weights"
         )
     return {plain_name(str(name)): value for name, value in content.items()}, origin
 
@@ -91,13 +99,11 @@ def compare(
     )
 
 
-def check_finite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+def check_finite(weights: Mapping[str, torch.Tensor], path: Path, knob: str = PRETRAINED) -> None:
     """Raise ValueError for weights that are not finite; names them."""
     broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if broken:
-        raise ValueError(
-            f"--pretrained '{path}' holds weights that are not finite: {name_list(broken)}; its run failed"
-        )
+        raise ValueError(f"{knob} '{path}' holds weights that are not finite: {name_list(broken)}; its run failed")
 
 
 def name_list(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.checkpoints.pretrained import check_sources
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.workflow.knobs import KNOBS, knob_value
 
@@ -21,7 +22,7 @@ def check_settings(
     channels: int | None = None,
     decoder_search: DecoderSearch | None = None,
 ) -> None:
-    """Check the recipe of a `train.json`: every knob, whole patches in crop and window, equal numbers of channels.
+    """Check the recipe of a `train.json`: every knob, whole patches in crop and window, the start, numbers of channels.
 
     Args:
         recipe: as in the checkpoint.
@@ -38,6 +39,9 @@ def check_settings(
     for name in ("crop", "window"):
         if name in recipe:
             check_crop(recipe[name], recipe["patch"], name)
+    if "pretrained_head" in recipe:
+        names = ("architecture", "pretrained", "pretrained_head", "pretrained_trunk")
+        check_sources(*(recipe[name] for name in names))
     if decoder_search is not None:
         check_channels(recipe["activations"], channels or 0, decoder_search)
 

@@ -140,6 +140,8 @@ def encoder_text(settings: Mapping[str, Any]) -> str:
     """Return `from scratch, seed 0` or `pre-trained, runs/best.pt; frozen for the first 1,000 iterations`."""
     pretrained, freeze = settings.get("pretrained"), int(settings.get("freeze") or 0)
     source = f"pre-trained, {pretrained}" if pretrained else f"from scratch, seed {settings['seed']}"
+    source += ", with its last layer" if settings.get("pretrained_head") == "keep" else ""
+    source += f", trunk {settings['pretrained_trunk']}" if settings.get("pretrained_trunk") else ""
     return source + (f"; frozen for the first {freeze:,} iterations" if freeze else "")
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
+from scripts.checkpoints.file import network_content, save_atomically
 from scripts.tools.packaging.weights import read_weights
 from scripts.workflow.short_errors import error_text, root_cause
-from tests.bundles.conftest import AFFINITY, SEGMENTATIONS, config, losses, run_workflow
+from tests.bundles.conftest import AFFINITY, SEGMENTATIONS, TINY_SEGMENTATION, config, losses, run_workflow
 
 LONGER = [[-2, 0, 0], [0, -3, 0]]
 TINY_TRUNK = {"trunk": "tiny", "trunk_presets": {"tiny": {"widths": [4, 8], "forms": ["23", "23"], "fold": 2}}}
@@ -95,9 +96,25 @@ def test_a_trunk_is_taken_over_by_another_task(fine_tune, tmp_path, capsys):
     assert "trunk: from" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("bundle", SEGMENTATIONS, ids=lambda path: path.name)
+def test_a_network_of_the_same_task_is_trained_further_with_its_last_layer(labelled, tmp_path, bundle):
+    sizes = {**options(bundle), "volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "seed": 1}
+    files = [config("train", bundle), config("residual_unet", bundle), str(TINY_SEGMENTATION)]
+    first = ConfigWorkflow(files, logging_file=False, **sizes).parser
+    content = network_content(first.get_parsed_content("network_def"), first.get_parsed_content("recipe"), 3)
+    save_atomically(content, tmp_path / "best.pt")
+    start = {"pretrained": str(tmp_path / "best.pt"), "pretrained_head": "keep", "seed": 0}
+    second = ConfigWorkflow(files, logging_file=False, **{**sizes, **start}).parser
+    second.get_parsed_content("pretrained_encoder")
+    started = second.get_parsed_content("network_on_device").state_dict()
+    assert all(torch.equal(started[name], value) for name, value in content["network"].items())
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
+        ({"pretrained_head": "keep"}, "name the fine-tuned checkpoint of the same task"),
+        ({"pretrained_trunk": "t.pt"}, "'t.pt' is for the architecture hybrid"),
         ({"architecture": "u-net"}, "'u-net' is not one of mae, unetr, residual_unet, hybrid"),
         ({"trunk": "huge"}, "trunk 'huge' is not one of tiny"),
         ({"patch": [1, 8, 8]}, "does not fit a residual U-Net of fold 2 and 2 levels"),

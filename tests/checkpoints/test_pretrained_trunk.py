@@ -81,3 +81,33 @@ def test_a_masked_pretraining_gives_its_trunk_to_a_u_net_and_to_a_hybrid(tmp_pat
         assert differing == []
         assert torch.equal(into.head.weight, unet().head.weight)
     assert all(value.equal(encoder[name]) for name, value in hybrid.encoder.state_dict().items())
+
+
+def test_a_hybrid_takes_its_encoder_and_its_trunk_from_two_files(tmp_path, capsys):
+    torch.manual_seed(3)
+    encoder, trunk = Encoder((1, 4, 4), 12, 2, 2), unet(1, seed=1)
+    torch.save({f"encoder.{name}": value for name, value in encoder.state_dict().items()}, tmp_path / "vit.pt")
+    torch.save(MaskedTrunk(trunk, (1, 4, 4)).state_dict(), tmp_path / "trunk.pt")
+    torch.manual_seed(0)
+    hybrid = HybridUNet(Encoder((1, 4, 4), 12, 2, 2), unet())
+    load_pretrained(hybrid, tmp_path / "vit.pt", trunk=tmp_path / "trunk.pt")
+    assert all(value.equal(encoder.state_dict()[name]) for name, value in hybrid.encoder.state_dict().items())
+    there = hybrid.trunk.state_dict()
+    assert all(value.equal(there[name]) for name, value in trunk.state_dict().items() if not name.startswith("head"))
+    assert torch.equal(hybrid.trunk.head.weight, unet().head.weight)
+    assert hybrid.gate.abs().sum() == 0
+    printed = capsys.readouterr().out
+    assert f"trunk: from {tmp_path}/trunk.pt\n  loaded" in printed
+    assert f"encoder: from {tmp_path}/vit.pt\n  loaded" in printed
+
+
+def test_each_of_two_files_is_checked_by_its_own_architecture(tmp_path):
+    torch.save(unet(width=12).state_dict(), tmp_path / "wide.pt")
+    torch.save(MaskedTrunk(unet(1), (1, 4, 4)).state_dict(), tmp_path / "trunk.pt")
+    hybrid = HybridUNet(Encoder((1, 4, 4), 12, 2, 2), unet())
+    with pytest.raises(ValueError, match=r"--pretrained_trunk '.*wide\.pt' is of another[\s\S]*resized +\d"):
+        load_pretrained(hybrid, tmp_path / "trunk.pt", trunk=tmp_path / "wide.pt")
+    with pytest.raises(ValueError, match=r"--pretrained '.*trunk\.pt' holds no encoder"):
+        load_pretrained(hybrid, tmp_path / "trunk.pt", trunk=tmp_path / "trunk.pt")
+    with pytest.raises(ValueError, match=r"a trunk alone is --pretrained"):
+        load_pretrained(hybrid, None, trunk=tmp_path / "trunk.pt")
