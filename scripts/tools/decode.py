@@ -11,7 +11,7 @@ import numpy as np
 from scripts.blockwise.instances import chunk_of, write_instances
 from scripts.blockwise.memory import SHARE, decoding_gib, free_gib
 from scripts.blockwise.run import IN_BLOCKS, Engine, planned, run_in_blocks
-from scripts.data.files.prediction_mask import mask_path, read_mask
+from scripts.data.files.prediction_mask import checked_mask, read_mask
 from scripts.data.files.predictions import open_prediction, read_prediction
 from scripts.data.files.writing import write_hdf5
 from scripts.ops.box import Box
@@ -113,7 +113,7 @@ def decode(
     if isinstance(mask, float):
         mask, settings = None, {**settings, "mask": mask}
     if mask is not None:
-        mask = mask_path(mask, pred)
+        mask = checked_mask(mask, pred)
     settings = choose_offsets(pred, decoder, settings)
     cuts = _thresholds(decoder, settings)
     target.check(len(cuts))

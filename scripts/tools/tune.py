@@ -9,7 +9,7 @@ from scripts.blockwise.cluster import open_workers
 from scripts.blockwise.memory import decoding_gib
 from scripts.blockwise.setting_scores import DecodeAndScore, scores_on_workers
 from scripts.data import open_volume
-from scripts.data.files.prediction_mask import mask_path
+from scripts.data.files.prediction_mask import checked_mask
 from scripts.data.files.predictions import open_prediction
 from scripts.data.files.replacing import replacing
 from scripts.engines.memory_check import GIB, check_memory
@@ -73,7 +73,7 @@ def tune(
     if not isinstance(mask, str | None):
         mask, choices = None, {**choices, "mask": mask}
     if mask is not None:
-        mask = mask_path(mask, pred)
+        mask = checked_mask(mask, pred)
     settings = grid(choices)
     offsets = choose_offsets(pred, decoder, dict(settings[0])).get("offsets")
     if offsets is not None:

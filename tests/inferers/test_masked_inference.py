@@ -141,3 +141,18 @@ def test_blocks_write_what_one_process_writes(grey, inside, tmp_path):
         found.append(read_prediction(out)[0])
     np.testing.assert_array_equal(*found)
     assert not found[0][:, ~inside].any()
+
+
+@pytest.mark.parametrize("options", [{}, {"blocks": (2, 256, 256)}], ids=["rows", "blocks"])
+def test_a_mask_of_larger_voxels_is_that_of_the_image(grey, inside, tmp_path, options):
+    larger = inside[:, ::4, ::4]
+    np.save(tmp_path / "larger.npy", larger)
+    np.save(tmp_path / "mask.npy", np.kron(larger, np.ones((1, 4, 4), bool)))
+    found = []
+    for name in ("mask", "larger"):
+        out, given = tmp_path / f"{name}.zarr", {"mask": tmp_path / f"{name}.npy", **options}
+        network, inferer = Counting(), VolumeInferer(**WINDOW, affinity=NEAREST)
+        predict_volume(ArrayVolume(grey), network, inferer, out, ":,:,:", "float32", **given)
+        found.append(read_prediction(out)[0])
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()

@@ -1,18 +1,22 @@
 """The mask of a prediction or segmentation: a volume, or the image that it states."""
 
-import json
-from typing import Any
+import logging
+from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.data.files.attributes import attributes
 from scripts.data.files.predictions import open_prediction
+from scripts.data.files.stated_image import stated_image
+from scripts.data.regions.mask_alignment import UpsampledMask, mask_factors
 from scripts.data.regions.volume_mask import NONZERO, NOT, MaskVolume
-from scripts.data.volumes import open_volume
-from scripts.ops.box import Box, Offset3
+from scripts.data.volumes import Volume, open_volume
+from scripts.data.volumes.voxel_size import VoxelSize
+from scripts.ops.box import Box, Offset3, Size3
 
-LONGEST = 1000
-"""Characters of a path that is taken from an attribute."""
+logger = logging.getLogger(__name__)
+
+AS_IT_IS = (1, 1, 1)
+"""Factors of a mask that has the voxels of the prediction."""
 
 
 def mask_path(mask: str, source: str) -> str:
@@ -29,7 +33,7 @@ def mask_path(mask: str, source: str) -> str:
         raise ValueError(f"--mask {mask}: give a volume that is 0 where voxels do not count, or {NONZERO}")
     if mask != NONZERO:
         return mask
-    place = _stated(source, seen=())
+    place = stated_image(source)
     if place is None:
         raise ValueError(
             f"--mask {NONZERO}: '{source}' does not state which image it is of; give the image itself, --mask my.h5:raw"
@@ -40,7 +44,8 @@ def mask_path(mask: str, source: str) -> str:
 def read_mask(mask: str, pred: str, box: Box) -> np.ndarray:
     """(z, y, x) bool of a box of a prediction: where a mask is neither 0 nor -1, unknown.
 
-    A mask larger than the prediction is one of the whole image, in which the prediction states its position.
+    A mask has the grid of the prediction, or of the image in which the prediction states its position, or voxels that
+    are larger by whole numbers than those of one of them. Only the box is read.
 
     Args:
         mask: a volume, or `nonzero`.
@@ -48,47 +53,78 @@ def read_mask(mask: str, pred: str, box: Box) -> np.ndarray:
         box: to read, in voxels of the prediction.
 
     Raises:
-        ValueError: a mask of another shape, as in `mask_path`.
+        ValueError: a mask that fits neither grid, or both; as in `mask_path`.
     """
     path = mask_path(mask, pred)
-    with open_prediction(pred) as prediction:
-        shape = prediction.shape[1:]
     with open_volume(path, cache_mib=8) as volume:
-        place = None if tuple(volume.shape) == tuple(shape) else _stated(pred, seen=())
-        first = (0, 0, 0) if place is None else place[1]
-        z, y, x = (at + low for at, low in zip(first, box.start, strict=True))
+        place = _placed(volume, pred)
+        z, y, x = (at + low for at, low in zip(place.first, box.start, strict=True))
         part = Box((z, y, x), (z + box.shape[0], y + box.shape[1], x + box.shape[2]))
-        differs = tuple(volume.shape) != tuple(shape)
-        if differs and (place is None or any(b > n for b, n in zip(part.stop, volume.shape, strict=True))):
-            raise ValueError(
-                f"mask {path} has shape {tuple(volume.shape)} (z, y, x), the prediction {tuple(shape)}; they must agree"
-            )
-        return MaskVolume(volume, 0, unknown=True)[part.slices]
+        finer = volume if place.factors == AS_IT_IS else UpsampledMask(volume, place.factors, place.shape)
+        return MaskVolume(finer, 0, unknown=True)[part.slices]
 
 
-def _stated(source: str, seen: tuple[str, ...]) -> tuple[str, Offset3] | None:
-    """The image that a file states, and the first voxel in it; None where it states none, or other voxels."""
-    if source in seen or len(seen) > 4 or len(source) > LONGEST:
-        return None
-    noted = attributes(source)
+def checked_mask(mask: str, pred: str) -> str:
+    """The path of a mask, checked against the prediction before work starts; larger voxels are reported.
+
+    Raises:
+        ValueError: as in `read_mask`.
+    """
+    path = mask_path(mask, pred)
+    with open_volume(path, cache_mib=0) as volume:
+        factors = _placed(volume, pred).factors
+    if factors != AS_IT_IS:
+        times = " x ".join(map(str, factors))
+        logger.info(f"mask {path}: each of its voxels is {times} of the prediction's (z, y, x)")
+    return path
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A grid that a mask has after up-sampling, and the prediction's first voxel in it."""
+
+    shape: Size3
+    factors: Size3
+    first: Offset3
+
+
+def _placed(volume: Volume, pred: str) -> _Place:
+    with open_prediction(pred) as prediction:
+        _, *own = prediction.shape
+        size = prediction.voxel_size_nm
+    shape = (own[0], own[1], own[2])
+    grids: list[tuple[Size3, VoxelSize | None, Offset3]] = [(shape, size, (0, 0, 0))]
+    if tuple(volume.shape) != shape:
+        grids += _image_grid(volume, pred, shape)
+    places = [
+        _Place(grid, factors, first)
+        for grid, size, first in grids
+        if (factors := mask_factors(volume, grid, size)) is not None
+    ]
+    exact = [place for place in places if place.factors == AS_IT_IS] or places
+    if len(exact) == 1:
+        return exact[0]
+    image = f", its image {grids[1][0]}" if len(grids) > 1 else ""
+    problem = (
+        "they must agree, or the mask have voxels that are larger by whole numbers, in a file that states their size"
+        if not exact
+        else "its voxels could be larger ones of either: give a mask whose file states its voxel size"
+    )
+    raise ValueError(
+        f"mask {volume.path} has shape {tuple(volume.shape)} (z, y, x), the prediction {shape}{image}; {problem}"
+    )
+
+
+def _image_grid(volume: Volume, pred: str, shape: Size3) -> list[tuple[Size3, VoxelSize | None, Offset3]]:
+    """The grid of the image that a prediction states; where that cannot be read, the mask's own if it is as large."""
+    place = stated_image(pred)
+    if place is None:
+        return []
+    path, first = place
     try:
-        if "prediction" in noted:
-            below = _stated(str(noted["prediction"]), (*seen, source))
-            if below is None:
-                return None
-            path, first = below
-            z, y, x = (a + b for a, b in zip(first, _start(noted["box"]), strict=True))
-            return path, (z, y, x)
-        settings: dict[str, Any] = json.loads(noted["settings"]) if "settings" in noted else dict(noted)
-        factors = noted.get("downsample", noted.get("reduce", "[1, 1, 1]"))  # "reduce" before it was renamed
-        if json.loads(str(factors)) != [1, 1, 1]:
-            return None
-        path = str(settings["volume"])
-        return (path, _start(settings["box"])) if len(path) <= LONGEST else None
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
-
-
-def _start(text: Any) -> Offset3:
-    z, y, x = (int(part.split(":")[0]) for part in str(text).split(","))
-    return z, y, x
+        with open_volume(path, cache_mib=0) as image:
+            whole, size = image.shape, image.voxel_size_nm
+    except (OSError, ValueError):
+        whole, size = volume.shape, volume.voxel_size_nm
+    inside = all(at + extent <= end for at, extent, end in zip(first, shape, whole, strict=True))
+    return [(whole, size, first)] if inside and tuple(whole) != shape else []

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from scripts.data.regions.known_labels import UNKNOWN
-from scripts.data.regions.label_alignment import aligned_labels
 from scripts.data.regions.label_search import ROWS_VOXELS, spread
+from scripts.data.regions.mask_alignment import aligned_mask
 from scripts.data.regions.named_volumes import Paths
 from scripts.data.regions.region import Region
 from scripts.data.volumes.downsampled import AS_STORED, downsampled_labels
@@ -45,6 +45,10 @@ class MaskVolume(Volume):
         counts: np.ndarray = block != self.empty
         return counts & (block != UNKNOWN) if self.unknown else counts
 
+    def remarks(self) -> list[str]:
+        """Those of a mask's own volume."""
+        return self.volume.remarks() if self.unknown else []
+
     def close(self) -> None:
         """Close the file. A later read opens it again."""
         self.volume.close()
@@ -57,8 +61,8 @@ def open_mask(
 
     Args:
         mask: `nonzero` (the image's own voxels that are not 0), `not:VALUE` (those that are not VALUE), or the path of
-            a volume that is 0 where voxels do not count: of the image's shape, or of a part whose position it states,
-            around which nothing counts.
+            a volume that is 0 where voxels do not count: of the image's shape, of a part whose position it states,
+            around which nothing counts, or of voxels that are larger by whole numbers.
         stored: the image as it is stored, which a mask volume agrees with.
         image: the down-sampled image that a rule is applied to; by default the stored one.
         factors: stored voxels (z, y, x) of one of `image`; a mask volume takes the middle one.
@@ -76,7 +80,7 @@ def open_mask(
     except (FileNotFoundError, ValueError) as error:
         rules = f"; a mask is a volume, or the rule {NONZERO} or {NOT}255"
         raise type(error)(f"mask: {error}{rules}") from None
-    aligned = aligned_labels(opened, stored, "mask")
+    aligned = aligned_mask(opened, stored)
     return MaskVolume(downsampled_labels(aligned, factors), 0, word, unknown=True)
 
 

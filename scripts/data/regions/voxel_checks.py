@@ -47,6 +47,8 @@ def region_remarks(region: Region) -> list[str]:
     remarks = list(region.image.remarks())
     if region.label is not None:
         remarks += [f"labels {region.label.path}: {remark}" for remark in region.label.remarks()]
+    if region.mask is not None:
+        remarks += [f"mask {region.mask.path}: {remark}" for remark in region.mask.remarks()]
     size = region.image.voxel_size_nm
     if size is not None and max(size) > LARGE_VOXEL_NM:
         edges = " x ".join(f"{edge:g}" for edge in size)

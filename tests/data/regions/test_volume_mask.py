@@ -28,7 +28,7 @@ def files(tmp_path):
         file["raw"], file["labels"], file["inside"], file["none"] = grey, labels, inside, np.zeros_like(inside)
         file["part"] = np.ones((4, 8, 8), np.uint8)
         file["part"].attrs["offset"] = (2, 8, 16)
-        file["small"] = np.ones((4, 8, 8), np.uint8)
+        file["small"] = np.ones((4, 8, 9), np.uint8)
     return path
 
 
@@ -96,7 +96,7 @@ def test_labelled_crops_carry_the_mask_in_their_labels_alone(files):
     ("mask", "message"),
     [
         ("none", r"none is 0 in all of 0:8,0:32,0:32 .* no voxel is left to sample"),
-        ("small", r"mask .*small have shape \(4, 8, 8\).* state their first voxel as the attribute offset"),
+        ("small", r"mask .*small have shape \(4, 8, 9\).* state their first voxel as the attribute offset"),
         ("absent", r"mask: .*absent.*; a mask is a volume, or the rule nonzero or not:255"),
         ("not:white", r"mask 'not:white': give the grey value of empty space, such as not:255"),
     ],
