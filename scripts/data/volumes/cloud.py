@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -45,6 +45,13 @@ def load_tensorstore(place: str) -> Any:
         raise ImportError(f"'{place}' is read by tensorstore, which is not installed; {EXTRA}") from error
     _first_process = os.getpid()
     return tensorstore
+
+
+class Remarked(Protocol):
+    """The files of chunks in a folder."""
+
+    def remarks(self) -> list[str]:
+        """What they lack."""
 
 
 class Store:
@@ -137,10 +144,11 @@ class CloudVolume(Volume):
         super().__init__(path, shape, array.dtype.numpy_dtype, voxel_size_nm)
         self.offset_nm = offset_nm
         self.noted: list[str] = []
+        self.files: Remarked | None = None
 
     def remarks(self) -> list[str]:
-        """What was noted when it was opened."""
-        return self.noted
+        """What was noted when it was opened, and chunks of a folder that were never written."""
+        return self.noted + (self.files.remarks() if self.files is not None else [])
 
     def _array(self) -> Any:
         """The array with every axis from 0 on."""

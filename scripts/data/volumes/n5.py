@@ -1,12 +1,13 @@
 """N5: a dataset, or a level of a multi-scale group as BigDataViewer, n5-viewer, Paintera and COSEM write them."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from scripts.data.volumes.chunk_files import ChunkFiles, check_chunks, chunk_count, chunk_grid
 from scripts.data.volumes.cloud import CloudVolume, Store
-from scripts.data.volumes.remote_chunks import check_found, found_chunk, not_found
 from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 
@@ -39,7 +40,8 @@ def open_n5(
         scale: level of a multi-scale group, 0 the finest.
 
     Raises:
-        ValueError: no such dataset or level, not three axes longer than 1, or a type or compression that is not read.
+        ValueError: no such dataset or level, not three axes longer than 1, a type or compression that is not read,
+            or no stored chunk.
         OSError: the address cannot be read.
     """
     store = Store(path)
@@ -76,10 +78,9 @@ def open_n5(
     size = grid.voxel_size_nm if voxel_size_nm is None else voxel_size_nm
     volume = CloudVolume(place, spec, stored, size, grid.offset_nm, cache_mib)
     prefix = f"{name}/" if name else ""
-    blocks = [-(-whole // block) for whole, block in zip(sizes, attributes["blockSize"], strict=True)]
-    found = found_chunk(store, blocks, lambda at: prefix + "/".join(map(str, at)))
-    check_found(found, volume.shape, 0, place)
-    volume.noted = [] if found else not_found(volume.shape)
+    grid_of_blocks = chunk_grid(sizes, attributes["blockSize"])
+    files = ChunkFiles(os.path.join(path, name), r"\d+", chunk_count(grid_of_blocks))
+    check_chunks(volume, store, files, [(grid_of_blocks, lambda at: prefix + "/".join(map(str, at)))])
     return volume
 
 

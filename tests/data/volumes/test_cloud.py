@@ -437,6 +437,39 @@ def test_an_array_at_an_address_without_a_stored_chunk_is_refused(tmp_path, voxe
         open_volume(f"{served}/v.{'n5' if kind == 'n5' else 'zarr'}")
 
 
+@pytest.mark.parametrize("door", ["folder", "address"])
+@pytest.mark.parametrize("kind", ["n5", "chunks", "shards"])
+def test_n5_and_precomputed_without_a_stored_chunk_are_refused_and_with_holes_are_counted(
+    tmp_path, voxels, served, kind, door
+):
+    folder = tmp_path / "v"
+    if kind == "n5":
+        write_n5(folder, voxels)
+        chunks = [path for path in folder.rglob("*") if path.is_file() and path.name.isdigit()]
+    else:
+        scale = {"sharding": SHARDING} if kind == "shards" else {}
+        write_precomputed(folder, voxels, offset=(5, 6, 7), **scale)
+        chunks = sorted((folder / "6_6_30").iterdir())
+    path = str(folder) if door == "folder" else f"{served}/v"
+    assert open_volume(path).remarks() == []
+    for chunk in chunks[1:]:
+        chunk.unlink()
+    counted = door == "folder" and kind != "shards"
+    lacks = [f"{len(chunks) - 1} of {len(chunks)} chunks were never written and read as 0"] if counted else []
+    assert open_volume(path).remarks() == lacks
+    chunks[0].unlink()
+    with pytest.raises(ValueError, match=r"v' has no stored chunk: all of its .* would read as the fill value 0; copy"):
+        open_volume(path)
+
+
+def test_packed_chunks_in_a_folder_are_named(tmp_path, voxels):
+    path = write_precomputed(tmp_path / "v", voxels)
+    for chunk in list((tmp_path / "v" / "6_6_30").iterdir()):
+        chunk.rename(f"{chunk}.gz")
+    with pytest.raises(ValueError, match=r"packed once more \('.*\.gz'\).*unpack its files \*\.gz in place"):
+        open_volume(path)
+
+
 def test_one_stored_chunk_of_many_is_enough_and_none_found_is_remarked(tmp_path, served):
     array = zarr.create_array(tmp_path / "v.zarr", shape=(8, 40, 40), chunks=(1, 8, 8), dtype="uint8")
     array[7, 39, 39] = 5
