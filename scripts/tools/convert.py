@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from scripts.data.export.prediction import is_prediction, write_prediction
 from scripts.data.export.write import Options, parse_target, voxels_of_levels, write_volume
+from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
+from scripts.data.volumes.voxel_size import checked_voxel_size
 from scripts.ops.box import Box
 from scripts.ops.limits import Count, Limits, Size
 from scripts.tools.command_line.argument_types import BoxText, VoxelSize
@@ -36,11 +39,11 @@ def convert(
     The name of OUT chooses the format: image.zarr is OME-Zarr with coarser levels; image.zarr:labels/NAME adds labels
     to it; precomputed://FOLDER is a Neuroglancer volume, labels as 64-bit compressed segmentation with their
     properties (extra `cloud`); file.h5:DATASET and stack.tif are for boxes. Coarser levels take the mean of grey values
-    and the most frequent label.
+    and the most frequent label. A prediction, (channels, z, y, x), goes to NAME.zarr, NAME.h5 or NAME.tif.
     Example: python -m scripts convert image.h5:raw image.zarr
 
     Args:
-        source: any volume that is read: a file, a folder or an address.
+        source: any volume that is read: a file, a folder or an address; or a prediction.
         out: where to write, replaced only with --overwrite.
         box: the part to write, z0:z1,y0:y1,x0:x1; it keeps its position.
         labels: whether the voxels are ids; by the type of the voxels and the name of the dataset if not given.
@@ -56,9 +59,19 @@ def convert(
         overwrite: replace what is there.
     """
     kind = parse_target(out).kind
+    drawing = meshes or skeletons or prediction is not None
+    how = {"version": version, "resume": resume, "overwrite": overwrite}
+    if is_prediction(source):
+        if labels or drawing:
+            raise ValueError(
+                f"'{source}' is a prediction of several channels, no labels; leave --labels, --meshes, --skeletons "
+                "and --prediction out"
+            )
+        if scale:
+            raise ValueError(f"--scale {scale}: name the level of a prediction in its path, such as maps.zarr:{scale}")
+        return _convert_prediction(source, out, box, voxel_size_nm, how)
     with open_volume(source, scale=scale, voxel_size_nm=voxel_size_nm) as volume:
         are_labels = looks_like_labels(volume) if labels is None else labels
-        drawing = meshes or skeletons or prediction is not None
         if drawing and not (kind == "precomputed" and are_labels):
             raise ValueError(
                 "--meshes, --skeletons and --prediction are for labels that go to precomputed://FOLDER; change the "
@@ -78,10 +91,29 @@ def convert(
             "labels": are_labels,
             "voxel_size_nm": None if part.voxel_size_nm is None else list(part.voxel_size_nm),
         }
-        from tqdm import tqdm
-
-        with tqdm(total=voxels_of_levels(part), unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
-            options = Options(are_labels, version, plan, resume, overwrite, bar.update)
-            notes = write_volume(part, out, options, finish)
+        with _progress(part.shape) as bar:
+            notes = write_volume(part, out, Options(are_labels, plan=plan, progress=bar.update, **how), finish)
     shape = " x ".join(map(str, part.shape))
     return "\n".join([f"{out}: {shape} voxels (z, y, x), {part.dtype}", *notes])
+
+
+def _convert_prediction(
+    source: str, out: str, box: str | None, voxel_size_nm: Sequence[float] | None, how: dict[str, Any]
+) -> str:
+    with open_prediction(source) as maps:
+        if voxel_size_nm is not None:
+            maps.voxel_size_nm = checked_voxel_size(voxel_size_nm, source)
+        part = Box.parse(box, maps.shape[1:])
+        size = None if maps.voxel_size_nm is None else list(maps.voxel_size_nm)
+        plan = {"source": source, "box": str(part), "voxel_size_nm": size}
+        with _progress(part.shape) as bar:
+            notes = write_prediction(maps, source, part, out, Options(False, plan=plan, progress=bar.update, **how))
+    shape = " x ".join(map(str, (maps.shape[0], *part.shape)))
+    return "\n".join([f"{out}: {shape} (channels, z, y, x), {maps.dtype}", *notes])
+
+
+def _progress(shape: Sequence[int]) -> Any:
+    from tqdm import tqdm
+
+    hidden = not sys.stderr.isatty()
+    return tqdm(total=voxels_of_levels(shape), unit="voxel", unit_scale=True, disable=hidden)

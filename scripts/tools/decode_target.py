@@ -135,7 +135,7 @@ class DecodeTarget:
 
         with open_volume(f"{self.decoded}:{DATASET}") as opened:
             volume = VolumePart(opened, Box((0, 0, 0), opened.shape))
-            total = voxels_of_levels(volume)
+            total = voxels_of_levels(volume.shape)
             with tqdm(total=total, unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
                 plan = {"prediction": prediction, "box": str(part)}
                 options = Options(True, self.version, plan, self.resume, self.overwrite, bar.update)

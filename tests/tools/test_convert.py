@@ -8,10 +8,16 @@ import urllib.request
 import h5py
 import numpy as np
 import pytest
+import tensorstore
+import tifffile
+import zarr
 
+from scripts.data.files.open_store import open_store
+from scripts.data.files.predictions import open_prediction
 from scripts.data.files.swc import read_swc
 from scripts.data.volumes import open_volume
 from scripts.tools.cli import main
+from scripts.tools.decoder_metadata import decoder_metadata
 from scripts.tools.serve import FileServer, byte_range
 
 
@@ -77,6 +83,81 @@ def test_what_cannot_be_converted_is_one_line(files, error_of):
     labels = f"{folder}/v.h5:labels"
     wrong = error_of("convert", labels, f"precomputed://{folder}/s", "--meshes", "--ids=4")
     assert "no voxel has the id 4; there are 2 ids" in wrong
+
+
+MAPS = np.random.default_rng(0).random((3, 6, 60, 80)).astype(np.float16)
+
+
+@pytest.fixture
+def maps(tmp_path):
+    """A prediction as inference writes it, of a box that begins at (2, 0, 10)."""
+    notes = {"decoder": "agglomeration", "decoder_settings": '{"threshold": 0.7}', "channels": "z, y, x"}
+    sizes = (MAPS.shape, "float16", (4, 32, 32), (30, 6, 6), (2, 0, 10), notes)
+    for name, kind in (("maps.h5", "HDF5"), ("maps.zarr", "OME-Zarr")):
+        store = open_store(tmp_path / name, kind, *sizes)
+        store.write(0, 0, MAPS)
+        store.close()
+    return tmp_path
+
+
+def read_by_reference(path, version="0.5"):
+    """Voxels by the format's own library."""
+    if path.suffix == ".zarr":
+        driver = "zarr" if version == "0.4" else "zarr3"
+        return tensorstore.open({"driver": driver, "kvstore": f"file://{path}/0/"}).result().read().result()
+    if path.suffix == ".tif":
+        return tifffile.imread(path)
+    with h5py.File(path) as file:
+        return file["prediction"][:]
+
+
+@pytest.mark.parametrize("source", ["maps.h5", "maps.zarr"])
+@pytest.mark.parametrize(("out", "version"), [("n.zarr", "0.5"), ("n.zarr", "0.4"), ("n.h5", "0.5"), ("n.tif", "0.5")])
+def test_a_prediction_keeps_its_channels_position_and_decoder(maps, source, out, version, capsys):
+    main(["convert", f"{maps}/{source}", f"{maps}/{out}", "--box=1:5,:,20:", f"--version={version}"])
+    assert f"{out}: 3 x 4 x 60 x 60 (channels, z, y, x), float16" in capsys.readouterr().out
+    expected = MAPS[:, 1:5, :, 20:]
+    assert np.array_equal(read_by_reference(maps / out, version), expected)
+    if out.endswith(".tif"):
+        with tifffile.TiffFile(maps / out) as stack:
+            assert (stack.series[0].axes, stack.series[0].dtype) == ("CZYX", np.float32)
+        return
+    with open_prediction(maps / out) as prediction:
+        assert (prediction.shape, prediction.dtype, prediction.offset) == (expected.shape, np.float16, (3, 0, 30))
+        assert prediction.voxel_size_nm == (30, 6, 6)
+    assert decoder_metadata(f"{maps}/{out}") == ("agglomeration", {"threshold": 0.7})
+
+
+def test_coarser_levels_of_a_prediction_are_means_of_each_channel_in_both_versions(maps):
+    large = np.arange(2 * 4 * 150 * 140, dtype=np.uint16).reshape(2, 4, 150, 140)
+    np.save(maps / "large.npy", large)
+    for version in ("0.4", "0.5"):
+        name = f"{maps}/v{version[-1]}.zarr"
+        main(["convert", f"{maps}/large.npy", name, f"--version={version}", "--voxel_size_nm=30,6,6"])
+        group = zarr.open_group(name, mode="r", zarr_format=2 if version == "0.4" else 3)
+        assert np.array_equal(group["0"][:], large)
+        means = large.reshape(2, 4, 75, 2, 70, 2).mean((3, 5))
+        assert np.array_equal(group["1"][:], np.floor(means + 0.5))
+        holder = group.attrs.asdict() if version == "0.4" else group.attrs.asdict()["ome"]
+        assert [axis["name"] for axis in holder["multiscales"][0]["axes"]] == ["c", "z", "y", "x"]
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "words"),
+    [
+        (
+            "precomputed://seg",
+            [],
+            "is a prediction of 3 channels, which 'precomputed://seg' does not hold; give",
+        ),
+        ("v.zarr:labels/cells", [], "is a prediction of 3 channels"),
+        ("v.zarr", ["--labels"], "is a prediction of several channels, no labels"),
+        ("v.zarr", ["--scale=1"], "name the level of a prediction in its path, such as maps.zarr:1"),
+    ],
+)
+def test_what_holds_no_prediction_is_refused_by_one_line(maps, error_of, target, options, words):
+    assert words in error_of("convert", maps / "maps.h5", target, *options)
+    assert sorted(path.name for path in maps.iterdir()) == ["maps.h5", "maps.zarr"]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Write a volume in the format that the name of the target asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -143,7 +143,7 @@ def _write_precomputed(
     with resumable_folder(path, dict(options.plan), options.resume, options.overwrite) as (folder, record):
         target = PrecomputedTarget(folder, about)
         copy_volume(volume, target, record, options.progress)
-        return [f"precomputed, {_levels(target)}", *(finish(folder, target) if finish is not None else [])]
+        return [f"precomputed, {levels_text(target)}", *(finish(folder, target) if finish is not None else [])]
 
 
 def _write_ome_zarr(path: Path, label: str | None, volume: Volume, about: Description, options: Options) -> list[str]:
@@ -161,14 +161,15 @@ def _write_ome_zarr(path: Path, label: str | None, volume: Volume, about: Descri
         copy_volume(volume, target, record, options.progress)
     if label is not None:
         add_label_name(path, label)
-    return [f"OME-Zarr {version}, {_levels(target)}"]
+    return [f"OME-Zarr {version}, {levels_text(target)}"]
 
 
-def _levels(target: Target) -> str:
+def levels_text(target: Target) -> str:
+    """Return `2 levels (z, y, x): 6x60x80, 6x30x40`."""
     shapes = ["x".join(map(str, level.shape)) for level in target.levels]
     return f"{len(shapes)} level{'s' if len(shapes) > 1 else ''} (z, y, x): {', '.join(shapes)}"
 
 
-def voxels_of_levels(volume: Volume) -> int:
-    """Voxels of a pyramid at most, for a progress bar: a third more than those of the volume."""
-    return int(np.prod(volume.shape)) * 4 // 3
+def voxels_of_levels(shape: Sequence[int]) -> int:
+    """Voxels of a pyramid at most, for a progress bar: a third more than those of the finest level."""
+    return int(np.prod(shape)) * 4 // 3

@@ -44,9 +44,10 @@ class Prediction:
         size = {} if self.voxel_size_nm is None else {"resolution": self.voxel_size_nm}
         return {"offset": (z, y, x), **size}
 
-    def read(self, box: Box, channels: int | None = None) -> np.ndarray:
+    def read(self, box: Box, channels: int | slice | None = None) -> np.ndarray:
         """(channels, z, y, x) of a box in native byte order, a fresh array; the first `channels`, all by default."""
-        index = box.slices if self._array.ndim == 3 else (slice(0, channels), *box.slices)
+        chosen = channels if isinstance(channels, slice) else slice(0, channels)
+        index = box.slices if self._array.ndim == 3 else (chosen, *box.slices)
         found = np.asarray(self._array[index])
         copied = isinstance(self._array, np.ndarray) or None
         found = np.array(found, dtype=found.dtype.newbyteorder("="), order="C", copy=copied)

@@ -17,9 +17,12 @@ import zarr
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from scripts.data.export.prediction import write_prediction
 from scripts.data.export.write import Options, write_volume
 from scripts.data.files.partial_prediction import PartialPrediction
+from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import ArrayVolume
+from scripts.ops.box import Box
 
 SIZE = (30.0, 6.0, 6.0)
 BASE = "https://ngff.openmicroscopy.org"
@@ -72,6 +75,12 @@ def test_predictions_are_valid(schemas, tmp_path, name):
     made.done(2)
     attributes = zarr.open_group(made.finish(), mode="r").attrs.asdict()
     assert errors(schemas, "0.5", "image", attributes) == []
+    for version in ("0.4", "0.5"):
+        copy = f"{tmp_path}/copy{version[-1]}.zarr"
+        with open_prediction(tmp_path / name) as maps:
+            box = Box.whole(maps.shape[1:])
+            write_prediction(maps, str(tmp_path / name), box, copy, Options(labels=False, version=version))
+        assert errors(schemas, version, "image", zarr.open_group(copy, mode="r").attrs.asdict()) == []
 
 
 def test_the_schemas_refuse_an_axis_without_a_type_and_a_level_without_a_scale(schemas, tmp_path):
