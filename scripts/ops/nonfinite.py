@@ -5,6 +5,10 @@ CHOICES = (REFUSE, ZERO, SKIP)
 """Stop with the position; replace by 0, the middle of the scaled range; draw another crop."""
 
 
+class NonFiniteError(ValueError):
+    """Grey values that are NaN or infinite."""
+
+
 def checked_choice(nonfinite: str) -> str:
     """Return the choice.
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.workflow.knobs import KNOBS
+from scripts.workflow.knobs import knob_type
 
 HEAD = """# Knobs
 
@@ -35,7 +35,7 @@ def knob_reference(files: Mapping[str, Mapping[str, str]]) -> str:
             text += (
                 f"\n## {name} of {', '.join(configs)}\n\n| knob | default | allowed | meaning |\n|---|---|---|---|\n"
             )
-            text += "".join(f"| {' | '.join(row)} |\n" for row in _rows(configs))
+            text += "".join(f"| {' | '.join(row)} |\n" for row in _rows(configs, name == WITH_KNOBS[0]))
     return text
 
 
@@ -54,7 +54,7 @@ def knob_groups(config: Mapping[str, Any]) -> Iterator[tuple[list[str], str]]:
         yield waiting, ""
 
 
-def _rows(configs: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+def _rows(configs: Mapping[str, Mapping[str, Any]], training: bool) -> Iterator[Sequence[str]]:
     first = next(iter(configs.values()))
     comments: dict[str, dict[str, str]] = {}
     for bundle, config in configs.items():
@@ -64,7 +64,7 @@ def _rows(configs: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
         for number, name in enumerate(names):
             defaults = {bundle: f"`{json.dumps(config[name])}`" for bundle, config in configs.items()}
             meaning = _once(comments[names[0]]) if number == 0 else f"see `{names[0]}`"
-            yield f"`{name}`", _once(defaults), str(KNOBS[name]).replace("|", "\\|"), meaning
+            yield f"`{name}`", _once(defaults), str(knob_type(name, training)).replace("|", "\\|"), meaning
 
 
 def _once(values: Mapping[str, str]) -> str:

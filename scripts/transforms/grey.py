@@ -9,7 +9,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from scripts.ops.nonfinite import REFUSE, ZERO, checked_choice
+from scripts.ops.nonfinite import REFUSE, ZERO, NonFiniteError, checked_choice
 from scripts.transforms.deferred import present_keys
 
 
@@ -134,9 +134,9 @@ def _check_inside(grey: NdarrayOrTensor, low: float, high: float) -> None:
         place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
     where = f"at {place} of a crop of shape {tuple(values.shape)} (..., z, y, x)"
     if odd:
-        raise ValueError(
-            f"grey value {values[place]} {where}: {odd} voxels of it are NaN or infinite; --nonfinite zero replaces "
-            "them by the middle of the grey range, --nonfinite skip draws another training crop"
+        raise NonFiniteError(
+            f"grey value {values[place]} {where}: {odd} voxels of it are NaN or infinite; choose a box without them, "
+            "fill them, or give a bundle --nonfinite zero, which puts the middle of the grey range there"
         )
     raise ValueError(
         f"grey value {values[place]:g} {where} is outside the declared range {low:g} to {high:g}; declare the range "

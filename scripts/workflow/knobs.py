@@ -65,22 +65,30 @@ KNOBS: dict[str, KnobType] = {
     "instance_decoder_settings": Settings(),
     **dict.fromkeys(("augment", "compile", "keep_memory", "resume", "overwrite", "debug"), Switch()),
 }
+WITHOUT_TRAINING: dict[str, KnobType] = {"nonfinite": Choice(("refuse", "zero"))}
+"""Knobs that allow less in configs that do not train: nothing is drawn there, so no crop can be skipped."""
 
 
-def knob_value(name: str, value: Any) -> Any:
+def knob_type(name: str, training: bool = True) -> KnobType:
+    """What a knob may be, in a config that trains or in one that does not."""
+    return KNOBS[name] if training else WITHOUT_TRAINING.get(name, KNOBS[name])
+
+
+def knob_value(name: str, value: Any, training: bool = True) -> Any:
     """The value of a knob, from a word of the command line or from JSON.
 
     Args:
         name: one of `KNOBS`.
         value: the word as it was typed, or a JSON value.
+        training: whether the config trains.
 
     Raises:
         ValueError: not allowed; names knob, value and what is allowed.
     """
     try:
-        return KNOBS[name].parse(value)
+        return knob_type(name, training).parse(value)
     except (ValueError, OverflowError, TypeError):
-        raise ValueError(f"--{name} {_shown(value)} is not {KNOBS[name]}") from None
+        raise ValueError(f"--{name} {_shown(value)} is not {knob_type(name, training)}") from None
 
 
 def _shown(value: Any) -> str:

@@ -27,6 +27,8 @@ RENAMED = {
     "choices": "decoder_grid",
 }
 """Earlier names of knobs."""
+TRAINING = "train"
+"""A config that trains has this id."""
 COMPUTED = ("$", "@", "%")
 """First characters of a value that MONAI computes."""
 
@@ -59,16 +61,21 @@ def check_overrides(
     if not configs:
         return {}
     refuse_unknown(given, {name for config in configs for name in config})
+    training = any(TRAINING in config for config in configs)
     for config in configs:
-        checked_values(config)
-    values = checked_values({name: value for name, value in given.items() if name not in RUN_OPTIONS})
+        checked_values(config, training)
+    values = checked_values({name: value for name, value in given.items() if name not in RUN_OPTIONS}, training)
     if settings is not None:
         settings.update({name: value for name, value in values.items() if not _is_component(value)})
     return values
 
 
-def checked_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+def checked_values(settings: Mapping[str, Any], training: bool = True) -> dict[str, Any]:
     """Values by id of the settings that are not computed by MONAI.
+
+    Args:
+        settings: by option, as typed or from a config.
+        training: whether the configs train.
 
     Raises:
         ValueError: a knob has a value that it does not allow; a word that would reach a nested setting as text.
@@ -84,7 +91,7 @@ def checked_values(settings: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(value, str) and value in WORDS:
                 raise ValueError(f"--{option} {value} would be text; write {WORDS[value]}")
         elif name in KNOBS:
-            values[name] = knob_value(name, value)
+            values[name] = knob_value(name, value, training)
         elif isinstance(value, str) and value in WORDS:
             values[name] = WORDS[value]
     return values

@@ -1,13 +1,19 @@
 """Every wrong value of every option of every verb is one line that names the option, before any file is opened."""
 
+import ast
 import importlib
 import inspect
 import io
+import re
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 
+from scripts.ops.decoding.decoders import DECODERS
 from scripts.tools import cli
+from scripts.workflow.knobs import KNOBS
+from scripts.workflow.overrides import RUN_OPTIONS
 
 VALUES = {
     "a word": "blue",
@@ -125,3 +131,40 @@ def test_a_count_that_no_machine_has_is_refused_at_once():
 def test_a_size_that_is_no_number_is_refused_before_the_prediction_is_opened():
     code, error = outcome("decode", ["absent.h5", "zwatershed", "--out=seg.h5", "--smallest", "x"])
     assert (code, error) == (2, "error: --smallest 'x' is not a whole number of 0 or more\n")
+
+
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9_]*)")
+OF_OTHER_PROGRAMS = {"logdir", "help", "no"}  # TensorBoard's, and those of the command line itself
+
+
+def messages(file):
+    """The texts of a file that are no docstrings, with {} for what is put into them."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    left_out = {id(node.body[0].value) for node in nodes
+                if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)}  # fmt: skip
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            left_out |= {id(part) for part in node.values}
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    texts = (node for node in nodes if isinstance(node, ast.Constant) and id(node) not in left_out)
+    yield from (node.value for node in texts if isinstance(node.value, str))
+
+
+def test_messages_advise_only_options_that_exist_and_those_of_a_verb_its_own():
+    decoders = {name for kind in DECODERS.values() for name in inspect.signature(kind).parameters}
+    options = {verb: {*inspect.signature(function_of(verb)).parameters} for verb in cli.VERBS}
+    options |= {verb: options[verb] | decoders for verb in ("decode", "tune")}
+    every = {*KNOBS, *RUN_OPTIONS, *OF_OTHER_PROGRAMS}.union(*options.values())
+    root = Path(cli.__file__).parents[1]
+    skipped = {root / "tools" / "packaging", root / "tools" / "reporting"}  # options of other programs, colours
+    found = 0
+    for file in sorted(root.rglob("*.py")):
+        own = options.get(file.stem) if file.parent == root / "tools" and file.stem != "doctor" else None
+        for text in () if file.parent in skipped else messages(file):
+            named = set(OPTION.findall(text))
+            found += len(named)
+            assert named <= every, (file, text)
+            if own is not None and "python -m" not in text and "`" not in text:
+                assert named - OF_OTHER_PROGRAMS <= own, (file, text)
+    assert found > 150

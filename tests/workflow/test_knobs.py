@@ -111,3 +111,11 @@ def test_the_line_of_a_wrong_value(name, word, allowed):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         knob_value(name, word)
     assert str(caught.value) == f"--{name} '{word}' is not {allowed}"
+
+
+def test_what_is_of_training_crops_alone_is_refused_where_none_are_drawn():
+    assert checked_values({"nonfinite": "skip"}) == {"nonfinite": "skip"}
+    with pytest.raises(ValueError, match=r"--nonfinite 'skip' is not one of refuse, zero$"):
+        checked_values({"nonfinite": "skip"}, training=False)
+    training = {name: "train" in config for (_, name), config in CONFIGS.items()}
+    assert training == {"train.json": True, "evaluate.json": False, "inference.json": False}

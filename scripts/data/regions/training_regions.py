@@ -132,7 +132,7 @@ def _within_budget(region: Region, sections: Sections, labelled_box: str | None)
         if not boxes:
             raise ValueError(
                 f"{region.title}: its labels are at {part}, outside the box {region.box} to read and the labels to "
-                "use; give a box that holds them (--train_box, --validation_box)"
+                "use; give one that holds them: --train_box and --validation_box of a training, --box of an evaluation"
             )
     known = KnownLabels(region.label, boxes)
     total = sum(box.voxels for box in boxes)

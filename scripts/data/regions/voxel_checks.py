@@ -113,5 +113,6 @@ def _not_finite(region: Region, box: Box, piece: np.ndarray) -> str:
     path = os.fspath(region.image.path or "the volume")
     return (
         f"{path}: the voxel (z, y, x) = {place} is {name}; write the volume again with such voxels filled, for "
-        "example by numpy.nan_to_num, choose a box without them, or give --nonfinite zero or --nonfinite skip"
+        "example by numpy.nan_to_num, choose a box without them, or give --nonfinite zero (to a training also "
+        "--nonfinite skip)"
     )

@@ -19,7 +19,7 @@ from scripts.data.sampling.nonfinite_crops import NonFinite
 from scripts.data.sampling.rejection import RejectionRule
 from scripts.data.sampling.sample_chain import SampleChain
 from scripts.ops.box import Box, Size3, three_sizes
-from scripts.ops.nonfinite import REFUSE, SKIP, checked_choice
+from scripts.ops.nonfinite import REFUSE, SKIP, NonFiniteError, checked_choice
 
 MASK_TRIES = 20_000
 """Centres drawn for one sample until one is not masked: enough where 1 voxel in 1000 counts."""
@@ -127,7 +127,8 @@ class CropDataset(Dataset[dict[str, Any]]):
         try:
             item = self.chain(item, stream)
         except ValueError as error:
-            raise ValueError(f"sample {index}, {self.place(k, corner)}: {error}") from error
+            another = "; --nonfinite skip draws another crop" if isinstance(error, NonFiniteError) else ""
+            raise ValueError(f"sample {index}, {self.place(k, corner)}: {error}{another}") from error
         if not self.read:
             del item["deferred"]
         return item

@@ -42,7 +42,7 @@ class SampleChain:
             while isinstance(cause, RuntimeError) and cause.__cause__ is not None:
                 cause = cause.__cause__
             if isinstance(cause, ValueError):
-                raise ValueError(str(cause)) from error
+                raise type(cause)(str(cause)) from error
             raise
 
 

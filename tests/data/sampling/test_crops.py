@@ -319,3 +319,6 @@ def test_a_crop_with_a_value_that_is_not_finite_is_skipped_for_the_next_of_the_s
             np.testing.assert_array_equal(item["image"], plain[number]["image"])
     np.testing.assert_array_equal(skipping[7]["image"], items[7]["image"])
     assert "skipped" not in plain[0]
+    refusing = CropDataset([region(broken)], SIZE, seed=3, transform=ScaleGreyd("image", low=0, high=255))
+    with pytest.raises(ValueError, match=r"sample .*--nonfinite zero.*; --nonfinite skip draws another crop"):
+        refusing[next(number for number, count in enumerate(skipped) if count)]
