@@ -71,7 +71,7 @@ def test_images_and_labels_are_valid(schemas, tmp_path, version, size):
 @pytest.mark.parametrize("name", ["maps.zarr", "maps.ome.zarr"])
 def test_predictions_are_valid(schemas, tmp_path, name):
     made = PartialPrediction(tmp_path / name, (2, 40, 40), "uint8", {}, chunks=(2, 16, 16), voxel_size_nm=SIZE)
-    made.write(0, 0, np.zeros((3, 2, 40, 40), np.uint8))
+    made.write(0, 0, np.ones((3, 2, 40, 40), np.uint8))
     made.done(2)
     attributes = zarr.open_group(made.finish(), mode="r").attrs.asdict()
     assert errors(schemas, "0.5", "image", attributes) == []
