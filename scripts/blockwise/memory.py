@@ -1,7 +1,7 @@
 """Memory that decoding takes, and whether a volume must go block by block."""
 
 from scripts.blockwise.grid import Size3
-from scripts.engines.memory_check import free_memory
+from scripts.data.free_memory import free_memory
 
 BYTES_A_VOXEL = {
     "zwatershed": 16,

@@ -1,24 +1,10 @@
 """Refuse work that does not fit into the free memory, before it starts."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import psutil
+from scripts.data.free_memory import free_memory
 
 GIB = 2**30
-CGROUP = Path("/sys/fs/cgroup")
-"""Memory limit of a container, which the whole machine's numbers do not show."""
-
-
-def free_memory() -> int:
-    """Return the bytes that this process can still use: of the machine, or of its container where that has a limit."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = int((CGROUP / "memory.max").read_text())
-        used = int((CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no container, or no limit ("max")
-        return free
-    return min(free, max(limit - used, 0))
 
 
 def check_memory(

@@ -1,9 +1,12 @@
 """What a training sample costs, beside MONAI's own chain, and how long a training step waits for its data.
 
-python -m tests.benchmarks.bench_crops
+python -m tests.benchmarks.bench_crops [my.h5:raw my.h5:labels]
+
+With a labelled volume only the crops of that one are timed, with and without room for all of its chunks.
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +21,7 @@ from monai.transforms import Compose, RandFlipd, RandRotate90d, RandSpatialCropd
 from scipy.ndimage import gaussian_filter
 
 from scripts.data import CropDataset, GlobalBatchSampler, LoaderBatches, Volume, open_volume
+from scripts.data.regions.chunk_memory import chunk_bytes
 from scripts.data.regions.region import Region
 from scripts.data.sampling.device_crops import DeviceBatches
 from scripts.data.sampling.loader_batches import worker_loader
@@ -41,6 +45,8 @@ def main() -> None:
     """Print the tables."""
     torch.set_num_threads(1)
     print(hardware())
+    if len(sys.argv) > 1:
+        return labelled_crops(*sys.argv[1:])
     grey = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     voxels = (128 + 900 * gaussian_filter(grey, (0, 3, 3))).clip(0, 255).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,6 +130,25 @@ def cost_of_a_sample(voxels: np.ndarray, folder: Path) -> None:
         ("", "ms", "speed to MONAI untracked", "time to our .npy"),
         rows,
     )
+
+
+def labelled_crops(image: str, labels: str) -> None:
+    """CPU time of a crop with its labels, read alone: the chunk cache of 128 MiB, then the share of the free memory."""
+    volume, truth = open_volume(image), open_volume(labels)
+    dataset = CropDataset([Region(volume, Box.whole(volume.shape), truth)], (6, 160, 160))
+    needed, share, upcoming = chunk_bytes(dataset.regions) / 2**20, dataset.cache_mib, iter(range(10**9))
+    rows = []
+    for budget in (128.0, share):
+        dataset.cache_mib = budget
+        for _ in range(10 * SAMPLES):  # warm: fill the cache
+            dataset[next(upcoming)]
+        begin = time.process_time()
+        for _ in range(5 * SAMPLES):
+            dataset[next(upcoming)]
+        rows.append((budget, 1000 * (time.process_time() - begin) / (5 * SAMPLES)))
+    title = f"A crop of (6, 160, 160) with labels, read only; all chunks are {needed:.0f} MiB"
+    print_table(title, ("MiB of chunks kept", "ms of CPU"), rows)
+    print(f"ratio {rows[0][1] / rows[1][1]:.2f}")
 
 
 def per_second(batches: Iterable[object], samples: int) -> float:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from scripts.engines.memory_check import check_memory, free_memory
+from scripts.data.free_memory import free_memory
+from scripts.engines.memory_check import check_memory
 
 
 def box(z, y, x):

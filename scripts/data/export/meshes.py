@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from scripts.data.export.segment_masks import SegmentMask, segment_masks
 from scripts.data.export.segment_table import SegmentTable, set_info
 from scripts.data.export.target import Target
+from scripts.data.free_memory import free_memory
 
 LARGEST_BOX = 2**28
 """Voxels of a segment's box that are meshed in memory."""
@@ -83,7 +83,7 @@ def segment_mesh(target: Target, mask: SegmentMask) -> tuple[np.ndarray, np.ndar
 
     if not mask.inside.any():
         return np.empty((0, 3)), np.empty((0, 3), np.uint32)
-    need, free = mask.inside.size * BYTES_PER_VOXEL, psutil.virtual_memory().available
+    need, free = mask.inside.size * BYTES_PER_VOXEL, free_memory()
     if need > free:
         raise MemoryError(
             f"the mesh of id {mask.id}, of {' x '.join(map(str, mask.inside.shape))} voxels (z, y, x), takes about "

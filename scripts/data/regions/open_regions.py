@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from scripts.data.datasets.manifest import Split
+from scripts.data.regions.chunk_memory import chunk_note
 from scripts.data.regions.label_alignment import aligned_labels
 from scripts.data.regions.named_volumes import NamedVolume, Paths, named_volumes, names_of, times
 from scripts.data.regions.region import Region
@@ -81,10 +82,14 @@ def region_shares(regions: Sequence[Region]) -> list[float]:
     return [size / sum(sizes) for size in sizes]
 
 
-def describe(regions: Sequence[Region]) -> str:
+def describe(regions: Sequence[Region], workers: int | None = None) -> str:
     """One line a region: path, box, voxels, voxel size, labels, share of the crops; then a note on what is odd.
 
     Reads some pieces of each region, see `region_remarks`.
+
+    Args:
+        regions: of a split.
+        workers: processes that read crops of them, for a note where their chunks do not fit in memory; None for none.
     """
     lines = []
     for region, share in zip(regions, region_shares(regions), strict=True):
@@ -100,7 +105,8 @@ def describe(regions: Sequence[Region]) -> str:
             f"{share:.0%} of the crops"
         )
     notes = [f"note: {region.image.path}: {remark}" for region in regions for remark in region_remarks(region)]
-    return "\n".join([*lines, *dict.fromkeys(notes)])
+    chunks = None if workers is None else chunk_note(regions, workers)
+    return "\n".join([*lines, *dict.fromkeys(notes), *([f"note: {chunks}"] if chunks else [])])
 
 
 def _region(

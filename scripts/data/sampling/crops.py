@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from scripts.data.regions.chunk_memory import chunk_budget_mib
 from scripts.data.regions.open_regions import region_shares
 from scripts.data.regions.region import Region
 from scripts.data.regions.region_checks import check_regions
 from scripts.data.sampling.nonfinite_crops import NonFinite
 from scripts.data.sampling.rejection import RejectionRule
 from scripts.data.sampling.sample_chain import SampleChain
+from scripts.data.volumes.chunk_cache import process_cache
 from scripts.ops.box import Box, Size3, three_sizes
 from scripts.ops.nonfinite import REFUSE, SKIP, NonFiniteError, checked_choice
 
@@ -40,6 +42,9 @@ class CropDataset(Dataset[dict[str, Any]]):
     is in that part, or as near to it as the box allows. Where a region has a mask, a centre is drawn until the mask is
     not 0 there. Only the crop's own voxels are read. Where a rule rejects the
     crop another corner of the same region is drawn, up to `TRIES` times, so that regions keep their shares.
+
+    Decoded chunks of compressed volumes are kept in a share of the memory that is free when the dataset is made, which
+    loader workers divide (`chunk_budget_mib`).
 
     An item has "image" (1, z, y, x) in the volume's dtype, "label" likewise where the regions have labels, "index" i,
     "region" k and "corner" (3,) int64, the first voxel in the volume; where the regions have masks and no labels,
@@ -90,6 +95,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         self.skip_nonfinite = checked_choice(nonfinite) == SKIP
         if self.skip_nonfinite:
             self.rules = (NonFinite(), *self.rules)
+        self.cache_mib = chunk_budget_mib()
         self._bounds = np.cumsum(region_shares(self.regions))
         self._starts, self._positions = _positions(self.regions, self.size)
 
@@ -108,6 +114,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         index = int(index)
         if index < 0 or (self.length is not None and index >= self.length):
             raise IndexError(f"sample {index} of {self.length if self.length is not None else 'endless'} crops")
+        process_cache(self.cache_mib)
         stream = sample_stream(self.seed, index)
         k, corner, crop, skipped = self._draw(stream, index)
         item: dict[str, Any] = {"index": index, "region": k, "corner": corner}
