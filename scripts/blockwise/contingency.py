@@ -13,6 +13,7 @@ from typing import Any
 from scripts.blockwise.cluster import DaskWorkers
 from scripts.blockwise.result_files import load, save
 from scripts.blockwise.workers import Workers
+from scripts.data.regions.label_pair import mask_on_truth, on_truth
 from scripts.data.volumes.open import open_volume
 from scripts.ops.box import Box
 from scripts.ops.scoring.contingency import ContingencyTable
@@ -70,7 +71,8 @@ def count_one_block(folder: Path, number: int) -> None:
 def _opened(gt: str, pred: str, mask: str) -> Iterator[tuple[Any, Any, Any]]:
     with ExitStack() as stack:
         opened = [stack.enter_context(open_volume(path, cache_mib=32)) for path in (gt, pred, mask) if path]
-        yield opened[0], opened[1], opened[2] if mask else None
+        segments = on_truth(opened[1], opened[0])
+        yield opened[0], segments, mask_on_truth(opened[2], segments, opened[0]) if mask else None
 
 
 def _box(edges: list[list[int]]) -> Box:

@@ -17,6 +17,7 @@ from scripts.blockwise.workers import ThisProcess
 from scripts.data import Volume, open_volume
 from scripts.data.files.prediction_mask import mask_path
 from scripts.data.files.swc import read_swc
+from scripts.data.regions.label_pair import mask_on_truth, on_truth, shared_box
 from scripts.engines.memory_check import check_memory
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
 from scripts.ops.box import Box
@@ -66,8 +67,9 @@ def score(
 
     Args:
         pred: the segmentation: file.h5:dataset, x.zarr, a folder of sections, TIFF, NIfTI or .npy; integers.
-        gt: the ground truth, of the same shape; voxels of -1, unknown, are left out of every score.
-        box: the part to score, z0:z1,y0:y1,x0:x1.
+        gt: the ground truth; voxels of -1, unknown, are left out of every score. Where its shape differs, one of the
+            two states its position in the other, and what both have is scored.
+        box: the part to score, z0:z1,y0:y1,x0:x1, in voxels of the ground truth.
         mask: a volume, or nonzero for the image that the segmentation's prediction states; where it is 0 or -1 nothing
             is scored. The segmentation itself: only where something is predicted.
         border: leave out ground truth within this many pixels, in the section, of another object.
@@ -94,9 +96,10 @@ def score(
     begin = time.perf_counter()
     with (
         open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32) as truth,
-        open_volume(pred, cache_mib=32) as segments,
+        open_volume(pred, cache_mib=32) as stored,
     ):
-        whole = Box.parse(box, truth.shape)
+        segments = on_truth(stored, truth)
+        whole = shared_box(box, segments, truth)
         with open_workers(workers, scheduler, scheduler_file) as counting:
             if isinstance(counting, ThisProcess):
                 table = _table(truth, segments, whole, mask, border, threads)
@@ -132,7 +135,7 @@ def score(
 def _table(gt: Volume, pred: Volume, box: Box, mask: str | None, border: int, threads: int) -> ContingencyTable:
     from tqdm import tqdm
 
-    inside = None if mask is None else open_volume(mask, cache_mib=32)
+    inside = None if mask is None else mask_on_truth(open_volume(mask, cache_mib=32), pred, gt)
     quiet = box.voxels < _LARGE or not sys.stderr.isatty()
     try:
         with tqdm(total=box.voxels, unit="voxel", unit_scale=True, desc="counting", disable=quiet) as bar:

@@ -36,6 +36,16 @@ def test_tables_of_blocks_are_the_table_of_the_box(labels, border):
     assert found != ContingencyTable.empty()
 
 
+def test_a_part_is_counted_where_it_is_and_a_mask_of_its_grid_with_it(labels):
+    truth, pred = labels
+    with h5py.File("part.h5", "w") as file:
+        file.create_dataset("labels", data=pred[2:6, :, 5:30]).attrs["offset"] = (2, 0, 5)
+        file["mask"] = pred[2:6, :, 5:30] % 2
+    box = "2:6,0:20,5:30"
+    found = table_on_workers("truth.h5", "part.h5:labels", box, "part.h5:mask", 0, ThisProcess(), voxels=500)
+    assert found == table_of_volumes(truth, pred, box=box, mask=pred % 2)
+
+
 def test_scores_of_two_workers_are_those_of_one_process(labels):
     main(["score", "pred.h5", "truth.h5", "--out=one.json"])
     main(["score", "pred.h5", "truth.h5", "--out=two.json", "--workers=2"])

@@ -285,6 +285,21 @@ def test_tune_warns_of_offsets_and_leaves_out_unknown_voxels(files, capsys, erro
     )
 
 
+def test_tune_places_the_prediction_of_a_box_in_its_labels(files, error_of):
+    with h5py.File(files / "pred.h5", "r+") as file:
+        file.create_dataset("part", data=file["noised"][:, 2:5, :, 8:]).attrs["offset"] = (2, 0, 8)
+        file["cut"] = file["part"][:]
+    np.save(files / "cut.npy", CELLS[2:5, :, 8:])
+    tables = []
+    for pred, gt, box in (("part", "truth.h5", "3:5,:,8:50"), ("cut", "cut.npy", "1:3,:,0:42")):
+        command = ["tune", f"{files}/pred.h5:{pred}", f"{files}/{gt}", "zwatershed", f"{files}/{pred}", f"--box={box}"]
+        main([*command, "--low=0.1", "--size=20", "--dust=5,10"])
+        tables.append((files / pred / "search.md").read_text())
+    assert tables[0] == tables[1]
+    command = ["tune", f"{files}/pred.h5:part", f"{files}/truth.h5", "zwatershed", f"{files}/none", "--low=0.1"]
+    assert "box 0:2,0:40,0:60 of the ground truth reaches out of the prediction" in error_of(*command, "--box=0:2,:,:")
+
+
 def test_tune_never_sees_the_test_box(files, error_of):
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search", "--low=0.1"]
     assert "shares voxels with the test box" in error_of(*command, "--box=0:4,:,:", "--test_box=3:6,:,:")

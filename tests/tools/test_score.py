@@ -109,7 +109,7 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, error_of):
         (["{}:small", "{}:gt"], "the ground truth has shape (4, 40, 40), the prediction (2, 40, 40); cut both"),
         (["{}:image", "{}:gt"], "the prediction is of type float32, not integers"),
         (["{}:pred", "{}:gt", "--box", "0:9,:,:"], "outside the volume of shape (4, 40, 40)"),
-        (["{}:pred", "{}:gt", "--mask", "{}:small"], "the mask has shape (2, 40, 40)"),
+        (["{}:pred", "{}:gt", "--mask", "{}:small"], "small has shape (2, 40, 40) (z, y, x)"),
         (["{}:pred", "{}:gt", "--border", "-3"], "--border '-3' is not a whole number from 0 to 1000"),
         (
             ["{}:pred", "{}:gt", "--definition", "rand"],
@@ -124,6 +124,35 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, error_of):
 )
 def test_a_wrong_option_is_one_line_with_the_way_out(pair, error_of, words, message):
     assert message in error_of("score", *[word.format(pair) for word in words])
+
+
+def test_a_decoded_box_is_scored_where_it_is_in_the_ground_truth(pair, tmp_path, capsys, error_of):
+    with h5py.File(pair, "r+") as file:
+        for name, at in (("box", (2, 0, 10)), ("outside", (3, 0, 0)), ("between", (0, 0, 0.5))):
+            part = file["pred"][2:4, :, 10:40]
+            file.create_dataset(name, data=part).attrs["offset"] = at
+        file["all"] = file["gt"][:] != 1
+        file["inner"] = file["all"][2:4, :, 10:40]
+
+    def scored(*words):
+        main(["score", *words])
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith("box: ")], [line for line in lines if line.startswith("| ")]
+
+    box, rows = scored(f"{pair}:box", f"{pair}:gt")
+    assert box == ["box: 2:4,0:40,10:40  "]
+    assert rows == scored(f"{pair}:pred", f"{pair}:gt", "--box", "2:4,0:40,10:40")[1]
+    part = scored(f"{pair}:box", f"{pair}:gt", "--box", "3:4,:,:20")
+    assert part == scored(f"{pair}:pred", f"{pair}:gt", "--box", "3:4,0:40,10:20")
+    masked = scored(f"{pair}:box", f"{pair}:gt", "--mask", f"{pair}:inner")[1]  # of the grid of the decoded box
+    assert masked == scored(f"{pair}:pred", f"{pair}:gt", "--mask", f"{pair}:all", "--box", "2:4,:,10:40")[1]
+    assert masked == scored(f"{pair}:box", f"{pair}:gt", "--mask", f"{pair}:all")[1] != rows
+    cut = scored(f"{pair}:gt", f"{pair}:box")[1]  # labels of a part
+    assert cut == scored(f"{pair}:gt", f"{pair}:pred", "--box", "2:4,:,10:40")[1]
+    assert "neither is a part of the other; correct the offset" in error_of("score", f"{pair}:outside", f"{pair}:gt")
+    assert "(0.0, 0.0, 0.5) voxels (z, y, x) from it" in error_of("score", f"{pair}:between", f"{pair}:gt")
+    line = error_of("score", f"{pair}:box", f"{pair}:gt", "--box", "0:4,:,:")
+    assert "box 0:4,0:40,10:40 reaches out of what both have, 2:4,0:40,10:40" in line
 
 
 def test_a_real_segmentation_gives_the_reference_values(tmp_path):

@@ -53,8 +53,12 @@ def check_same_shape(label: Volume, image: Volume, kind: str = "labels") -> None
         remedy = ": the axes seem to be in another order, save both as (z, y, x)"
     elif smaller:
         remedy = f"; {kind} of a part of the image state their first voxel as the attribute offset (z, y, x in voxels)"
-    if kind == "mask":
-        remedy = f", or the mask have voxels that are larger by whole numbers, in a file that states their size{remedy}"
+    if kind == "mask" and not turned:
+        raise ValueError(
+            f"mask {label.path} has shape {tuple(label.shape)} (z, y, x), image {image.path} {tuple(image.shape)}; "
+            "give one of the same shape, one of voxels that are larger by whole numbers in a file that states their "
+            "size, or of a part one that states its first voxel as the attribute offset (z, y, x in voxels)"
+        )
     raise ValueError(
         f"{kind} {label.path} have shape {tuple(label.shape)} (z, y, x), image {image.path} {tuple(image.shape)}; they "
         f"must agree voxel for voxel{remedy}"

@@ -96,7 +96,7 @@ def test_labelled_crops_carry_the_mask_in_their_labels_alone(files):
     ("mask", "message"),
     [
         ("none", r"none is 0 in all of 0:8,0:32,0:32 .* no voxel is left to sample"),
-        ("small", r"mask .*small have shape \(4, 8, 9\).* state their first voxel as the attribute offset"),
+        ("small", r"mask .*small has shape \(4, 8, 9\).* states its first voxel as the attribute offset"),
         ("absent", r"mask: .*absent.*; a mask is a volume, or the rule nonzero or not:255"),
         ("not:white", r"mask 'not:white': give the grey value of empty space, such as not:255"),
     ],
