@@ -1,4 +1,4 @@
-"""The Python of the README and of the page for contributors runs as printed."""
+"""The Python of the README, of the page for contributors and of the examples runs as printed."""
 
 import re
 import subprocess
@@ -11,31 +11,29 @@ from scripts.data.synthetic import synthesize_volume
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "contributing.md"
+EXAMPLES = [
+    ROOT / "docs" / "examples" / f"{name}.py"
+    for name in ("interior_target", "components_decoder", "completeness_metric")
+]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def sections() -> dict[str, list[str]]:
-    """Heading -> the Python blocks under it, in order."""
-    parts = re.split(r"^## (.+)$", PAGE.read_text(), flags=re.MULTILINE)
-    found = {name: BLOCK.findall(text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
-    return {name: blocks for name, blocks in found.items() if blocks}
-
-
 def test_a_target_a_decoder_a_metric_and_an_encoder_are_shown_in_less_than_forty_lines_each():
-    found = sections()
-    assert list(found) == ["Add a target", "Add a decoder", "Add a metric", "Add an encoder"]
-    for name, blocks in found.items():
-        assert len(blocks[0].splitlines()) < 40, name
-        assert "assert" in "".join(blocks), f"{name} shows no check"
+    assert sorted(EXAMPLES) == sorted((ROOT / "docs" / "examples").glob("*.py"))
+    encoder, check = BLOCK.findall(PAGE.read_text())
+    shown = [path.read_text().partition('if __name__ == "__main__":') for path in EXAMPLES]
+    for code, checks in [(code, checks) for code, _, checks in shown] + [(encoder, check)]:
+        assert len(code.splitlines()) < 40, code
+        assert "assert" in checks, f"{code} shows no check"
+    assert all(f"(examples/{path.name})" in PAGE.read_text() for path in EXAMPLES)
 
 
-def test_they_do_what_the_page_says():
-    """In a process of its own, as two of them enter a class into a table of names; each section by itself."""
-    program = "\n".join(
-        f"exec({chr(10).join(blocks)!r}, {{'__name__': {name!r}}})" for name, blocks in sections().items()
-    )
+def test_they_do_what_they_say():
+    """In a process of its own, as two of them enter a class into a table of names; each by itself."""
+    program = ["import runpy", *(f"runpy.run_path({str(path)!r}, run_name='__main__')" for path in EXAMPLES)]
+    program.append(f"exec({chr(10).join(BLOCK.findall(PAGE.read_text()))!r}, {{'__name__': 'encoder'}})")
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", "\n".join(program)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
     assert ended.returncode == 0, ended.stderr
 

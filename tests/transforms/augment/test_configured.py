@@ -1,7 +1,6 @@
 """The list of the documentation, read from JSON, from a volume to targets."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,13 @@ from scripts.data.regions.region import Region
 from scripts.data.volumes import ArrayVolume
 from scripts.ops.box import Box
 
-PAGE = Path(__file__).parents[3] / "docs" / "augmentations.md"
+CHAIN = Path(__file__).parents[3] / "docs" / "examples" / "augmentations.json"
 
 
 @pytest.fixture(scope="module")
 def parser() -> ConfigParser:
     """The JSON of the page, with a chain that ends in targets."""
-    block = re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert block is not None
-    config = json.loads(block.group(1))
-    return ConfigParser(config)
+    return ConfigParser(json.loads(CHAIN.read_text()))
 
 
 @pytest.fixture(scope="module")
