@@ -3,7 +3,6 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
-.NOTPARALLEL:
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,6 +11,8 @@ BUNDLES := bundles
 # The wheel holds the published JSON schemas of OME-Zarr, which tests read; it is not installed, none of its code runs.
 SCHEMAS := 0.50.0
 DEMO := runs/demo
+# Trainings of the demo that differ in the seed; two run at the same time.
+SEEDS := 0 1 2
 
 # One thread a process while tests run side by side: two torch processes that both want every core starve each other.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
@@ -21,16 +22,22 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(DEMO)/report.html  ## pre-train, fine-tune, evaluate, predict, decode, score, report: 8 minutes
+demo: $(READY)  ## pre-train, fine-tune with three seeds, evaluate, predict, decode, score, report
+	@$(MAKE) --no-print-directory -j 2 $(DEMO)/report.html
 	@printf '\non %s of $(VOLUME), which no run was trained or tuned on:\n\n' $(HELD_OUT)
-	@$(BIN)/python -m scripts compare $(DEMO)/segmentation/evaluation/scores.json
+	@$(BIN)/python -m scripts compare $(EVALUATIONS) --titles $(TITLES) --spread
 	@printf '\npictures: %s\n          %s\nreport:   %s\n' $(DEMO)/pretrain/reconstruction.png \
-	  $(DEMO)/segmentation/evaluation/segmentation.png $(DEMO)/report.html
+	  $(DEMO)/seed0/evaluation/segmentation.png $(DEMO)/report.html
 
-# The demo, step by step: what a step makes is its target, so an interrupted demo resumes where it stopped.
+# The demo, step by step: each step makes its target, so an interrupted demo resumes where it stopped.
 # Each line that make prints is a command that you can give yourself.
 VOLUME := $(DEMO)/volume.h5
 HELD_OUT := 58:64,256:512,256:512
+RUNS := $(SEEDS:%=$(DEMO)/seed%)
+EVALUATIONS := $(RUNS:%=%/evaluation/scores.json)
+comma := ,
+empty :=
+TITLES := $(subst $(empty) $(empty),$(comma),$(SEEDS:%=seed%))
 bundle = $(BIN)/python -m monai.bundle run --config_file
 with_demo = "['$(BUNDLES)/$(1)/configs/train.json','$(BUNDLES)/$(1)/configs/demo.json']"
 # An interrupted training in this folder is resumed.
@@ -43,31 +50,31 @@ $(DEMO)/pretrain.done: $(VOLUME)
 	$(bundle) $(call with_demo,sem_mae_pretrain) --volumes $(VOLUME):raw $(call into,$(DEMO)/pretrain)
 	@touch $@
 
-$(DEMO)/segmentation.done: $(DEMO)/pretrain.done
-	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels \
-	  --pretrained $(DEMO)/pretrain/checkpoints/best.pt $(call into,$(DEMO)/segmentation)
+# Lines of runs that go on at the same time begin with the name of their run.
+$(RUNS:%=%.done): $(DEMO)/seed%.done: $(DEMO)/pretrain.done
+	$(bundle) $(call with_demo,sem_neuron_affinity) --volumes $(VOLUME):raw --labels $(VOLUME):labels --seed $* \
+	  --pretrained $(DEMO)/pretrain/checkpoints/best.pt $(call into,$(DEMO)/seed$*) 2>&1 | sed -u 's/^/seed$*: /'
 	@touch $@
 
-$(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
-	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/evaluate.json \
-	  --checkpoint $(DEMO)/$*/checkpoints/best.pt --box $(HELD_OUT) --overwrite true
+$(EVALUATIONS): $(DEMO)/%/evaluation/scores.json: $(DEMO)/%.done
+	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/evaluate.json --checkpoint $(DEMO)/$*/checkpoints/best.pt \
+	  --box $(HELD_OUT) --overwrite true 2>&1 | sed -u 's/^/$*: /'
 	@touch $@
 
-$(DEMO)/affinities.h5: $(DEMO)/segmentation.done
+$(DEMO)/affinities.h5: $(DEMO)/seed0.done
 	$(bundle) $(BUNDLES)/sem_neuron_affinity/configs/inference.json --volume $(VOLUME):raw --box $(HELD_OUT) \
-	  --checkpoint $(DEMO)/segmentation/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true)
+	  --checkpoint $(DEMO)/seed0/checkpoints/best.pt --out $@ $(if $(wildcard $@.partial),--resume true,--overwrite true)
 	@touch $@
 
 # The prediction names its decoder, with the threshold that was chosen on the validation box.
 $(DEMO)/affinities_instances.h5: $(DEMO)/affinities.h5
 	$(BIN)/python -m scripts decode $< --out $@ --overwrite
 
-$(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/segmentation/evaluation/scores.json
-	$(BIN)/python -m scripts score $<:labels $(DEMO)/segmentation/evaluation/evaluation.h5:labels --out $@ --overwrite
+$(DEMO)/scores.json: $(DEMO)/affinities_instances.h5 $(DEMO)/seed0/evaluation/scores.json
+	$(BIN)/python -m scripts score $<:labels $(DEMO)/seed0/evaluation/evaluation.h5:labels --out $@ --overwrite
 
-$(DEMO)/report.html: $(DEMO)/segmentation.done \
-    $(DEMO)/segmentation/evaluation/scores.json $(DEMO)/scores.json
-	$(BIN)/python -m scripts report $(DEMO)/pretrain $(DEMO)/segmentation --out $@ --overwrite
+$(DEMO)/report.html: $(EVALUATIONS) $(DEMO)/scores.json
+	$(BIN)/python -m scripts report $(DEMO)/pretrain $(RUNS) --out $@ --overwrite
 
 test: $(READY)  ## all tests (those on real volumes read their folder from SEM_DATA_DIR)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 -q

@@ -31,6 +31,14 @@ def test_headlines_stand_side_by_side_with_their_direction(files, capsys):
     assert next(row for row in rows if row.startswith("VOI split")).split()[-3:] == ["0.0000", "0.6667", "lower"]
 
 
+def test_runs_of_several_seeds_have_a_mean_and_a_deviation(files, capsys):
+    main(["compare", *files, "--spread"])
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["score", "perfect", "split", "mean", "+-", "sd", "better"]
+    row = next(row for row in rows if row.startswith("VOI split"))
+    assert row.split()[-6:] == ["0.0000", "0.6667", "0.3333", "+-", "0.4714", "lower"]
+
+
 def test_every_score_has_one_label(files):
     labels = [score.label for score in declared_scores().values()]
     assert len(set(labels)) == len(labels)
@@ -41,6 +49,7 @@ def test_a_file_of_something_else_is_one_line(files, tmp_path, capsys):
     for words, error in (
         ([files[0], str(tmp_path / "other.json")], "other.json' is not a file of scores"),
         ([files[0], "--titles", "a,b"], "--titles a,b are 2 titles for 1 files"),
+        ([files[0], "--spread"], "--spread needs two files of scores or more"),
         ([], "no file of scores is named"),
     ):
         with pytest.raises(SystemExit):
