@@ -42,11 +42,12 @@ def load_pretrained_task(
     weights, origin = read_weights(path)
     check_targets(origin, recipe, path)
     wanted = network.state_dict()
-    there, line, same = dict(weights), [], origin["architecture"] == recipe["architecture"]
+    line: list[str] = []
+    there, same = dict(weights), origin["architecture"] == recipe["architecture"]
     if same:
         there, line = with_auxiliary_of(weights, origin, wanted, recipe)
-        if hasattr(network, "encoder"):
-            fitting_encoder(network.encoder, weights, origin, path)
+        if isinstance(encoder := getattr(network, "encoder", None), torch.nn.Module):
+            fitting_encoder(encoder, weights, origin, path)
     transfer = compare(wanted, there, (), bare=False)
     if not same or transfer.missing or transfer.unexpected or transfer.resized:
         raise ValueError(

@@ -60,7 +60,7 @@ def convert(
     """
     kind = parse_target(out).kind
     drawing = meshes or skeletons or prediction is not None
-    how = {"version": version, "resume": resume, "overwrite": overwrite}
+    how: dict[str, Any] = {"version": version, "resume": resume, "overwrite": overwrite}
     if is_prediction(source):
         if labels or drawing:
             raise ValueError(
