@@ -44,6 +44,7 @@ KNOBS: dict[str, KnobType] = {
     **dict.fromkeys(("save_interval", "picture_interval"), COUNT),
     "keep_interval": Nullable(ANY_COUNT),
     **dict.fromkeys(("warm_up", "freeze"), ANY_COUNT),
+    "optimizer_name": Choice(("adamw", "muon")),
     **dict.fromkeys(("lr", "base_lr"), RATE),
     "weight_decay": Number(0),
     "betas": Numbers(SHARE, 2, ""),

@@ -42,16 +42,18 @@ def test_a_run_learns(train):
     assert np.mean(found[-5:]) < 0.75 * found[0]
 
 
-def test_a_resumed_run_ends_as_an_uninterrupted_one_to_the_bit(train, tmp_path):
-    whole = train(output_dir=tmp_path / "whole", iterations=6, warm_up=1)
-    parted = train(output_dir=tmp_path / "parted", iterations=4, warm_up=1)
+@pytest.mark.parametrize("optimizer_name", ["adamw", "muon"])
+def test_a_resumed_run_ends_as_an_uninterrupted_one_to_the_bit(train, tmp_path, optimizer_name):
+    options = {"warm_up": 1, "optimizer_name": optimizer_name}
+    whole = train(output_dir=tmp_path / "whole", iterations=6, **options)
+    parted = train(output_dir=tmp_path / "parted", iterations=4, **options)
     # another length of schedule so far: the learning rates differ, the crops do not
     assert losses(parted)[1] == losses(whole)[1]
     ends = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (whole, parted)]
     assert [end["iteration"] for end in ends] == [6, 4]
     (whole / "checkpoints" / "iteration_0000004.pt").replace(whole / "checkpoints" / "last.pt")
     before = losses(whole)
-    train(output_dir=whole, iterations=6, warm_up=1, resume=True)
+    train(output_dir=whole, iterations=6, resume=True, **options)
     again = torch.load(whole / "checkpoints" / "last.pt", weights_only=True)
     assert losses(whole) == before
     assert all(torch.equal(again["network"][name], value) for name, value in ends[0]["network"].items())
@@ -145,6 +147,7 @@ def test_a_cut_off_checkpoint_is_named_and_nothing_is_lost(train):
         ({"mask_ratio": 0.99}, ["0.99", "0 of 54"]),
         ({"mask_ratio": "most"}, ["'most'", "a number from 0"]),
         ({"precision": "fp16"}, ["fp16", "bf16"]),
+        ({"optimizer_name": "sgd"}, ["'sgd' is not one of adamw, muon"]),
         ({"sampler": "gpu"}, ["gpu", "device"]),
         ({"batch": 5, "accumulation": 2}, ["batch 5", "accumulation 2", "nearest"]),
         ({"iterations": 0}, ["iterations 0"]),
