@@ -11,7 +11,7 @@ import torch
 from scripts.checkpoints.pretrained_encoder import load_pretrained_encoder
 from scripts.checkpoints.pretrained_task import load_pretrained_task
 from scripts.checkpoints.pretrained_trunk import is_trunk, load_pretrained_trunk
-from scripts.checkpoints.weight_transfer import Transfer
+from scripts.checkpoints.weight_transfer import Transfer, read_weights
 from scripts.networks import HybridUNet, ResidualUNet
 
 logger = logging.getLogger(__name__)
@@ -59,11 +59,15 @@ def load_pretrained(
         return load_pretrained_task(network, pretrained, recipe or {}, rank)
     if isinstance(network, ResidualUNet):
         return load_pretrained_trunk(network, pretrained, rank)
-    if isinstance(network, HybridUNet) and trunk is not None:
+    if not isinstance(network, HybridUNet):
+        return load_pretrained_encoder(network, pretrained, rank, recipe)
+    if trunk is not None:
         load_pretrained_trunk(network.trunk, trunk, rank, "--pretrained_trunk")
-    elif isinstance(network, HybridUNet) and is_trunk(Path(pretrained)):
-        return load_pretrained_trunk(network.trunk, pretrained, rank)
-    return load_pretrained_encoder(network, pretrained, rank, recipe)
+        return load_pretrained_encoder(network, pretrained, rank, recipe)
+    content = read_weights(Path(pretrained))
+    if is_trunk(content[0]):
+        return load_pretrained_trunk(network.trunk, pretrained, rank, content=content)
+    return load_pretrained_encoder(network, pretrained, rank, recipe, content)
 
 
 def check_sources(

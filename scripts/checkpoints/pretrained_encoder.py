@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from scripts.checkpoints.recipe import AS_STORED
-from scripts.checkpoints.weight_transfer import Transfer, check_finite, compare, name_list, read_weights
+from scripts.checkpoints.weight_transfer import FileContent, Transfer, check_finite, compare, name_list, read_weights
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ def load_pretrained_encoder(
     pretrained: str | os.PathLike[str] | None,
     rank: int = 0,
     recipe: Mapping[str, Any] | None = None,
+    content: FileContent | None = None,
 ) -> Transfer | None:
     """Load the encoder of a checkpoint into `network.encoder`, with its final norm, and print what was loaded.
 
@@ -32,6 +33,7 @@ def load_pretrained_encoder(
         rank: of this process; only 0 prints.
         recipe: this run's settings by name: what differs in grey_low, grey_high and downsample is printed, with the
             seed.
+        content: weights and recipe of the file, where they were read already.
 
     Returns:
         The outcome for each weight; None from scratch.
@@ -49,7 +51,7 @@ def load_pretrained_encoder(
     if not isinstance(encoder, torch.nn.Module):
         raise ValueError(f"{type(network).__name__} has no `encoder` to load into: give the plain network")
     path = Path(pretrained)
-    weights, origin = read_weights(path)
+    weights, origin = content or read_weights(path)
     there, transfer = fitting_encoder(encoder, weights, origin, path)
     encoder.load_state_dict(there)
     if rank == 0:

@@ -2,9 +2,10 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.checkpoints.weight_transfer import PRETRAINED, Transfer, check_finite, compare, read_weights
+from scripts.checkpoints.weight_transfer import PRETRAINED, FileContent, Transfer, check_finite, compare, read_weights
 from scripts.networks import ResidualUNet
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,11 @@ HEAD = "head"
 
 
 def load_pretrained_trunk(
-    network: ResidualUNet, pretrained: str | os.PathLike[str], rank: int = 0, knob: str = PRETRAINED
+    network: ResidualUNet,
+    pretrained: str | os.PathLike[str],
+    rank: int = 0,
+    knob: str = PRETRAINED,
+    content: FileContent | None = None,
 ) -> Transfer:
     """Load all weights of a checkpoint or state dict of a residual U-Net but its last layer, and print a table.
 
@@ -25,6 +30,7 @@ def load_pretrained_trunk(
         pretrained: path of the file.
         rank: of this process; only 0 prints.
         knob: that names the file, for messages.
+        content: weights and recipe of the file, where they were read already.
 
     Returns:
         What was loaded; the file's last layer is "left out".
@@ -33,7 +39,7 @@ def load_pretrained_trunk(
         ValueError: no such file; unreadable; a weight missing, of another shape, not finite, or too many.
     """
     path = Path(pretrained)
-    weights, origin = read_weights(path, knob)
+    weights, origin = content or read_weights(path, knob)
     weights = {name.removeprefix(TRUNK): value for name, value in weights.items()}
     there = {name: value for name, value in weights.items() if name.split(".")[0] != HEAD}
     wanted = {name: value for name, value in network.state_dict().items() if name.split(".")[0] != HEAD}
@@ -53,7 +59,7 @@ def load_pretrained_trunk(
     return transfer
 
 
-def is_trunk(path: Path) -> bool:
-    """Whether a file has the trunk of a masked pre-training, without an encoder."""
-    names = read_weights(path)[0].keys()
+def is_trunk(names: Iterable[str]) -> bool:
+    """Whether the names of weights are those of the trunk of a masked pre-training, without an encoder."""
+    names = list(names)
     return any(name.startswith(TRUNK) for name in names) and not any(name.startswith("encoder.") for name in names)

@@ -13,6 +13,8 @@ from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 
 WRAPPERS = ("module.", "_orig_mod.")
 """Prefixes of DistributedDataParallel and torch.compile."""
+FileContent = tuple[dict[str, torch.Tensor], dict[str, Any]]
+"""Weights of a file by plain name, and its recipe."""
 PRETRAINED = "--pretrained"
 """The knob that names such a file."""
 SHOWN = 6
@@ -49,7 +51,7 @@ class Transfer:
         return "\n".join(f"  {kind:<11}{len(names):>5}  {name_list(names)}".rstrip() for kind, names in rows)
 
 
-def read_weights(path: Path, knob: str = PRETRAINED) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_weights(path: Path, knob: str = PRETRAINED) -> FileContent:
     """Return the weights of a file by plain name, and its recipe, empty for a bare state dict; run no code of the file.
 
     A state dict with a JSON file beside it, as in a package, has the recipe of that file.

@@ -1,6 +1,6 @@
 """Sliding-window inference with Gaussian blending, and flips that are averaged where affinities mean the same edge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,14 @@ from monai.inferers import Inferer
 from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.inferers.blender import Blender
 from scripts.inferers.box_mask import BoxMask, with_zeros
+from scripts.inferers.mirrored_planes import mirrored_planes
+from scripts.inferers.window_votes import Network, WindowVotes
 from scripts.ops.affinity_flips import FlipVotes, flip_codes
 from scripts.ops.blending import TotalWeights, blend_weights
 from scripts.ops.box import Box, Size3
-from scripts.ops.symmetry import apply_symmetry
 from scripts.ops.targets.affinity_convention import AffinityConvention, convention
-from scripts.ops.windows import WindowGrid, WindowRow, mirrored
+from scripts.ops.windows import WindowGrid, WindowRow
 
-Network = Callable[..., torch.Tensor]
 GRIDS = 4
 """Grids whose sums of weights an inferer keeps, for volumes of the same shape."""
 
@@ -71,8 +71,8 @@ class VolumeInferer(Inferer):
         self.weights = blend_weights(blend, self.window)
         self.codes = flip_codes(flips)
         self.convention = None if affinity is None else convention(affinity)
-        self.votes = FlipVotes(self.codes, self.convention)
         self.precise = PrecisionInferer(precision)
+        self.votes = WindowVotes(self.window, FlipVotes(self.codes, self.convention), self.batch, self.precise)
         self.grid(self.window)  # refuses sizes that do not fit together
         self._weights_of_votes: dict[tuple[torch.device, int], torch.Tensor] = {}
         self._totals: dict[Size3, TotalWeights] = {}
@@ -145,7 +145,7 @@ class VolumeInferer(Inferer):
                 )
             for step in grid.steps:
                 if step.z != plane:
-                    planes, plane = _planes(image, grid, step.z), step.z
+                    planes, plane = mirrored_planes(image, grid, step.z), step.z
                 row = planes[:, :, slice(*step.lines), slice(*grid.columns)]
                 counting = None if mask is None else mask.row(step)
                 completed = self.step(row, step, blender, network, *args, unmasked=counting, **kwargs)
@@ -192,7 +192,7 @@ class VolumeInferer(Inferer):
             chosen = places[begin : begin + self.together]
             cuts = [image[:, :, y - first_y :, x - first_x :][:, :depth, :height, :width] for y, x in chosen]
             cuts += cuts[-1:] * (self.together - len(cuts))
-            votes, low, high = self._votes(torch.stack(cuts), network, *args, **kwargs)
+            votes, low, high = self.votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
             votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
             low, high = low.to(blender.device), high.to(blender.device)
@@ -200,80 +200,13 @@ class VolumeInferer(Inferer):
                 blender.add(step.z, y, x, votes[number], weights, low[number], high[number])
         return blender.completed(step)
 
-    def _votes(
-        self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the network's output for windows (n, 1, z, y, x), summed over flips: (n, C, z, y, x) float32; and
-        the lowest and highest value of each window and channel, (n, C)."""
-        at_once = max(1, self.batch // len(windows))
-        votes: torch.Tensor | None = None
-        bounds: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for codes in _alike(self.codes, at_once, self.window[1] == self.window[2]):
-            turned = [apply_symmetry(windows, code) for code in codes]
-            seen = turned[0] if len(turned) == 1 else torch.cat(turned)
-            maps = self.precise(seen, network, *args, **kwargs)
-            if maps.ndim != 5 or len(maps) != len(seen) or maps.shape[2:] != seen.shape[2:]:
-                raise ValueError(
-                    f"the network makes {tuple(maps.shape)} of windows {tuple(seen.shape)}; its maps must have the "
-                    "size of its windows"
-                )
-            bounds.append(_bounds(maps, len(windows)))
-            if votes is None:  # the window as it is comes first
-                if len(self.codes) == 1:
-                    return maps, *bounds[0]
-                votes = torch.zeros((len(windows), *maps.shape[1:2], *self.window), device=maps.device)
-            for code, part in zip(codes, maps.split(len(windows)), strict=True):
-                self.votes.add(votes, part, code)
-        assert votes is not None
-        low, high = (torch.stack(each) for each in zip(*bounds, strict=True))
-        return votes, low.amin(0), high.amax(0)
-
     def _weights(self, device: torch.device, channels: int) -> torch.Tensor:
         """Return the weight of a vote, (C, z, y, x): a window's weights divided by the votes on each voxel."""
         key = device, channels
         if key not in self._weights_of_votes:
-            weights = torch.from_numpy(self.weights)[None] / self.votes.counts(self.window)
+            weights = torch.from_numpy(self.weights)[None] / self.votes.counts()
             self._weights_of_votes[key] = weights.expand(channels, -1, -1, -1).contiguous().to(device)
         return self._weights_of_votes[key]
-
-
-def _bounds(maps: torch.Tensor, windows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the lowest and highest value of each window and channel, (windows, C), of all its flips (k * windows, C,
-    z, y, x). A window with NaN has no bounds."""
-    low, high = (each.unflatten(0, (-1, windows)) for each in (maps.amin((2, 3, 4)), maps.amax((2, 3, 4))))
-    low, high = low.amin(0), high.amax(0)
-    return (low.nan_to_num(-torch.inf, torch.inf, -torch.inf), high.nan_to_num(torch.inf, torch.inf, -torch.inf))
-
-
-def _planes(image: torch.Tensor, grid: WindowGrid, z: int) -> torch.Tensor:
-    """Return the planes of the padded volume that windows at z span, of an image (1, z, y, x) that is mirrored."""
-    spans = ((z, z + grid.window[0]), (0, grid.padded[1]), (0, grid.padded[2]))
-    for axis, ((low, high), before, size) in enumerate(zip(spans, grid.before, grid.shape, strict=True), 1):
-        low, high = low - before, high - before
-        parts = []
-        if low < 0:
-            parts.append(image.index_select(axis, _places(mirrored(low, min(high, 0), size), image)))
-        if max(low, 0) < min(high, size):
-            parts.append(image.narrow(axis, max(low, 0), min(high, size) - max(low, 0)))
-        if high > size:
-            parts.append(image.index_select(axis, _places(mirrored(max(low, size), high, size), image)))
-        image = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
-    return image
-
-
-def _places(indices: np.ndarray, image: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(indices).to(image.device)
-
-
-def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
-    """Divide codes into groups of at most `at_once` whose windows have one shape."""
-    groups: list[list[int]] = []
-    for code in codes:
-        if groups and len(groups[-1]) < at_once and (square or (groups[-1][0] ^ code) < 8):
-            groups[-1].append(code)
-        else:
-            groups.append([code])
-    return groups
 
 
 def _triple(sizes: Sequence[int]) -> Size3:

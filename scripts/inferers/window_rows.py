@@ -13,7 +13,8 @@ from scripts.data.regions.region import Region
 from scripts.inferers.blank_sections import SectionStatistics
 from scripts.inferers.blender import Blender
 from scripts.inferers.box_mask import BoxMask, with_zeros
-from scripts.inferers.volume_inferer import Network, VolumeInferer
+from scripts.inferers.volume_inferer import VolumeInferer
+from scripts.inferers.window_votes import Network
 from scripts.ops.box import Box
 from scripts.ops.windows import WindowRow, mirrored
 

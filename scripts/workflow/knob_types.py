@@ -1,18 +1,11 @@
-"""Types of the knobs of the bundles: what a typed word or a JSON value may be, and the value that it stands for."""
+"""Types of the knobs of the bundles: switches, numbers, choices, lists and objects, each with what it allows."""
 
-import ast
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scripts.data.regions.volume_mask import rule_value
-
-TOKEN_MASKS = ("random", "space_only", "section_only")
-"""Values of `token_mask`, which was called mask."""
-WORDS = {"true": True, "false": False, "null": None, "none": None}
-"""Words that mean what they mean in JSON; Python's None too."""
+from scripts.workflow.typed_words import literal, word
 
 
 class KnobType(Protocol):
@@ -147,82 +140,6 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Name:
-    """A word, such as the name of a preset."""
-
-    def __str__(self) -> str:
-        return "a name"
-
-    def parse(self, value: Any) -> str:
-        """The word as it was typed."""
-        if not isinstance(value, str) or not value.strip() or value.lower() in WORDS:
-            raise ValueError
-        if not isinstance(literal(value), str):
-            raise ValueError
-        return value
-
-
-@dataclass(frozen=True)
-class PathName:
-    """A path, an address or the name of a data set: the text as it was typed, whatever it would be in Python.
-
-    Args:
-        several: whether a list of them is allowed too.
-    """
-
-    several: bool = False
-
-    def __str__(self) -> str:
-        return "a path or a list of paths" if self.several else "a path"
-
-    def parse(self, value: Any) -> str | list[str]:
-        """The text, without quotes around it; a list of texts."""
-        if self.several and isinstance(value, str) and value.lstrip().startswith("["):
-            value = literal(value)
-        if self.several and isinstance(value, list | tuple):
-            if not value or not all(isinstance(one, str) and one for one in value):
-                raise ValueError
-            return list(value)
-        if not isinstance(value, str) or not value.strip() or value.lower() in WORDS:
-            raise ValueError
-        found = literal(value)
-        return found if isinstance(found, str) else value
-
-
-@dataclass(frozen=True)
-class Mask:
-    """Which voxels of a volume count."""
-
-    def __str__(self) -> str:
-        return (
-            "nonzero, not:VALUE, or the path of a volume (or a list of these); which tokens are hidden is --token_mask"
-        )
-
-    def parse(self, value: Any) -> str | list[str]:
-        """The rule or path as it was typed, or a list of them."""
-        found = PathName(several=True).parse(value)
-        for one in [found] if isinstance(found, str) else found:
-            if one in TOKEN_MASKS:
-                raise ValueError
-            rule_value(one)
-        return found
-
-
-@dataclass(frozen=True)
-class BoxText:
-    """A box of voxels."""
-
-    def __str__(self) -> str:
-        return "a box z0:z1,y0:y1,x0:x1 in voxels"
-
-    def parse(self, value: Any) -> str:
-        """The text."""
-        if not isinstance(value, str) or not re.fullmatch(r"(\s*\d*\s*:\s*\d*\s*)(,\s*\d*\s*:\s*\d*\s*){2}", value):
-            raise ValueError
-        return value
-
-
-@dataclass(frozen=True)
 class Sections:
     """How many of the first sections, or which."""
 
@@ -258,20 +175,3 @@ class Settings:
         if self.lists and not all(isinstance(values, list | tuple) and values for values in found.values()):
             raise ValueError
         return dict(found)
-
-
-def word(value: Any) -> Any:
-    """What `true`, `false` or `null` mean; anything else as it is."""
-    return WORDS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def literal(value: Any) -> Any:
-    """A typed word as the Python or JSON value that it writes, else as the text that it is."""
-    if not isinstance(value, str):
-        return value
-    if value.lower() in WORDS:
-        return WORDS[value.lower()]
-    try:
-        return ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return value

@@ -2,20 +2,8 @@
 
 from typing import Any
 
-from scripts.workflow.knob_types import (
-    BoxText,
-    Choice,
-    KnobType,
-    Mask,
-    Name,
-    Nullable,
-    Number,
-    Numbers,
-    PathName,
-    Sections,
-    Settings,
-    Switch,
-)
+from scripts.workflow.knob_types import Choice, KnobType, Nullable, Number, Numbers, Sections, Settings, Switch
+from scripts.workflow.text_knobs import BoxText, Mask, Name, PathName
 
 COUNT = Number(1, whole=True)
 ANY_COUNT = Number(0, whole=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser, run
 
-from scripts.workflow.knob_types import WORDS, literal
 from scripts.workflow.knobs import KNOBS, knob_value
+from scripts.workflow.typed_words import WORDS, literal
 
 RUN_OPTIONS = {name for name, parameter in inspect.signature(run).parameters.items() if name != "override"}
 """What `python -m monai.bundle run` itself takes."""

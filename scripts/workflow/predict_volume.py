@@ -17,8 +17,9 @@ from scripts.data.sampling.prefetch import prefetched
 from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume
 from scripts.handlers.prediction_writer import PredictionWriter
-from scripts.inferers.volume_inferer import Network, VolumeInferer
+from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.inferers.window_rows import StepInferer, VolumeSteps, prepare_item
+from scripts.inferers.window_votes import Network
 from scripts.ops.box import Box
 from scripts.transforms.grey import ScaleGreyd
 

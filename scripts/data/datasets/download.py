@@ -1,9 +1,6 @@
 """Download one file; a broken connection, a full disk or a wrong file leaves nothing under the final name."""
 
 import http.client
-import json
-import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scripts.data.datasets.checksum import BLOCK, transfer_bar, verify
+from scripts.data.datasets.checksum import transfer_bar, verify
+from scripts.data.datasets.part_file import InterruptedDownloadError, PartFile
 
 PROTOCOLS = ("http", "https")
 PERMANENT = {400, 401, 403, 404, 405, 406, 410, 451}
@@ -33,10 +31,6 @@ class Patience:
     def wait(self, failures: int) -> float:
         """Doubles with each failure in a row."""
         return min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
-
-
-class InterruptedDownloadError(Exception):
-    """The connection ended early or the server is busy; what arrived is kept and the rest can be requested."""
 
 
 def download(
@@ -77,45 +71,43 @@ def download(
             raise ValueError(f"{error}; remove it to download it again") from None
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part = PartFile(target)
     _receive_all(url, part, size, patience or Patience())
     try:
-        verify(part, size, md5, sha256)
+        verify(part.path, size, md5, sha256)
     except ValueError as error:
         wrong = target.with_name(target.name + ".wrong")
-        os.replace(part, wrong)
-        _notes(part).unlink(missing_ok=True)
+        part.rename(wrong)
         raise ValueError(
             f"{url}: {error}. It is set aside as {wrong}; try again, and if it stays so the publisher changed the file"
         ) from None
-    os.replace(part, target)
-    _notes(part).unlink(missing_ok=True)
+    part.rename(target)
     return target
 
 
-def _receive_all(url: str, part: Path, size: int | None, patience: Patience) -> None:
+def _receive_all(url: str, part: PartFile, size: int | None, patience: Patience) -> None:
     failures = 0
-    with transfer_bar(part.stem, size) as bar:
+    with transfer_bar(part.path.stem, size) as bar:
         while True:
-            before = _length(part)
+            before = part.length
             try:
                 _receive(url, part, size, patience.silence, bar)
                 return
             except InterruptedDownloadError as error:
-                failures = 1 if _length(part) > before else failures + 1
+                failures = 1 if part.length > before else failures + 1
                 if failures >= patience.tries:
                     raise OSError(
                         f"{url}: {error}; gave up after {patience.tries} tries without a new byte. "
-                        f"{_length(part)} bytes are kept in {part}: the same command resumes there"
+                        f"{part.length} bytes are kept in {part.path}: the same command resumes there"
                     ) from error
                 bar.set_postfix_str(f"{error}; trying again")
                 time.sleep(patience.wait(failures))
 
 
-def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[Any]") -> None:
+def _receive(url: str, part: PartFile, size: int | None, silence: float, bar: "tqdm[Any]") -> None:
     """One request; appends to the part. Returns when all is there."""
-    have = _length(part)
-    notes = _read_notes(part)
+    have = part.length
+    notes = part.notes
     if have and notes.get("url") != url:
         have = 0
     headers = {"User-Agent": "sem-mae", "Accept-Encoding": "identity"}
@@ -135,7 +127,7 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
         if error.code == 416 and have:
             if _total(error.headers) == have:
                 return
-            part.unlink()
+            part.path.unlink()
             raise InterruptedDownloadError("the part does not belong to this file") from error
         if error.code in PERMANENT:
             raise OSError(
@@ -150,7 +142,7 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
         resumed = answer.status == 206 and _first(answer.headers) == have
         whole = _total(answer.headers)
         if answer.status == 206 and not (resumed and whole in (None, notes.get("total", whole))):
-            part.unlink()
+            part.path.unlink()
             raise InterruptedDownloadError("the file has changed on the server")
         start = have if resumed else 0
         length = _count(answer.headers.get("Content-Length"))
@@ -162,11 +154,11 @@ def _receive(url: str, part: Path, size: int | None, silence: float, bar: "tqdm[
         bar.total, bar.n = total if total is not None else size, start
         bar.refresh()
         if not resumed:
-            _write_notes(part, url, answer.headers, total)
-        _check_space(part, None if total is None else total - start)
-        got = start + _copy(answer, part, "ab" if resumed else "wb", bar, None if size is None else size - start)
+            part.note(url, answer.headers, total)
+        part.check_space(None if total is None else total - start)
+        got = start + part.receive(answer, resumed, bar, None if size is None else size - start)
         if size is not None and got > size:
-            part.unlink()
+            part.path.unlink()
             raise ValueError(f"{url}: the server sends more than the {size} bytes of the manifest; nothing is kept")
     if total is not None and got < total:
         raise InterruptedDownloadError(f"the connection broke at {got} of {total} bytes")
@@ -191,64 +183,6 @@ def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(_Redirects)
 
 
-def _copy(answer: Any, part: Path, mode: str, bar: "tqdm[Any]", most: int | None) -> int:
-    """Bytes written: all that the server sends, or the block that exceeds `most`."""
-    count = 0
-    with open(part, mode, buffering=0) as file:
-        while most is None or count <= most:
-            try:
-                block = memoryview(answer.read(BLOCK))
-            except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                raise InterruptedDownloadError(f"the connection broke ({error})") from error
-            if not block:
-                break
-            try:
-                while block:
-                    written = file.write(block)
-                    count += written
-                    bar.update(written)
-                    block = block[written:]
-            except OSError as error:
-                raise OSError(
-                    f"{part}: {error.strerror} at {_mib(_length(part))}; free some space and give the same "
-                    "command again, it resumes from there"
-                ) from error
-        os.fsync(file.fileno())
-    return count
-
-
-def _check_space(part: Path, wanted: int | None) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if wanted is not None and wanted > free:
-        raise OSError(
-            f"{part.parent.resolve()}: {_mib(wanted)} are still to come, {_mib(free)} are free; "
-            "free some space or choose another folder (--out, or SEM_DATA_HOME)"
-        )
-
-
-def _length(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
-
-
-def _notes(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-def _write_notes(part: Path, url: str, headers: Message, total: int | None) -> None:
-    """Remember which file the part is of. `If-Range` may not carry a weak ETag (RFC 9110, 13.1.5)."""
-    tag = headers.get("ETag", "")
-    validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
-    _notes(part).write_text(json.dumps({"url": url, "validator": validator, "total": total}))
-
-
-def _read_notes(part: Path) -> dict[str, Any]:
-    try:
-        notes = json.loads(_notes(part).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
-
-
 def _first(headers: Message) -> int | None:
     """First byte of `Content-Range: bytes 100-199/200`."""
     return _count(headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0])
@@ -261,7 +195,3 @@ def _total(headers: Message) -> int | None:
 def _count(text: str | None) -> int | None:
     """A number of bytes; None of a header that is missing or no such number."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
-def _mib(count: int) -> str:
-    return f"{count / 2**20:,.0f} MiB"

@@ -2,25 +2,21 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scripts.data.files.final_name import STORE, discard, give_name, remove
 from scripts.data.files.open_store import open_store, prediction_format
 from scripts.data.files.output_lock import OutputLock
 from scripts.data.files.prediction_store import PredictionStore
-from scripts.data.files.replacing import full_disk_error, is_full, replacing
+from scripts.data.files.progress_file import ProgressFile
+from scripts.data.files.replacing import full_disk_error, is_full
 
-UNITS = ("sections", "blocks")
-"""What a prediction is completed by: `PartialPrediction`, `PartialBlocks`."""
 PYRAMID = ".ome.zarr"
 """Ending of a prediction with coarser levels."""
-
-RENAMED = {"reduce": "downsample"}
-"""Name of a setting of earlier predictions -> name now."""
 
 
 class PartialPrediction:
@@ -73,6 +69,7 @@ class PartialPrediction:
         self.overwrite = overwrite
         self.completed, self.channels = 0, 0
         self._store: PredictionStore | None = None
+        self._progress = ProgressFile(self.folder, self.unit)
         self._lock: OutputLock | None = None
         self._locks_late = not self.out.parent.is_dir()
         if not self._locks_late:  # else nothing can be there, and a refusal leaves no folder behind
@@ -120,7 +117,7 @@ class PartialPrediction:
         """
         self.settings.update(json.loads(json.dumps(settings)))
         if self.completed:
-            self._compare(self._noted())
+            self._progress.check_settings(self._noted()["settings"], self.settings)
 
     def write(self, z: int, y: int, block: np.ndarray) -> None:
         """Write a block (C, z, y, x) at (z, y, 0) of the prediction.
@@ -142,12 +139,10 @@ class PartialPrediction:
         kept = 0 if self._store is None else self._store.kept(sections)
         if kept > self.completed:
             self.completed = kept
-            self._note()
+            self._progress.write(self.completed, self.channels, self.settings)
 
     def finish(self) -> Path:
-        """Give the complete prediction its name and remove the folder.
-
-        Each step leaves a state from which `finish` can be called again by a later run.
+        """Give the complete prediction its name and remove the folder; a later run can repeat each step.
 
         Raises:
             RuntimeError: some are missing.
@@ -157,23 +152,15 @@ class PartialPrediction:
             raise RuntimeError(f"{self.completed} of {self.total} {self.unit} of '{self.out}' are written")
         self.lock()
         self._close_store()
-        store, replaced = self.folder / "store", self.folder / "replaced"
-        if store.exists():
-            if self.out.name.endswith(PYRAMID):
-                from scripts.data.export.prediction_levels import add_levels
+        if (self.folder / STORE).exists() and self.out.name.endswith(PYRAMID):
+            from scripts.data.export.prediction_levels import add_levels
 
-                add_levels(store)
-            if self.out.exists() and not self.overwrite:
-                self._unlock()
-                raise FileExistsError(
-                    f"'{self.out}' appeared while this prediction was made, and is left as it is. The new one is "
-                    f"complete in '{self.folder}': move the other away, then --resume true"
-                )
-            if self.out.exists() and (self.out.is_dir() or store.is_dir()):  # a file is replaced in one step
-                _remove(replaced)
-                os.replace(self.out, replaced)
-            os.replace(store, self.out)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            add_levels(self.folder / STORE)
+        try:
+            give_name(self.folder, self.out, self.overwrite)
+        except FileExistsError:
+            self._unlock()
+            raise
         self._unlock()
         return self.out
 
@@ -186,7 +173,7 @@ class PartialPrediction:
         """Close the store before the prediction is complete: what is finished stays; without any, nothing stays."""
         self._close_store()
         if not self.completed and self._lock is not None:
-            self._discard()
+            discard(self.folder, self.out)
         self._unlock()
 
     def resume_hint(self) -> str:
@@ -202,9 +189,9 @@ class PartialPrediction:
         """Read what an earlier run left, and refuse or remove what cannot be continued."""
         noted = self._noted() if self.folder.exists() and (resume or not self.overwrite) else {"completed": 0}
         if self.out.exists() and not self.overwrite:
-            finished = noted["completed"] and not (self.folder / "store").exists()
+            finished = noted["completed"] and not (self.folder / STORE).exists()
             if finished:  # killed between renaming the store and removing the folder
-                self._discard()
+                discard(self.folder, self.out)
             remedy = "it is complete, there is nothing to resume" if resume or finished else "choose another name"
             raise FileExistsError(
                 f"'{self.out}' exists and is left as it is; {remedy}, or replace it: --overwrite true"
@@ -216,18 +203,11 @@ class PartialPrediction:
                 f"'{self.folder}' has {noted['completed']} {self.unit} of an unfinished prediction; resume with "
                 "--resume true, or start again with --overwrite true"
             )
-        if noted["completed"] and ((self.folder / "store").exists() or self.out.exists()):
-            self._compare(noted)
+        if noted["completed"] and ((self.folder / STORE).exists() or self.out.exists()):
+            self._progress.check_settings(noted["settings"], self.settings)
             self.completed, self.channels = noted["completed"], noted["channels"]
         else:
-            self._discard()
-
-    def _discard(self) -> None:
-        """Remove the folder; an earlier prediction that was moved aside is put back first."""
-        replaced = self.folder / "replaced"
-        if replaced.exists() and not self.out.exists():
-            os.replace(replaced, self.out)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            discard(self.folder, self.out)
 
     def _open(self, channels: int) -> PredictionStore:
         if self.completed and channels != self.channels:
@@ -238,10 +218,9 @@ class PartialPrediction:
         self.channels = channels
         self.lock()
         self.folder.mkdir(parents=True, exist_ok=True)
-        z, y, x = self.shape
-        location = self.folder / "store"
+        location, (z, y, x) = self.folder / STORE, self.shape
         if not self.completed:
-            _remove(location)
+            remove(location)
         attributes = {**self.attributes, "settings": json.dumps(self.stored_settings)}
         store = open_store(
             location,
@@ -253,7 +232,7 @@ class PartialPrediction:
             self.corner,
             attributes,
         )
-        self._note()
+        self._progress.write(self.completed, self.channels, self.settings)
         return store
 
     def _close_store(self) -> None:
@@ -267,47 +246,4 @@ class PartialPrediction:
             self._lock = None
 
     def _noted(self) -> dict[str, Any]:
-        file = self.folder / "progress.json"
-        try:
-            noted: dict[str, Any] = json.loads(file.read_text())
-            other = next((unit for unit in UNITS if unit in noted), self.unit)
-            if other == self.unit:
-                return {"completed": int(noted[other]), "channels": int(noted["channels"]), **_settings(noted)}
-        except FileNotFoundError:
-            return {"completed": 0, "channels": 0, "settings": {}}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"'{file}' cannot be read ({error}); start again with --overwrite true") from error
-        raise ValueError(
-            f"'{self.folder}' was begun in {other}, this run goes by {self.unit}: give --workers, --scheduler and "
-            "--blocks as then, or start again with --overwrite true"
-        )
-
-    def _note(self) -> None:
-        noted = {self.unit: self.completed, "channels": self.channels, "settings": self.settings}
-        with replacing(self.folder / "progress.json", overwrite=True) as partial:
-            partial.write_text(json.dumps(noted))
-
-    def _compare(self, noted: Mapping[str, Any]) -> None:
-        before = noted["settings"]
-        differing = [
-            f"{name} was {before[name]}, is {value}"
-            for name, value in self.settings.items()
-            if name in before and before[name] != value
-        ]
-        if differing:
-            raise ValueError(
-                f"'{self.folder}' was begun with other settings: {'; '.join(differing)}. Use the same, or start again "
-                "with --overwrite true"
-            )
-
-
-def _settings(noted: Mapping[str, Any]) -> dict[str, Any]:
-    return {"settings": {RENAMED.get(name, name): value for name, value in noted["settings"].items()}}
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder that may be missing."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        return self._progress.read()
