@@ -1,7 +1,8 @@
-"""Load ignite once with its own warning aside, and show in each test what the project logs."""
+"""Load ignite once with its own warning aside, show in each test what the project logs, and add up campaigns."""
 
 import logging
 import warnings
+from collections import Counter
 
 import pytest
 
@@ -19,3 +20,33 @@ def _messages_on_standard_output():
     logger.handlers.clear()
     show_messages()
     logger.propagate = True
+
+
+OUTCOMES = ("refused", "usable", "trace", "wrong")
+"""One line names the cause; the value or file does no harm; another error; accepted, and not what was given."""
+
+
+@pytest.fixture
+def campaign(record_property):
+    """`campaign(name, counts)` adds counts of `OUTCOMES` to a table that is printed at the end of the run."""
+
+    def record(name, counts):
+        assert set(counts) <= set(OUTCOMES), counts
+        record_property("campaign", (name, dict(counts)))
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many wrong values and damaged files were tried, and how they ended."""
+    totals = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for key, value in report.user_properties:
+            if key == "campaign" and report.when == "call":
+                totals.setdefault(value[0], Counter()).update(value[1])
+    if totals:
+        terminalreporter.section("campaigns")
+        terminalreporter.write_line(f"{'':<32}{'tried':>8}" + "".join(f"{name:>9}" for name in OUTCOMES))
+    for name, counts in sorted(totals.items()):
+        numbers = "".join(f"{counts[outcome]:>9,}" for outcome in OUTCOMES)
+        terminalreporter.write_line(f"{name:<32}{sum(counts.values()):>8,}{numbers}")

@@ -71,7 +71,7 @@ def uses(path: Path, model: Path) -> list[Callable[[], Any]]:
 
 
 def outcome(use: Callable[[], Any], names: tuple[str, ...]) -> str:
-    """`fine`, `refused`, or what went wrong."""
+    """`usable`, `refused`, or what went wrong."""
     try:
         use()
     except (ValueError, OSError, ImportError) as error:
@@ -79,7 +79,7 @@ def outcome(use: Callable[[], Any], names: tuple[str, ...]) -> str:
         return "refused" if any(name in text for name in names) and len(text) < 2000 else f"unnamed: {text}"
     except Exception as error:
         return f"trace: {type(error).__name__}: {error}"
-    return "fine"
+    return "usable"
 
 
 def damaged(whole: bytes, random: np.random.Generator) -> bytes:
@@ -125,12 +125,14 @@ def changed_value(content: dict[str, Any], random: np.random.Generator) -> tuple
     return place, made
 
 
-def check(counted: Counter, wrong: list[str]) -> None:
-    print(dict(counted))
+def check(counted: Counter, wrong: list[str], campaign: Callable[..., None]) -> None:
+    silent = sum("silently" in one for one in wrong)
+    kinds = {name: counted[name] for name in ("refused", "usable")}
+    campaign("damaged checkpoints", {**kinds, "trace": len(wrong) - silent, "wrong": silent})
     assert not wrong, wrong[:3]
 
 
-def test_a_checkpoint_with_changed_bytes_is_refused_or_as_it_was(content, tmp_path):
+def test_a_checkpoint_with_changed_bytes_is_refused_or_as_it_was(content, tmp_path, campaign):
     path, model = tmp_path / "best.pt", tmp_path / "model.json"
     torch.save(content, path)
     whole, random, counted, wrong = path.read_bytes(), np.random.default_rng(0), Counter(), []
@@ -139,16 +141,16 @@ def test_a_checkpoint_with_changed_bytes_is_refused_or_as_it_was(content, tmp_pa
         for use in uses(path, model):
             found = outcome(use, (str(path),))
             counted[found.split(":")[0]] += 1
-            wrong += [f"{number}: {found}"] if found not in ("fine", "refused") else []
-        if outcome(lambda: load_checkpoint(path), (str(path),)) == "fine":
+            wrong += [f"{number}: {found}"] if found not in ("usable", "refused") else []
+        if outcome(lambda: load_checkpoint(path), (str(path),)) == "usable":
             read = load_checkpoint(path)
             same = all(torch.equal(read["network"][name], value) for name, value in content["network"].items())
             wrong += [] if same and read["recipe"] == content["recipe"] else [f"{number}: silently other values"]
-    check(counted, wrong)
+    check(counted, wrong, campaign)
     assert counted["refused"] > 2 * BYTES
 
 
-def test_a_checkpoint_with_one_wrong_value_is_refused_or_can_be_used(content, tmp_path):
+def test_a_checkpoint_with_one_wrong_value_is_refused_or_can_be_used(content, tmp_path, campaign):
     path, model = tmp_path / "best.pt", tmp_path / "model.json"
     random, counted, wrong = np.random.default_rng(1), Counter(), []
     for _ in range(VALUES):
@@ -157,13 +159,13 @@ def test_a_checkpoint_with_one_wrong_value_is_refused_or_can_be_used(content, tm
         for use in uses(path, model):
             found = outcome(use, (str(path),))
             counted[found.split(":")[0]] += 1
-            wrong += [f"{place}: {found}"] if found not in ("fine", "refused") else []
-    check(counted, wrong)
+            wrong += [f"{place}: {found}"] if found not in ("usable", "refused") else []
+    check(counted, wrong, campaign)
     assert counted["refused"] > VALUES
 
 
 @pytest.mark.parametrize("file", ["model.json", "beside the weights"])
-def test_a_damaged_model_file_is_refused_by_name(content, tmp_path, file):
+def test_a_damaged_model_file_is_refused_by_name(content, tmp_path, file, campaign):
     path, model = tmp_path / "model.pt", tmp_path / "configs.json"
     torch.save(content["network"], path)
     about = {"format": 1, "version": "0.1.0", "iteration": 4, "recipe": RECIPE, "decoder": DECODER}
@@ -179,6 +181,6 @@ def test_a_damaged_model_file_is_refused_by_name(content, tmp_path, file):
         for use in uses(path, model)[1:3]:
             found = outcome(use, (str(damaged_file), str(path)))
             counted[found.split(":")[0]] += 1
-            wrong += [f"{number}: {found}"] if found not in ("fine", "refused") else []
-    check(counted, wrong)
+            wrong += [f"{number}: {found}"] if found not in ("usable", "refused") else []
+    check(counted, wrong, campaign)
     assert counted["refused"] > BYTES // 2

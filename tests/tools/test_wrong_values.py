@@ -102,14 +102,15 @@ def outcome(verb, words):
 
 
 @pytest.mark.parametrize("verb", sorted(set(cli.VERBS) - {"serve", "doctor", "augmentations"}))
-def test_a_wrong_value_is_one_line_that_names_the_option(verb, tmp_path, monkeypatch):
+def test_a_wrong_value_is_one_line_that_names_the_option(verb, tmp_path, monkeypatch, campaign):
     monkeypatch.chdir(tmp_path)
-    accepted = []
+    accepted, tried = [], 0
     for name in options(verb):
         decoder = [f"--decoder={DECODER_OF.get(name, 'zwatershed')}"] if verb == "decode" else []
         others = [word for word in NEEDED[verb] if not word.startswith(f"--{name}=")]
         for kind, value in VALUES.items():
             code, error = outcome(verb, [*others, *decoder, f"--{name}={value}"])
+            tried += 1
             assert code == 2, (name, kind)
             assert error.startswith("error: "), (name, kind, error)
             assert error.count("\n") == 1, (name, kind, error)
@@ -121,6 +122,7 @@ def test_a_wrong_value_is_one_line_that_names_the_option(verb, tmp_path, monkeyp
     numeric = {"a fraction", "null", "a list", "negative"}
     assert {kind for _, kind in accepted} <= numeric, accepted
     assert list(tmp_path.iterdir()) == []
+    campaign("wrong values of verbs", {"refused": tried - len(accepted), "usable": len(accepted)})
 
 
 def test_a_count_that_no_machine_has_is_refused_at_once():

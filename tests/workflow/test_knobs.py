@@ -36,7 +36,7 @@ def test_the_table_has_no_knob_that_no_config_has():
 
 
 @pytest.mark.parametrize("name", KNOBS)
-def test_a_wrong_value_ends_in_one_line_with_knob_value_and_what_is_allowed(name):
+def test_a_wrong_value_ends_in_one_line_with_knob_value_and_what_is_allowed(name, campaign):
     lines = []
     for word in WRONG:
         try:
@@ -48,6 +48,7 @@ def test_a_wrong_value_ends_in_one_line_with_knob_value_and_what_is_allowed(name
     assert len(lines) >= 3
     assert all(line.startswith(f"--{name} ") and line.endswith(f" is not {KNOBS[name]}") for line in lines)
     assert not any("\n" in line for line in lines)
+    campaign("wrong values of knobs", {"refused": len(lines), "usable": len(WRONG) - len(lines)})
 
 
 @pytest.mark.parametrize(

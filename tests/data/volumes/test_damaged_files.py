@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,12 +56,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_is_refused_by_name_or_does_not_matter(kind, write, tmp_path):
+def test_damage_is_refused_by_name_or_does_not_matter(kind, write, tmp_path, campaign):
     named = write(kind, VOXELS)
     path = Path(named.removesuffix(":raw"))
     whole = tmp_path / "whole"
     shutil.copytree(path, whole) if path.is_dir() else shutil.copy(path, whole)
-    random = np.random.default_rng(sum(map(ord, kind)))
+    random, counted = np.random.default_rng(sum(map(ord, kind))), Counter()
     for _ in range(CASES):
         shutil.rmtree(path) if path.is_dir() else os.remove(path)
         shutil.copytree(whole, path) if path.is_dir() or whole.is_dir() else shutil.copy(whole, path)
@@ -71,6 +72,8 @@ def test_damage_is_refused_by_name_or_does_not_matter(kind, write, tmp_path):
         for read in (lambda: open_volume(named)[...], lambda: read_prediction(named)):
             message = error_of(read)
             assert message is None or (str(path) in message and "\n" not in message.strip()), message
+            counted["usable" if message is None else "refused"] += 1
+    campaign("damaged volumes", counted)
 
 
 def error_of(read: Callable[[], object]) -> str | None:
