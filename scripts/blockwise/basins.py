@@ -1,5 +1,6 @@
 """Watershed basins block by block: what each block decides alone, and the links between what it does not."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,12 @@ from scripts.blockwise.affinities import read_affinities, thresholds_of
 from scripts.blockwise.grid import DIRECTIONS, BlockGrid, axis_of
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.plateaus import distances_of, table_of
-from scripts.blockwise.result_files import load, packed, part_of, save, save_array
+from scripts.blockwise.result_files import load, packed, part_of, save, save_array, unpacked
 from scripts.ops.box import Box
 from scripts.ops.decoding.block_basins import basins_of_block
 from scripts.ops.decoding.joined_labels import joined_labels
 from scripts.ops.decoding.probability_checks import levels
-from scripts.ops.labels.connected_components import sizes_of
+from scripts.ops.labels.connected_components import renumber, sizes_of
 
 NO_ROOT = np.iinfo(np.int64).max
 
@@ -120,6 +121,59 @@ def basins_of_labels(folder: Path, number: int) -> np.ndarray:
     offsets = np.load(folder / "offsets.npy", mmap_mode="r")
     mine = part_of(folder / "basin_of.npy", int(offsets[number]), int(offsets[number + 1]))
     return np.concatenate([np.zeros(1, mine.dtype), mine])
+
+
+@dataclass(frozen=True)
+class BlockNumbers:
+    """Basins, or numbers of them, of a block and of the faces of the blocks before it, renumbered without gaps.
+
+    Attributes:
+        known: the numbers in ascending order, 0 first.
+        labels: the place in `known` of each label 0, 1, ... of the block.
+        across: axis -> places in `known` of the face of the block before it.
+        uncertain: (known,) whether a number also has borders in other blocks.
+    """
+
+    known: np.ndarray
+    labels: np.ndarray
+    across: dict[int, np.ndarray]
+    uncertain: np.ndarray
+
+    @classmethod
+    def of(cls, folder: Path, grid: BlockGrid, number: int, numbers: np.ndarray | None = None) -> "BlockNumbers":
+        """Those of a block; `numbers` are of basins 0, 1, ..., by default the basins themselves."""
+
+        def of_labels(block: int) -> np.ndarray:
+            basins = basins_of_labels(folder, block)
+            return basins if numbers is None else np.asarray(numbers[basins])
+
+        mine = of_labels(number)
+        across, faces = {}, [np.zeros(1, mine.dtype)]
+        for d in DIRECTIONS:
+            other = grid.neighbour(number, d)
+            if other is None:
+                continue
+            faces.append(np.unique(mine[load(basins_file(folder, number), f"face{d}")[0]]))
+            if d < 3:
+                across[d] = of_labels(other)[load(basins_file(folder, other), f"face{5 - d}")[0]]
+                faces.append(np.unique(across[d]))
+        known = np.unique(np.concatenate([mine, *faces]))
+        uncertain = np.zeros(known.size, dtype=bool)
+        uncertain[np.searchsorted(known, np.concatenate(faces))] = True
+        placed = {axis: np.searchsorted(known, face) for axis, face in across.items()}
+        return cls(known, np.searchsorted(known, mine), placed, uncertain)
+
+    def volume(self, folder: Path, grid: BlockGrid, number: int) -> np.ndarray:
+        """(z, y, x) places in `known` of the block and one voxel before it; 0 for background and where no block is."""
+        outer, inner = grid.around(number, 1, 0)
+        (data,) = load(basins_file(folder, number), "labels")
+        labels = unpacked(data, grid.box(number).shape, np.uint32)
+        renumber(labels, self.labels)
+        segments = np.zeros(outer.shape, dtype=np.uint32)
+        segments[inner.slices] = labels
+        for d, face in self.across.items():
+            segments[tuple(0 if axis == d else part for axis, part in enumerate(inner.slices))] = face
+        return segments
 
 
 def _within(linear: np.ndarray, grid: BlockGrid, box: Box) -> np.ndarray:

@@ -3,14 +3,14 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scripts.blockwise.affinities import affinity_decoder, number_type, read_affinities, size_rule
-from scripts.blockwise.basins import basins_file, basins_of_labels
-from scripts.blockwise.grid import DIRECTIONS
+from scripts.blockwise.basins import BlockNumbers
 from scripts.blockwise.plan import Plan
-from scripts.blockwise.result_files import load, save, save_array, unpacked
+from scripts.blockwise.result_files import load, save, save_array
 from scripts.ops.decoding.agglomeration import numbered_segments
 from scripts.ops.decoding.agglomeration_queue import merge_by_score, segments_below
 from scripts.ops.decoding.border_order import by_last_face, descending
@@ -25,10 +25,10 @@ from scripts.ops.decoding.region_graph import (
 )
 from scripts.ops.decoding.region_graph_sum import NOTHING, added, added_values
 from scripts.ops.decoding.size_merging import contracted_by_size, segments_of_basins
-from scripts.ops.labels.connected_components import renumber
 
 COLUMNS = ("first", "second", "total", "faces", "last")
 VALUES = ("first", "second", "bins", "starts")
+NO_SUMS = {"total": NOTHING, "faces": NOTHING, "last": NOTHING}
 NO_VALUES = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
 FRAGMENTS = "fragments.npy"
 """Fragment of every basin, where fragments are agglomerated."""
@@ -37,6 +37,11 @@ FRAGMENTS = "fragments.npy"
 def borders_file(folder: Path, number: int) -> Path:
     """Borders of basins that a block could not decide."""
     return folder / "borders" / f"{number}.arrays"
+
+
+def graph_file(folder: Path, number: int) -> Path:
+    """All borders of basins of a block, where fragments are agglomerated."""
+    return folder / "graph" / f"{number}.arrays"
 
 
 def fragment_borders_file(folder: Path, number: int) -> Path:
@@ -55,15 +60,29 @@ def agglomerates(plan: Plan) -> bool:
 
 
 def find_borders(folder: Path, number: int) -> None:
-    """Merge basins by size as far as a block can decide; keep the borders that it cannot."""
+    """Merge basins by size as far as a block can decide; keep the borders that it cannot, and all for agglomeration."""
     plan = Plan.load(folder)
     rule = size_rule(folder, plan)
-    known, segments, uncertain = _numbered(folder, plan, number, None)
+    numbers = BlockNumbers.of(folder, plan.grid, number)
+    known = numbers.known
+    segments = numbers.volume(folder, plan.grid, number)
     affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
-    graph = largest_affinities(segments, affinities, rule.floor, _place(plan, number))
-    del affinities, segments
+    place = _place(plan, number)
+    if agglomerates(plan):
+        graph = region_graph(segments, affinities, place)
+        bins, starts = border_values(segments, affinities, graph, place) if _score(plan)[1] else NO_VALUES
+        del affinities, segments
+        _save_graph(graph_file(folder, number), graph, known, bins=bins, starts=starts)
+        strong = graph.largest > rule.floor
+        graph = replace(
+            graph, first=graph.first[strong], second=graph.second[strong], largest=graph.largest[strong], **NO_SUMS
+        )
+        del bins, starts
+    else:
+        graph = largest_affinities(segments, affinities, rule.floor, place)
+        del affinities, segments
     sizes = np.load(folder / "sizes.npy", mmap_mode="r")[known]
-    merged, ends, largest = contracted_by_size(graph, sizes, rule, uncertain)
+    merged, ends, largest = contracted_by_size(graph, sizes, rule, numbers.uncertain)
     save(
         borders_file(folder, number),
         borders=graph.pairs,
@@ -102,22 +121,21 @@ def find_fragment_borders(folder: Path, number: int) -> None:
     """Agglomerate the fragments of a block as far as it can decide; keep the borders that it cannot."""
     plan = Plan.load(folder)
     fragments = np.load(folder / FRAGMENTS, mmap_mode="r")
-    known, segments, uncertain = _numbered(folder, plan, number, fragments)
-    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
-    place = _place(plan, number)
-    graph = by_last_face(region_graph(segments, affinities, place))
+    numbers = BlockNumbers.of(folder, plan.grid, number, fragments)
+    known = numbers.known
+    of_basins, *values = _graph_of_fragments(graph_file(folder, number), fragments, known, _unit(plan))
+    graph = by_last_face(added([of_basins], of_basins.pairs, _unit(plan)))
     cuts, quantile = _score(plan)
-    values = border_values(segments, affinities, graph, place) if quantile else NO_VALUES
-    del affinities, segments
-    found = merge_by_score(graph, values[0], values[1], quantile, cuts[-1], known.size - 1, uncertain)
-    save(
+    bins, starts = NO_VALUES
+    if quantile:
+        bins, starts = added_values(graph, [(of_basins.first, of_basins.second, values[0], values[1])])
+    del of_basins, values
+    found = merge_by_score(graph, bins, starts, quantile, cuts[-1], known.size - 1, numbers.uncertain)
+    _save_graph(
         fragment_borders_file(folder, number),
+        found.left,
+        known,
         borders=graph.pairs,
-        first=known[found.left.first],
-        second=known[found.left.second],
-        total=found.left.total,
-        faces=found.left.faces,
-        last=found.left.last,
         kept=known[found.kept],
         gone=known[found.gone],
         score=found.score,
@@ -130,7 +148,7 @@ def decide_fragments(folder: Path) -> None:
     """Agglomerate the fragments of the volume: writes the segment of every basin at every threshold."""
     plan = Plan.load(folder)
     files = [fragment_borders_file(folder, n) for n in range(len(plan.grid))]
-    unit = 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
+    unit = _unit(plan)
     parts = (
         RegionGraph(unit=unit, largest=NOTHING, **dict(zip(COLUMNS, load(f, *COLUMNS), strict=True))) for f in files
     )
@@ -171,52 +189,35 @@ def _score(plan: Plan) -> tuple[tuple[float, ...], float]:
     return plan.thresholds or (made.threshold,), quantile
 
 
+def _unit(plan: Plan) -> int:
+    """In what parts of 1 affinities are summed."""
+    return 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
+
+
 def _place(plan: Plan, number: int) -> Place:
     outer, inner = plan.grid.around(number, 1, 0)
     return Place(inner.start, outer.start, plan.grid.shape)
 
 
-def _numbered(
-    folder: Path, plan: Plan, number: int, numbers: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Basins, or numbers of them, of a block and of the faces of the blocks before it, renumbered without gaps.
+def _save_graph(file: Path, graph: RegionGraph, known: np.ndarray, **more: Any) -> None:
+    """Write borders, with the numbers that their segments have in the volume."""
+    columns = {"total": graph.total, "faces": graph.faces, "last": graph.last}
+    save(file, first=known[graph.first], second=known[graph.second], **columns, **more)
 
-    Returns:
-        The numbers in ascending order, 0 first; (z, y, x) their places in that order, 0 for background and where no
-        block is; and for each whether it also has borders in other blocks.
-    """
-    grid = plan.grid
-    box = grid.box(number)
-    outer, inner = grid.around(number, 1, 0)
 
-    def of_labels(block: int) -> np.ndarray:
-        basins = basins_of_labels(folder, block)
-        return basins if numbers is None else np.asarray(numbers[basins])
-
-    mine = of_labels(number)
-    across, open_ = {}, [np.zeros(1, mine.dtype)]
-    for d in DIRECTIONS:
-        other = grid.neighbour(number, d)
-        if other is None:
-            continue
-        open_.append(np.unique(mine[load(basins_file(folder, number), f"face{d}")[0]]))
-        if d < 3:
-            across[d] = of_labels(other)[load(basins_file(folder, other), f"face{5 - d}")[0]]
-            open_.append(np.unique(across[d]))
-    known = np.unique(np.concatenate([mine, *open_]))
-    segments = np.zeros(outer.shape, dtype=np.uint32)
-    (data,) = load(basins_file(folder, number), "labels")
-    labels = unpacked(data, box.shape, np.uint32)
-    renumber(labels, np.searchsorted(known, mine))
-    segments[inner.slices] = labels
-    del labels, data
-    for d, face in across.items():
-        segments[tuple(0 if axis == d else part for axis, part in enumerate(inner.slices))] = np.searchsorted(
-            known, face
-        )
-    uncertain = np.zeros(known.size, dtype=bool)
-    uncertain[np.searchsorted(known, np.concatenate(open_))] = True
-    return known, segments, uncertain
+def _graph_of_fragments(
+    file: Path, fragments: np.ndarray, known: np.ndarray, unit: int
+) -> tuple[RegionGraph, np.ndarray, np.ndarray]:
+    """The borders of basins that are borders of fragments, these by their places in `known`; the bins of their faces,
+    and the starts of the bins of each. A pair may come several times."""
+    first, second, total, faces, last, bins, starts = load(file, *COLUMNS, "bins", "starts")
+    ends = np.sort(np.stack([fragments[first], fragments[second]]), axis=0)
+    apart = ends[0] != ends[1]
+    first, second = np.searchsorted(known, ends[:, apart]).astype(np.uint32)
+    if bins.size:
+        bins = bins[np.repeat(apart, faces)]
+        starts = np.concatenate([starts[:1], np.cumsum(faces[apart])])
+    return RegionGraph(first, second, NOTHING, total[apart], faces[apart], last[apart], unit), bins, starts
 
 
 def _numbers(segments: np.ndarray, voxels: np.ndarray, smallest: int) -> np.ndarray:

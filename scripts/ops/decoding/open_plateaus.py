@@ -1,4 +1,4 @@
-"""Plateaus of an affinity graph that continue outside a block, for which `steepest_ascent` needs other blocks.
+"""Plateaus of an affinity graph: split between their exits; those that continue outside a block, which needs others.
 
 Codes are those of `steepest_ascent`; `bounds` are the block's in the array: z0 z1 y0 y1 x0 x1.
 """
@@ -17,11 +17,48 @@ def row_of(line, shape, bounds):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
+def stride_at_faces(line, shape, bounds):  # type: ignore[no-untyped-def]
+    """From one voxel of a row to the next that is at a face of the block: 1, or from the first to the last."""
+    y, z = line % shape[1], line // shape[1]
+    inner = bounds[0] < z < bounds[1] - 1 and bounds[2] < y < bounds[3] - 1
+    return max(1, bounds[5] - bounds[4] - 1) if inner else 1
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
 def leaves(v, d, shape, bounds):  # type: ignore[no-untyped-def]
     """Whether one step from a voxel of the block in direction d is outside the block."""
     axis = d if d < 3 else 5 - d
     at = v // (shape[1] * shape[2]) if axis == 0 else (v // shape[2] % shape[1] if axis == 1 else v % shape[2])
     return at == bounds[2 * axis] if d < 3 else at == bounds[2 * axis + 1] - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
+    """Rule 3 of `steepest_ascent`: breadth first from all exits; among parents of one layer the lowest index wins."""
+    layer = exits
+    distance = 1
+    while layer.size:
+        following = np.empty(max(layer.size, 16), dtype=parent.dtype)
+        found = 0
+        deeper = distance % 3 + 1
+        for i in range(layer.size):
+            v = np.int64(layer[i])
+            for d in range(6):
+                u = v + step[d]
+                if not (codes[v] >> d) & 1 or not (codes[u] >> (5 - d)) & 1:
+                    continue
+                reached = codes[u] >> 6
+                if reached == 0:
+                    codes[u] |= deeper << 6
+                    parent[u] = v
+                    if found == following.size:
+                        following = np.concatenate((following, np.empty_like(following)))
+                    following[found] = u
+                    found += 1
+                elif reached == deeper and v < parent[u]:
+                    parent[u] = v
+        layer = following[:found]
+        distance = deeper
 
 
 @numba.njit(cache=True, nogil=True)
@@ -32,9 +69,7 @@ def open_plateaus(affinities, high, codes, step, shape, bounds, kind):  # type: 
     weights = affinities.reshape(3, -1)
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
-        y, z = line % shape[1], line // shape[1]
-        inner = bounds[0] < z < bounds[1] - 1 and bounds[2] < y < bounds[3] - 1
-        for v in range(first, stop, max(1, stop - first - 1) if inner else 1):
+        for v in range(first, stop, stride_at_faces(line, shape, bounds)):
             if codes[v] > 127:
                 continue
             for d in range(6):

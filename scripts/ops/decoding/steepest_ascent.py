@@ -14,14 +14,15 @@ import numba
 import numpy as np
 
 from scripts.ops.box import Window, whole
-from scripts.ops.decoding.open_plateaus import appended, open_plateaus, row_of
+from scripts.ops.decoding.open_plateaus import appended, open_plateaus, row_of, split_plateaus, stride_at_faces
 from scripts.ops.union_find import find_root
 
-# Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index.
+# Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index
+# (6: no bit is set).
 # Direction d and its way back add up to 5. Bits 0-5 of a code are steepest edges, bits 6-7 the distance to an exit
 # modulo 3, plus 1 (0: not reached); on open plateaus 2, and 3 for exits. `bounds` are those of the block in the array,
 # z0 z1 y0 y1 x0 x1: paths end where they leave it.
-_LOWEST = np.array([8] + [(code & -code).bit_length() - 1 for code in range(1, 64)], dtype=np.uint8)
+_LOWEST = np.array([6] + [(code & -code).bit_length() - 1 for code in range(1, 64)], dtype=np.uint8)
 
 
 def basins(affinities: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int]:
@@ -50,12 +51,13 @@ def labelled(
     flat, step = codes.reshape(-1), steps_of(codes.shape)
     bounds = np.array([edge for part in block for edge in (part.start, part.stop)])
     shape = np.array(codes.shape, dtype=np.int64)
-    exits = _ascend(flat, parent, step, _LOWEST, shape, bounds)
+    jump = np.append(step, 0)[_LOWEST]
+    exits = _ascend(codes, parent, jump, bounds)
     open_ = np.empty(0, dtype=parent.dtype)
     if block != whole(codes.shape):
         open_ = open_plateaus(affinities, high, flat, step, shape, bounds, parent[:1])
         exits = exits[flat[exits] >> 6 == 1]
-    _split_plateaus(flat, parent, step, exits)
+    split_plateaus(flat, parent, step, exits)
     _join_maxima(flat, parent, step, shape, bounds)
     ends = _number(flat, parent, top, shape, bounds)
     return parent.reshape(codes.shape), ends, codes, open_, high
@@ -100,83 +102,85 @@ def _steepest_row(up, back, along, ahead, down, low, high, codes):  # type: igno
 
 
 @numba.njit(cache=True, nogil=True)
-def _ascend(codes, parent, step, lowest, shape, bounds):  # type: ignore[no-untyped-def]
+def _ascend(codes, parent, jump, bounds):  # type: ignore[no-untyped-def]
     """Rule 2: every exit gets its parent, everything else itself; returns the exits on plateaus, in ascending order."""
-    found = 0
+    nz, ny, nx = codes.shape
+    found = np.int64(0)
     exits = np.empty(1024, dtype=parent.dtype)
-    for line in range(shape[0] * shape[1]):
-        row = line * shape[2]
-        for v in range(row, row + shape[2]):
-            parent[v] = v
-        first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
-            rest = codes[v] & 63
-            exit_direction = 8
-            mutual = False
-            while rest:
-                d = lowest[rest]
-                rest &= rest - 1
-                if (codes[v + step[d]] >> (5 - d)) & 1:
-                    mutual = True
-                elif exit_direction == 8:
-                    exit_direction = d
-            if exit_direction != 8:
-                parent[v] = v + step[exit_direction]
-                codes[v] |= 64
-                if mutual:
-                    if found == exits.size:
-                        exits = np.concatenate((exits, np.empty_like(exits)))
-                    exits[found] = v
+    nothing = np.zeros(nx, dtype=np.uint8)
+    along = np.zeros(nx + 2, dtype=np.uint8)  # a row between two voxels of no edges
+    uphill, mutual = np.empty(nx, dtype=np.uint8), np.empty(nx, dtype=np.uint8)
+    for line in range(nz * ny):
+        z, y = line // ny, line % ny
+        row = parent[line * nx : line * nx + nx]
+        for x in range(nx):
+            row[x] = line * nx + x
+        first, stop = row_of(line, codes.shape, bounds)
+        if first == stop:
+            continue
+        for x in range(nx):
+            along[x + 1] = codes[z, y, x]
+        _directions(
+            codes[z - 1, y] if z > 0 else nothing,
+            codes[z, y - 1] if y > 0 else nothing,
+            along,
+            codes[z, y + 1] if y + 1 < ny else nothing,
+            codes[z + 1, y] if z + 1 < nz else nothing,
+            uphill,
+            mutual,
+        )
+        for x in range(first - line * nx, stop - line * nx):
+            if uphill[x]:
+                row[x] = line * nx + x + jump[uphill[x]]
+                codes[z, y, x] |= 64
+                if mutual[x]:
+                    exits = appended(exits, found, line * nx + x)
                     found += 1
     return exits[:found]
 
 
 @numba.njit(cache=True, nogil=True)
-def _split_plateaus(codes, parent, step, exits):  # type: ignore[no-untyped-def]
-    """Rule 3: breadth first from all exits at once; among parents of one layer the lowest index wins."""
-    layer = exits
-    distance = 1
-    while layer.size:
-        following = np.empty(max(layer.size, 16), dtype=parent.dtype)
-        found = 0
-        deeper = distance % 3 + 1
-        for i in range(layer.size):
-            v = np.int64(layer[i])
-            for d in range(6):
-                u = v + step[d]
-                if not (codes[v] >> d) & 1 or not (codes[u] >> (5 - d)) & 1:
-                    continue
-                reached = codes[u] >> 6
-                if reached == 0:
-                    codes[u] |= deeper << 6
-                    parent[u] = v
-                    if found == following.size:
-                        following = np.concatenate((following, np.empty_like(following)))
-                    following[found] = u
-                    found += 1
-                elif reached == deeper and v < parent[u]:
-                    parent[u] = v
-        layer = following[:found]
-        distance = deeper
+def _directions(up, back, along, ahead, down, uphill, mutual):  # type: ignore[no-untyped-def]
+    """Steepest edges of a row that are not steepest at their other end, and those that are, as bits."""
+    for x in range(uphill.size):
+        code = along[x + 1] & 63
+        both = (up[x] >> 5 & 1) | (back[x] >> 4 & 1) << 1 | (along[x] >> 3 & 1) << 2
+        both |= (along[x + 2] >> 2 & 1) << 3 | (ahead[x] >> 1 & 1) << 4 | (down[x] & 1) << 5
+        uphill[x], mutual[x] = code & ~both, code & both
 
 
 @numba.njit(cache=True, nogil=True)
 def _join_maxima(codes, parent, step, shape, bounds):  # type: ignore[no-untyped-def]
-    """Union of the plateaus without exits; the lowest index becomes the root."""
+    """Union of the plateaus without exits; the lowest index becomes the root.
+
+    A voxel is joined with others only from the scan's visit on, so until then it is its own root.
+    """
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
         lower_z, lower_y = line // shape[1] > bounds[0], line % shape[1] > bounds[2]
         for v in range(first, stop):
             code = codes[v]
-            if code > 63 or code == 0:
+            if code > 63 or code & 7 == 0:
                 continue
-            for d in range(3):
-                if (code >> d) & 1 and (lower_z if d == 0 else (lower_y if d == 1 else v > first)):
-                    a, b = find_root(parent, v), find_root(parent, v + step[d])
-                    if a < b:
-                        parent[b] = a
-                    elif b < a:
-                        parent[a] = b
+            root = np.int64(v)
+            if code & 4 and v > first:
+                root = find_root(parent, v - 1)
+            if code & 2 and lower_y:
+                root = _joined(parent, root, v + step[1])
+            if code & 1 and lower_z:
+                root = _joined(parent, root, v + step[0])
+            parent[v] = root
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _joined(parent, root, v):  # type: ignore[no-untyped-def]
+    """The root of two trees, that of `root` and that of voxel v, after their union."""
+    if parent[v] == root:
+        return root
+    other = find_root(parent, v)
+    low, high = min(root, other), max(root, other)
+    parent[high] = low
+    return low
 
 
 def _number(
@@ -194,33 +198,28 @@ def _number(
 @numba.njit(cache=True, nogil=True)
 def _number_roots(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
     """Number the roots of the block, and 0 for its background."""
-    count = 0
-    for line in range(shape[0] * shape[1]):
-        first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
-            count += parent[v] == v and codes[v] != 0
-    ends = np.empty(count, dtype=parent.dtype)
-    count = 0
+    found = np.int64(0)
+    ends = np.empty(1024, dtype=parent.dtype)
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
         for v in range(first, stop):
             if codes[v] == 0:
                 parent[v] = top
             elif parent[v] == v:
-                ends[count] = v
-                count += 1
-                parent[v] = top | parent.dtype.type(count)
-    return ends
+                ends = appended(ends, found, v)
+                found += 1
+                parent[v] = top | parent.dtype.type(found)
+    return ends[:found]
 
 
 @numba.njit(cache=True, nogil=True)
 def _number_outside(parent, top, shape, bounds, count):  # type: ignore[no-untyped-def]
-    """Number the voxels outside the block that paths lead to; each is one step from the block, and its own parent."""
+    """Number the voxels outside the block that paths lead to, from voxels at its faces; each is its own parent."""
     found = np.int64(0)
     ends = np.empty(1024, dtype=parent.dtype)
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
+        for v in range(first, stop, stride_at_faces(line, shape, bounds)):
             end = np.int64(parent[v])
             if not parent[v] & top and parent[end] == end:
                 ends = appended(ends, found, end)
@@ -248,5 +247,6 @@ def _follow(parent, top, shape, bounds):  # type: ignore[no-untyped-def]
                 u = after
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
-            parent[v] ^= top
+        row = parent[first:stop]
+        for x in range(row.size):
+            row[x] ^= top
