@@ -86,8 +86,9 @@ def link_basins(folder: Path, number: int) -> None:
         links.append(np.stack([across + mine, there.astype(np.int64) - 1 + offsets[other]]))
         if d < 3:
             here, saturated = load(basins_file(folder, number), f"face{d}", f"saturated{d}")
-            pairs = np.stack([here[saturated].astype(np.int64) - 1 + mine, face[saturated] - 1 + offsets[other]])
-            links.append(np.unique(pairs, axis=1))
+            pairs = _ascending(here[saturated].astype(np.uint64) << np.uint64(32) | face[saturated])
+            ends_of = np.stack([pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1)]).astype(np.int64)
+            links.append(ends_of - 1 + np.array([[mine], [offsets[other]]]))
     if plateau_labels.size:
         table = table_of(folder, grid, number, offsets)
         pairs, rooted = table.links(distances_of(folder, grid, number, table))
@@ -153,11 +154,11 @@ class BlockNumbers:
             other = grid.neighbour(number, d)
             if other is None:
                 continue
-            faces.append(np.unique(mine[load(basins_file(folder, number), f"face{d}")[0]]))
+            faces.append(_ascending(mine[load(basins_file(folder, number), f"face{d}")[0]]))
             if d < 3:
                 across[d] = of_labels(other)[load(basins_file(folder, other), f"face{5 - d}")[0]]
-                faces.append(np.unique(across[d]))
-        known = np.unique(np.concatenate([mine, *faces]))
+                faces.append(_ascending(across[d]))
+        known = _ascending(np.concatenate([mine, *faces]))
         uncertain = np.zeros(known.size, dtype=bool)
         uncertain[np.searchsorted(known, np.concatenate(faces))] = True
         placed = {axis: np.searchsorted(known, face) for axis, face in across.items()}
@@ -174,6 +175,14 @@ class BlockNumbers:
         for d, face in self.across.items():
             segments[tuple(0 if axis == d else part for axis, part in enumerate(inner.slices))] = face
         return segments
+
+
+def _ascending(numbers: np.ndarray) -> np.ndarray:
+    """Each number once; `numpy.unique` hashes them first, which takes longer."""
+    found = np.sort(numbers, axis=None)
+    fresh = np.ones(found.size, dtype=bool)
+    np.not_equal(found[1:], found[:-1], out=fresh[1:])
+    return found[fresh]
 
 
 def _within(linear: np.ndarray, grid: BlockGrid, box: Box) -> np.ndarray:

@@ -120,3 +120,10 @@ def appended(voxels, found, v):  # type: ignore[no-untyped-def]
         voxels = np.concatenate((voxels, np.empty_like(voxels)))
     voxels[found] = v
     return voxels
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def with_room(voxels, count):  # type: ignore[no-untyped-def]
+    if count > voxels.size:
+        voxels = np.concatenate((voxels, np.empty(count, dtype=voxels.dtype)))
+    return voxels

@@ -14,7 +14,14 @@ import numba
 import numpy as np
 
 from scripts.ops.box import Window, whole
-from scripts.ops.decoding.open_plateaus import appended, open_plateaus, row_of, split_plateaus, stride_at_faces
+from scripts.ops.decoding.open_plateaus import (
+    appended,
+    open_plateaus,
+    row_of,
+    split_plateaus,
+    stride_at_faces,
+    with_room,
+)
 from scripts.ops.union_find import find_root
 
 # Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index
@@ -110,16 +117,17 @@ def _ascend(codes, parent, jump, bounds):  # type: ignore[no-untyped-def]
     nothing = np.zeros(nx, dtype=np.uint8)
     along = np.zeros(nx + 2, dtype=np.uint8)  # a row between two voxels of no edges
     uphill, mutual = np.empty(nx, dtype=np.uint8), np.empty(nx, dtype=np.uint8)
+    hits = np.empty(nx, dtype=np.int64)
     for line in range(nz * ny):
         z, y = line // ny, line % ny
-        row = parent[line * nx : line * nx + nx]
+        here, row = codes[z, y], parent[line * nx : line * nx + nx]
         for x in range(nx):
             row[x] = line * nx + x
         first, stop = row_of(line, codes.shape, bounds)
         if first == stop:
             continue
         for x in range(nx):
-            along[x + 1] = codes[z, y, x]
+            along[x + 1] = here[x]
         _directions(
             codes[z - 1, y] if z > 0 else nothing,
             codes[z, y - 1] if y > 0 else nothing,
@@ -129,13 +137,15 @@ def _ascend(codes, parent, jump, bounds):  # type: ignore[no-untyped-def]
             uphill,
             mutual,
         )
-        for x in range(first - line * nx, stop - line * nx):
-            if uphill[x]:
-                row[x] = line * nx + x + jump[uphill[x]]
-                codes[z, y, x] |= 64
-                if mutual[x]:
-                    exits = appended(exits, found, line * nx + x)
-                    found += 1
+        count = 0
+        for x in range(first - line * nx, stop - line * nx):  # no branch: which way is hard to predict
+            row[x] = line * nx + x + jump[uphill[x]]
+            here[x] |= np.uint8(uphill[x] != 0) << 6
+            hits[count] = line * nx + x
+            count += (uphill[x] != 0) & (mutual[x] != 0)
+        exits = with_room(exits, found + count)
+        exits[found : found + count] = hits[:count]
+        found += count
     return exits[:found]
 
 
@@ -200,15 +210,19 @@ def _number_roots(codes, parent, top, shape, bounds):  # type: ignore[no-untyped
     """Number the roots of the block, and 0 for its background."""
     found = np.int64(0)
     ends = np.empty(1024, dtype=parent.dtype)
+    hits = np.empty(shape[2], dtype=np.int64)
     for line in range(shape[0] * shape[1]):
         first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
-            if codes[v] == 0:
-                parent[v] = top
-            elif parent[v] == v:
-                ends = appended(ends, found, v)
-                found += 1
-                parent[v] = top | parent.dtype.type(found)
+        count = 0
+        for v in range(first, stop):  # no branch, as in `_ascend`
+            hits[count] = v
+            count += (parent[v] == v) & (codes[v] != 0)
+            parent[v] = parent[v] if codes[v] else top
+        ends = with_room(ends, found + count)
+        ends[found : found + count] = hits[:count]
+        for i in range(count):
+            parent[hits[i]] = top | parent.dtype.type(found + i + 1)
+        found += count
     return ends[:found]
 
 
