@@ -1,12 +1,13 @@
 """Decoding block by block beside decoding in memory: speed, memory of every step, borders left by the blocks.
 
 python -m tests.benchmarks.bench_blockwise [--map maps.zarr] [--copies 1,2,2] [--blocks 64,512,512]
-    [--decoder agglomeration] [--before FOLDER] [--sections 8] [--merge 4000000]
+    [--decoder agglomeration] [--before FOLDER] [--sections 8] [--merge 10000000]
 
 The map: (3, z, y, x) affinities in uint8 of `--map`, by default noised affinities of real labels as in
 `bench_decoders`; mirrored so many times along z, y and x. `--before` also decodes in memory with the code of another
 folder. `--sections N` compares the memory of the steps with that of a volume of N times as many sections. `--merge N`
-measures the merging of N borders of a volume alone, of random fragments in a line of cubes.
+measures the merging of N borders of a volume alone, of random fragments in a line of cubes; with fewer than 10 million
+arrays are so small that the allocator keeps some that were freed. `blockwise_reach` prints what is asked of all this.
 """
 
 import os
@@ -38,6 +39,8 @@ from scripts.ops.targets.noised_affinities import LEVELS, noised_affinities
 from tests.benchmarks.bench_decoders import labels
 from tests.benchmarks.side_by_side import hardware, print_table
 
+Steps = dict[str, list[float]]
+"""Step -> seconds, blocks, peak bytes beyond what was resident, voxels of a block with its halo (0: of the volume)."""
 SETTINGS = {
     "zwatershed": {"low": 0.1, "high": 0.98, "weak": 0.3},
     "agglomeration": {"high": 0.995},
@@ -143,7 +146,7 @@ class Measured(ThisProcess):
     """Blocks one after the other, with the memory that each takes beyond what was resident before."""
 
     def __init__(self) -> None:
-        self.steps: dict[str, list[float]] = {}  # step -> seconds, blocks, peak bytes, voxels of a block with its halo
+        self.steps: Steps = {}
 
     def run(self, task: Any, folder: Path, numbers: Any) -> Any:
         """See `Workers`."""
@@ -171,9 +174,16 @@ def resident(name: str) -> float:
     return 1024 * float(next(line.split()[1] for line in lines if line.startswith(name)))
 
 
-def steps_table(pred: Path, work: Path, decoder: str, blocks: tuple[int, ...]) -> dict[str, list[float]]:
-    """Time and memory of each step, and the borders before and after the blocks merged what they could."""
-    box = Box.whole(zarr.open_array(str(pred), mode="r").shape[1:])
+def steps_table(
+    pred: Path, work: Path, decoder: str, blocks: tuple[int, ...], plane: tuple[int, int] | None = None
+) -> Steps:
+    """Time and memory of each step, and the borders before and after the blocks merged what they could.
+
+    Args:
+        plane: (y, x) voxels, the first of the map; all by default.
+    """
+    z, y, x = zarr.open_array(str(pred), mode="r").shape[1:]
+    box = Box((0, 0, 0), (z, *(plane or (y, x))))
     with tempfile.TemporaryDirectory() as warm:  # loads the compiled kernels
         corner = Box((0, 0, 0), (32, 128, 256))
         planned(str(pred), corner, decoder, SETTINGS[decoder], (), 0, (32, 128, 128)).save(Path(warm))
@@ -210,8 +220,8 @@ def steps_table(pred: Path, work: Path, decoder: str, blocks: tuple[int, ...]) -
     return measured.steps
 
 
-def merge_table(borders: int) -> None:
-    """Memory of adding the borders of blocks and of merging them, beyond what was resident."""
+def merge_table(borders: int) -> float:
+    """Memory of adding the borders of blocks and of merging them, beyond what was resident; bytes a border."""
     fragments = borders // 7
     measured = Measured()
     one, rows = borders // 64, borders // 64 * 64
@@ -222,6 +232,7 @@ def merge_table(borders: int) -> None:
     head = ("rows of blocks", "borders", "fragments", "s", "peak MiB", "bytes a border")
     row = (rows, pairs, fragments, measured.steps["merge"][0], peak / 2**20, peak / pairs)
     print_table("borders of a volume: added, ordered, merged by mean affinity", head, [row])
+    return float(peak / pairs)
 
 
 def random_borders(count: int, fragments: int, seed: int) -> RegionGraph:
@@ -242,7 +253,7 @@ def merge(parts: Iterator[RegionGraph], rows: int, fragments: int) -> int:
     return graph.pairs
 
 
-def sections_table(shallow: dict[str, list[float]], deep: dict[str, list[float]], more: int) -> None:
+def sections_table(shallow: Steps, deep: Steps, more: int) -> None:
     """Memory of the steps in blocks, with more sections."""
     rows = [
         (name, shallow[name][2] / 2**20, deep[name][2] / 2**20, deep[name][2] / max(1.0, shallow[name][2]))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ import psutil
 import pytest
 import zarr
 
+from scripts.blockwise.cluster import open_workers
 from scripts.blockwise.workers import BlockError, ThisProcess
 from scripts.ops.decoding.decoders import MeanAgglomeration
 from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
-from tests.blockwise.tiny_volumes import decoded_in_blocks, plan_of
+from tests.blockwise.tiny_volumes import decoded_in_blocks, end_this_process, plan_of
 
 SETTINGS = {"high": 0.999, "size": 20, "dust": 30}
 OPTIONS = ["--decoder=agglomeration", *(f"--{name}={value}" for name, value in SETTINGS.items())]
@@ -138,6 +140,18 @@ def test_a_block_that_fails_twice_stops_the_run_which_resumes(tmp_path, maps):
     (tmp_path / "links").unlink()
     expected = MeanAgglomeration(**SETTINGS)(maps[:, :4, :20, :20])
     np.testing.assert_array_equal(decoded_in_blocks(tmp_path)["labels"], expected)
+
+
+@pytest.mark.slow
+def test_a_block_that_kills_its_worker_twice_stops_the_run_with_memory_and_smaller_blocks(tmp_path, maps):
+    plan_of(tmp_path, maps[:, :4, :20, :20], (4, 10, 20), "agglomeration", SETTINGS, chunk=(4, 5, 5))
+    with open_workers(2) as workers, pytest.raises(BlockError) as stop:
+        list(workers.run(end_this_process, tmp_path, range(2)))
+    assert re.search(
+        r"block \d \(voxels .* of the box\) ended its worker 2 times, most likely for lack of memory: its arrays take "
+        r"about 0.0\d GiB of the [\d.]+ that a worker may take; .* blocks: --blocks 4,\d+,\d+$",
+        str(stop.value),
+    )
 
 
 def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys):
