@@ -187,7 +187,8 @@ class PartialPrediction:
 
     def _read_earlier_run(self, resume: bool) -> None:
         """Read what an earlier run left, and refuse or remove what cannot be continued."""
-        noted = self._noted() if self.folder.exists() and (resume or not self.overwrite) else {"completed": 0}
+        begun = self.folder.exists() and (resume or not self.overwrite)
+        noted: dict[str, Any] = self._noted() if begun else {"completed": 0}
         if self.out.exists() and not self.overwrite:
             finished = noted["completed"] and not (self.folder / STORE).exists()
             if finished:  # killed between renaming the store and removing the folder
