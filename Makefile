@@ -17,7 +17,7 @@ SEEDS := 0 1 2
 # One thread a process while tests run side by side: two torch processes that both want every core starve each other.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=2
 
-.PHONY: help demo test coverage lint format configs docs bench clean
+.PHONY: help demo test coverage lint format configs docs bench gpu clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -100,6 +100,10 @@ docs: $(READY)  ## build the site of the documents into site/; any warning is an
 bench: $(READY)  ## measure beside the peers, as ratios (about 10 minutes on 2 cores)
 	@for bench in $(patsubst tests/benchmarks/%.py,%,$(sort $(wildcard tests/benchmarks/bench_*.py))); do \
 	  echo "# $$bench"; $(BIN)/python -m tests.benchmarks.$$bench || exit 1; done
+
+# Nothing is installed: the interpreter is that of .venv, or PYTHON where there is none.
+gpu:  ## everything that needs a GPU, 12 minutes: tests, speeds, trainings; GPU="--volume my.h5" or "--tiny"
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tests.gpu.run $(GPU)
 
 clean:  ## remove the environment and caches, never runs or data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis sem_mae.egg-info

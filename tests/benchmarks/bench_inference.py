@@ -17,7 +17,9 @@ from torch import nn
 
 from scripts.inferers.volume_inferer import VolumeInferer
 from scripts.networks import UNETR, ActivatedNetwork, Encoder, even_taps
-from tests.benchmarks.side_by_side import hardware, print_table
+from scripts.ops.box import Size3
+from tests.benchmarks.bench_mae_step import synchronize
+from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
 PAD, WINDOW = (3, 48, 48), (6, 96, 96)
 LARGER = ((6, 96, 96), (6, 192, 192), (12, 160, 160))
@@ -79,6 +81,41 @@ def beside_monai(
         their_seconds / our_seconds,
         f"{difference:.1e}",
     )
+
+
+def device_speeds(
+    network: nn.Module, shape: Size3, window: Size3, batch: int, device: torch.device, repeats: int = 2
+) -> dict[str, float]:
+    """Mvoxel/s of ours and of MONAI's by the clock, with the same windows, padding and blending; bf16 on a GPU.
+
+    Args:
+        network: on the device.
+        shape: of the volume, z, y, x.
+        window: which the network sees at once.
+        batch: windows that the network is given at once.
+        device: where volume and network are.
+    """
+    image = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
+    stride = tuple(max(1, size // 2) for size in window)
+    pad = tuple(size // 2 for size in window)
+    (z, y, x) = pad
+    bf16 = device.type == "cuda"
+    ours = VolumeInferer(window, stride, flips=1, batch=batch, pad=pad, precision="bf16" if bf16 else "fp32")
+    monais = SlidingWindowInferer(window, batch, 0.5, mode="gaussian")
+
+    def theirs() -> None:
+        padded = nn.functional.pad(image, (x, x, y, y, z, z), mode="reflect")
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            monais(padded, network)
+        synchronize(device)
+
+    def mine() -> None:
+        ours(image, network)
+        synchronize(device)
+
+    with torch.no_grad():
+        seconds = fastest_seconds({"ours": mine, "MONAI": theirs}, repeats)
+    return {who: image.numel() / taken / 1e6 for who, taken in seconds.items()}
 
 
 def larger_windows(repeats: int) -> list[tuple[object, ...]]:

@@ -6,7 +6,7 @@ Both take the same optimizer, the same kept count and a loss on normalised hidde
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import nan
@@ -22,6 +22,10 @@ from scripts.transforms import RandTokenMask
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
 SIZE, PATCH, GRID = (6, 96, 96), (1, 16, 16), (6, 6, 6)
+VIT_BASE = {
+    **{"width": 768, "depth": 12, "heads": 12},
+    **{"decoder_width": 512, "decoder_depth": 4, "decoder_heads": 16},
+}
 GFLOP_A_STEP = 27.5
 """Of one sample at 0.9: three times the forward's 9.16 (2 x multiply-adds of matrix products, attention aside)."""
 FORWARD_GFLOP = {0.0: 42.4, 0.5: 24.0, 0.75: 14.8, 0.9: 9.16}
@@ -52,11 +56,18 @@ class Contender:
 
 
 def ours(
-    image: torch.Tensor, ratio: float, fused: bool | None, autocast: torch.dtype | None = None, mode: str | None = None
+    image: torch.Tensor,
+    ratio: float,
+    fused: bool | None,
+    autocast: torch.dtype | None = None,
+    mode: str | None = None,
+    sizes: Mapping[str, int] = VIT_BASE,
 ) -> Contender:
     """Our network; `mode` names how `torch.compile` is used, None for eager."""
     torch.manual_seed(0)
-    network = MaskedAutoencoder(Encoder(PATCH)).to(image.device)
+    encoder = Encoder(PATCH, sizes["width"], sizes["depth"], sizes["heads"])
+    decoder = {name: value for name, value in sizes.items() if name.startswith("decoder_")}
+    network = MaskedAutoencoder(encoder, **decoder).to(image.device)
     forward = network if mode is None else torch.compile(network, mode=mode, dynamic=False)
     loss = HiddenTokenLoss(PATCH)
     draw = RandTokenMask(GRID, ratio or 0.9).set_random_state(seed=0)
@@ -73,12 +84,15 @@ def monai(
     autocast: torch.dtype | None = None,
     mode: str | None = None,
     dtype: torch.dtype = torch.float32,
+    sizes: Mapping[str, int] = VIT_BASE,
 ) -> Contender:
     """MONAI's network of the same sizes. Its sin-cos positions refuse width 512, so its decoder's are learnt."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12, "qkv_bias": True}
-    sizes |= {"decoder_hidden_size": 512, "decoder_mlp_dim": 2048, "decoder_num_layers": 4, "decoder_num_heads": 16}
-    network = MaskedAutoEncoderViT(1, SIZE, PATCH, masking_ratio=0.9, decoder_pos_embed_type="learnable", **sizes)
+    named = {"num_layers": sizes["depth"], "num_heads": sizes["heads"], "qkv_bias": True}
+    named |= {"decoder_num_layers": sizes["decoder_depth"], "decoder_num_heads": sizes["decoder_heads"]}
+    for name in ("", "decoder_"):
+        named |= {f"{name}hidden_size": sizes[f"{name}width"], f"{name}mlp_dim": 4 * sizes[f"{name}width"]}
+    network = MaskedAutoEncoderViT(1, SIZE, PATCH, masking_ratio=0.9, decoder_pos_embed_type="learnable", **named)
     network = network.to(image.device, dtype)
     forward = network if mode is None else torch.compile(network, mode=mode, dynamic=False)
     z, y, x = GRID
@@ -165,48 +179,59 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def gpu_speed(make: Callable[[], Contender], batch: int, steps: int = 30) -> tuple[float, float] | str:
-    """(samples/s, peak GiB) of a contender, or in a line why it does not survive."""
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+def step_speed(make: Callable[[], Contender], batch: int, steps: int = 30) -> tuple[float, float] | str:
+    """(samples/s, peak GiB on a GPU) of a contender, or in a line why it does not survive."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     try:
         contender = make()
-        for _ in range(5):
+        device = next(contender.network.parameters()).device
+        for _ in range(min(5, steps)):
             loss = contender.step()
-        torch.cuda.synchronize()
+        synchronize(device)
         best = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
             for _ in range(steps):
                 loss = contender.step()
-            torch.cuda.synchronize()
+            synchronize(device)
             best = min(best, (time.perf_counter() - begin) / steps)
     except Exception as error:  # a peer that fails in one precision is tried in the next; the reason is printed
         return f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
     if not torch.isfinite(loss):
         return "loss is not finite"
-    return batch / best, torch.cuda.max_memory_allocated() / 2**30
+    return batch / best, torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else nan
+
+
+def ways(image: torch.Tensor, sizes: Mapping[str, int] = VIT_BASE) -> dict[str, Callable[[], Contender]]:
+    """How a step can be taken on a GPU; MONAI in every precision, the fastest that survives counts."""
+    bf16 = torch.bfloat16
+    return {
+        "ours, bf16 autocast, compiled": lambda: ours(image, 0.9, True, bf16, "default", sizes),
+        "ours, bf16 autocast, max-autotune": lambda: ours(image, 0.9, True, bf16, "max-autotune-no-cudagraphs", sizes),
+        "ours, bf16 autocast, eager": lambda: ours(image, 0.9, True, bf16, None, sizes),
+        "MONAI, bf16 autocast, compiled": lambda: monai(image, True, bf16, "default", sizes=sizes),
+        "MONAI, bf16 autocast, eager": lambda: monai(image, True, bf16, sizes=sizes),
+        "MONAI, bf16 weights, compiled": lambda: monai(image, True, None, "default", bf16, sizes),
+        "MONAI, bf16 weights, eager": lambda: monai(image, True, None, None, bf16, sizes),
+        "MONAI, tf32, compiled": lambda: monai(image, True, None, "default", sizes=sizes),
+        "MONAI, tf32, eager": lambda: monai(image, True, sizes=sizes),
+    }
+
+
+def peak_tflops() -> float | None:
+    """Dense bf16 of the GPU that is used; None where it is unknown."""
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return next((tflops for key, tflops in PEAK_TFLOPS.items() if key in name), None)
 
 
 def gpu_step(batch: int = 128) -> None:
-    """Samples/s, MFU and memory; MONAI in every precision, the fastest that survives counts."""
+    """Samples/s, MFU and memory."""
     torch.set_float32_matmul_precision("high")
     image = torch.randn(batch, 1, *SIZE, device="cuda")
-    bf16 = torch.bfloat16
-    entries: dict[str, Callable[[], Contender]] = {
-        "ours, bf16 autocast, compiled": lambda: ours(image, 0.9, True, bf16, "default"),
-        "ours, bf16 autocast, max-autotune": lambda: ours(image, 0.9, True, bf16, "max-autotune-no-cudagraphs"),
-        "ours, bf16 autocast, eager": lambda: ours(image, 0.9, True, bf16),
-        "MONAI, bf16 autocast, compiled": lambda: monai(image, True, bf16, "default"),
-        "MONAI, bf16 autocast, eager": lambda: monai(image, True, bf16),
-        "MONAI, bf16 weights, compiled": lambda: monai(image, True, None, "default", bf16),
-        "MONAI, bf16 weights, eager": lambda: monai(image, True, None, None, bf16),
-        "MONAI, tf32, compiled": lambda: monai(image, True, None, "default"),
-        "MONAI, tf32, eager": lambda: monai(image, True),
-    }
-    name = torch.cuda.get_device_name()
-    peak = next((tflops for key, tflops in PEAK_TFLOPS.items() if key in name), None)
-    results = {entry: gpu_speed(make, batch) for entry, make in entries.items()}
+    peak = peak_tflops()
+    results = {entry: step_speed(make, batch) for entry, make in ways(image).items()}
     rows: list[tuple[object, ...]] = []
     for entry, result in results.items():
         if isinstance(result, str):
@@ -215,7 +240,7 @@ def gpu_step(batch: int = 128) -> None:
         tflops = result[0] * GFLOP_A_STEP / 1e3
         rows.append((entry, result[0], tflops, f"{tflops / peak:.1%}" if peak else "peak unknown", result[1]))
     header = ("what", "samples/s", "TFLOP/s", "MFU (aim 45 % on an H200)", "peak GiB")
-    print_table(f"MAE training step, ViT-B, ratio 0.9, batch {batch}, {name}", header, rows)
+    print_table(f"MAE training step, ViT-B, ratio 0.9, batch {batch}, {torch.cuda.get_device_name()}", header, rows)
     speeds = {e: r[0] for e, r in results.items() if not isinstance(r, str)}
     mine = max((v for e, v in speeds.items() if e.startswith("ours")), default=float("nan"))
     peer = max((v for e, v in speeds.items() if e.startswith("MONAI")), default=float("nan"))

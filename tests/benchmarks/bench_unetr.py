@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from scripts.checkpoints.pretrained_encoder import load_pretrained_encoder
 from scripts.networks import UNETR, Encoder, even_taps
-from scripts.optimizers import layer_decay_groups
-from tests.benchmarks.bench_mae_step import PEAK_TFLOPS, Contender, gpu_speed, synchronize
+from scripts.optimizers import layer_decay_groups, parameter_groups
+from tests.benchmarks.bench_mae_step import Contender, peak_tflops, step_speed, synchronize
 from tests.benchmarks.side_by_side import fastest_seconds, hardware, print_table
 
 SIZE, PATCH = (6, 96, 96), (1, 16, 16)
@@ -46,12 +47,12 @@ def loaded(encoder: str, decoder: str) -> UNETR:
     return network
 
 
-def gmac(encoder: str, decoder: str) -> tuple[float, float]:
+def gmac(make: Callable[[], nn.Module], size: tuple[int, int, int] = SIZE) -> tuple[float, float]:
     """Million parameters, and 1e9 multiply-adds of a forward pass of one crop; no memory, no time."""
     with torch.device("meta"):
-        network = build(encoder, decoder)
+        network = make()
         with FlopCounterMode(display=False) as counter:
-            network(torch.empty(1, 1, *SIZE))
+            network(torch.empty(1, 1, *size))
     return sum(p.numel() for p in network.parameters()) / 1e6, counter.get_total_flops() / 2e9
 
 
@@ -64,7 +65,7 @@ def forward_pass(encoder: str, device: torch.device, repeats: int) -> None:
         calls = {k: _forward(n.to(device).eval(), image) for k, n in networks.items()}
         calls["two"] = _forward(networks["loaded"], image.expand(2, -1, -1, -1, -1).contiguous())
         seconds = fastest_seconds(calls, repeats)
-        parameters, multiply_adds = gmac(encoder, decoder)
+        parameters, multiply_adds = gmac(partial(build, encoder, decoder))
         scratch, pretrained = seconds["scratch"], seconds["loaded"]
         speed = 2 * multiply_adds / scratch
         ratio = pretrained / scratch
@@ -91,27 +92,34 @@ def _forward(network: UNETR, image: torch.Tensor) -> Callable[[], None]:
     return run
 
 
-def contender(encoder: str, decoder: str, batch: int, bf16: bool, compiled: bool, tf32: bool = True) -> Contender:
-    """A training step on the GPU: logits, a loss, AdamW with layer-wise rates."""
+def contender(
+    make: Callable[[], nn.Module],
+    batch: int,
+    bf16: bool,
+    compiled: bool,
+    tf32: bool = True,
+    device: str = "cuda",
+    size: tuple[int, int, int] = SIZE,
+) -> Contender:
+    """A training step of a network with 3 output channels: logits, a loss, AdamW; layer-wise rates of an encoder."""
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
-    network = build(encoder, decoder).cuda()
+    network = make().to(device)
     forward = torch.compile(network, dynamic=False) if compiled else network
-    image = torch.randn(batch, 1, *SIZE, device="cuda")
-    target = (torch.rand(batch, 3, *SIZE, device="cuda") > 0.5).float()
-    optimizer = torch.optim.AdamW(layer_decay_groups(network, 1e-5, 0.05, 0.65), fused=True)
+    image = torch.randn(batch, 1, *size, device=device)
+    target = (torch.rand(batch, 3, *size, device=device) > 0.5).float()
+    groups = layer_decay_groups(network, 1e-5, 0.05, 0.65) if hasattr(network, "encoder") else parameter_groups(network)
     return Contender(
         network,
         lambda: F.binary_cross_entropy_with_logits(forward(image).float(), target),
-        optimizer,
+        torch.optim.AdamW(groups, lr=1e-5, fused=True),
         torch.bfloat16 if bf16 else None,
     )
 
 
 def training_step(encoder: str, batch: int = 24) -> None:
     """Samples/s, share of the peak and memory; bf16 compiled beside float32 eager."""
-    name = torch.cuda.get_device_name()
-    peak = next((tflops for key, tflops in PEAK_TFLOPS.items() if key in name), None)
+    peak = peak_tflops()
     for decoder in DECODERS:
         ways = {
             "bf16, compiled": {"bf16": True, "compiled": True},
@@ -119,11 +127,12 @@ def training_step(encoder: str, batch: int = 24) -> None:
             "tf32, eager": {"bf16": False, "compiled": False},
             "float32, eager": {"bf16": False, "compiled": False, "tf32": False},
         }
-        gflop = 6 * gmac(encoder, decoder)[1]  # multiply and add, forward and twice that backward
+        gflop = 6 * gmac(partial(build, encoder, decoder))[1]  # multiply and add, forward and twice that backward
         speeds: dict[str, float] = {}
         rows: list[tuple[object, ...]] = []
         for way, options in ways.items():
-            result = gpu_speed(partial(contender, encoder, decoder, batch, **options), batch, steps=10)
+            make = partial(contender, partial(build, encoder, decoder), batch, **options)
+            result = step_speed(make, batch, steps=10)
             if isinstance(result, str):
                 rows.append((way, result, "", "", ""))
                 continue
@@ -131,7 +140,7 @@ def training_step(encoder: str, batch: int = 24) -> None:
             tflops = result[0] * gflop / 1e3
             share = f"{tflops / peak:.1%}" if peak else "peak unknown"
             rows.append((way, result[0], tflops, share, result[1]))
-        title = f"Training step, {encoder}, {decoder} decoder, batch {batch}, {name}"
+        title = f"Training step, {encoder}, {decoder} decoder, batch {batch}, {torch.cuda.get_device_name()}"
         print_table(title, ("what", "samples/s", "TFLOP/s", "MFU of bf16 peak", "peak GiB"), rows)
         if {"bf16, compiled", "float32, eager"} <= speeds.keys():
             print(f"\nbf16 compiled over float32 eager: {speeds['bf16, compiled'] / speeds['float32, eager']:.2f}")
