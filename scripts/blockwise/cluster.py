@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ class DaskWorkers:
     def run(self, task: Task, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """See `Workers`; a block is tried twice, on any worker."""
         _, distributed = _libraries()
-        room = IN_FLIGHT * max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
+        room = IN_FLIGHT * max(1, self.count)
         waiting = iter(numbers)
         number_of: dict[str, int] = {}
         completed = distributed.as_completed()
@@ -129,6 +129,20 @@ class DaskWorkers:
             yield number, future.result()
             for following in itertools.islice(waiting, 1):
                 submit(following)
+
+    @property
+    def count(self) -> int:
+        """How many workers there are now."""
+        return len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function on a worker, once; returns the future of its result."""
+        return self.client.submit(function, *arguments, pure=False, retries=0)
+
+    def wait_for_any(self, futures: Sequence[Any]) -> list[Any]:
+        """Wait until one or more of the futures have ended, well or not, and return these."""
+        _, distributed = _libraries()
+        return list(distributed.wait(list(futures), return_when="FIRST_COMPLETED").done)
 
     def _limit_gib(self) -> float | None:
         """Memory that every worker may take, or None where one has no limit."""

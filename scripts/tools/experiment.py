@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from scripts.blockwise.cluster import DaskWorkers, open_workers
 from scripts.data import open_volume
 from scripts.data.files.output_lock import OutputLock
 from scripts.metrics.decoder_grid import check_boxes
 from scripts.ops.box import Box
 from scripts.ops.limits import Limits
 from scripts.ops.scoring.scores import directed_scores
-from scripts.tools.command_line.argument_types import BoxText, OneOf
+from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
 from scripts.tools.experiments.grids import KINDS, Experiment
 from scripts.tools.experiments.results import write_results
-from scripts.tools.experiments.runner import check_configs, check_grid, command, remove_experiment, run_steps
+from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
+from scripts.tools.experiments.step_checks import check_steps, seed_list
 
-SEEDS = Limits(1, 1000)
+PRETRAININGS = Limits(1, 1000)
 
 
 def experiment(
@@ -28,8 +30,8 @@ def experiment(
     train_box: BoxText,
     validation_box: BoxText,
     test_box: BoxText,
-    seeds: Annotated[int, SEEDS] = 3,
-    pretrainings: Annotated[int | None, SEEDS] = None,
+    seeds: str = "3",
+    pretrainings: Annotated[int, PRETRAININGS] | None = None,
     values: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bundle: str = "sem_neuron_affinity",
@@ -37,6 +39,9 @@ def experiment(
     pretrain_overlays: Sequence[str] = (),
     metric: Annotated[str, OneOf(directed_scores())] = "adapted_rand_snemi3d",
     threads: Annotated[int, Limits(1, 1024)] = 1,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
     dry_run: bool = False,
     overwrite: bool = False,
 ) -> str:
@@ -56,7 +61,7 @@ def experiment(
         train_box: sections that train, z0:z1,y0:y1,x0:x1.
         validation_box: chooses the checkpoint and the decoder settings.
         test_box: is scored.
-        seeds: number of runs of each condition: seeds 0, 1, ...
+        seeds: of each condition: a number, 3 for seeds 0, 1 and 2, or a list with commas, such as 0,3,4 or 4, for 4.
         pretrainings: number of pre-trainings that the seeds share in turn; one of every seed if not given.
         values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
         methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
@@ -66,6 +71,9 @@ def experiment(
         pretrain_overlays: the same for pre-training.
         metric: the score of the plot.
         threads: of each run.
+        workers: runs at once on this machine, by dask; a pre-training is complete before what starts from it begins.
+        scheduler: address of a dask scheduler, such as tcp://head:8786, whose workers see the same files.
+        scheduler_file: the file that such a scheduler wrote.
         dry_run: print the commands and run nothing.
         overwrite: remove the runs and results of an earlier experiment in OUT, and start anew.
 
@@ -73,9 +81,10 @@ def experiment(
         The table, or the commands.
 
     Raises:
-        ValueError: boxes that overlap, a missing file, an impossible value, a folder of another experiment, or a step
-            that failed.
+        ValueError: boxes that overlap, a missing file, an impossible value, a seed twice, a folder of another
+            experiment, or a step that failed.
     """
+    chosen_seeds = seed_list(seeds)
     conditions, usual_values, usual_methods = KINDS[kind]
     chosen = conditions(tuple(values or usual_values), tuple(methods or usual_methods))
     repeated = [c.name for k, c in enumerate(chosen) if c.name in [earlier.name for earlier in chosen[:k]]]
@@ -94,14 +103,14 @@ def experiment(
         volumes=volumes,
         labels=labels,
         boxes={"train_box": str(train), "validation_box": str(validation), "test_box": str(test)},
-        seeds=range(seeds),
+        seeds=chosen_seeds,
         configs=tuple(overlays),
         pretrain_configs=tuple(pretrain_overlays),
         conditions=chosen,
         pretrainings=pretrainings,
     )
     steps = grid.steps()
-    check_configs(steps)
+    check_steps(grid, steps)
     if dry_run:
         return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
     lock = OutputLock(Path(out) / ".lock", out)
@@ -109,7 +118,9 @@ def experiment(
         if overwrite:
             remove_experiment(Path(out))
         check_grid(grid, steps)
-        run_steps(grid, steps, {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)})
+        environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        with open_workers(workers, scheduler, scheduler_file) as opened:
+            run_steps(grid.out, steps, environment, opened if isinstance(opened, DaskWorkers) else None)
         table, files = write_results(grid, metric, f"`python -m scripts experiment {kind}`, {bundle}, test box {test}")
     finally:
         lock.release()

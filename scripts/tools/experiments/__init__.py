@@ -1,1 +1,1 @@
-"""Experiments: grids of bundle runs over several seeds, run one after the other, and the table of their scores."""
+"""Experiments: grids of bundle runs over several seeds, and the table of their scores."""

@@ -26,6 +26,7 @@ class Step:
         settings: knobs by name.
         result: a file that the step leaves; later steps read it.
         trains: whether it can resume from a checkpoint of its own.
+        after: names of the steps whose results it reads.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Step:
     settings: Settings
     result: Path
     trains: bool = True
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,10 @@ class Experiment:
         steps: dict[str, Step] = {}
         for seed in self.seeds:
             for condition in self.conditions:
-                start: str | None = None
+                start: Step | None = None
                 if condition.pretraining is not None:
-                    pretraining = self._pretraining(condition.pretraining, seed % (self.pretrainings or seed + 1))
-                    steps.setdefault(pretraining.name, pretraining)
-                    start = str(pretraining.result)
+                    start = self._pretraining(condition.pretraining, seed % (self.pretrainings or seed + 1))
+                    steps.setdefault(start.name, start)
                 for step in self._fine_tuning(condition, seed, start):
                     steps[step.name] = step
         return list(steps.values())
@@ -120,17 +121,19 @@ class Experiment:
         result = folder / CHECKPOINTS / BEST
         return Step(name, tuple(files), {**common, **settings}, result)
 
-    def _fine_tuning(self, condition: Condition, seed: int, start: str | None) -> list[Step]:
+    def _fine_tuning(self, condition: Condition, seed: int, start: Step | None) -> list[Step]:
         folder = self._folder(condition, seed)
         configs = self.bundles / self.bundle / "configs"
         common: dict[str, object] = {"volumes": self.volumes, "labels": self.labels, "seed": seed, "output_dir": folder}
         common |= {name: self.boxes[name] for name in ("train_box", "validation_box")}
         if start is not None:
-            common["pretrained"] = start
+            common["pretrained"] = str(start.result)
         best = folder / CHECKPOINTS / BEST
         overlay = configs / f"{condition.fine_tuning.get('architecture')}.json"
         chosen = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.configs]
-        train = Step(folder.name, tuple(chosen), {**common, **condition.fine_tuning}, folder / SCORES)
+        before = () if start is None else (start.name,)
+        settings = {**common, **condition.fine_tuning}
+        train = Step(folder.name, tuple(chosen), settings, folder / SCORES, after=before)
         evaluated = {"checkpoint": best, "volume": self.volumes, "labels": self.labels, "box": self.boxes["test_box"]}
         evaluated |= {"output_dir": folder / EVALUATION, "overwrite": "true"}
         evaluate = Step(
@@ -139,6 +142,7 @@ class Experiment:
             evaluated,
             self.scores(condition, seed),
             trains=False,
+            after=(train.name,),
         )
         return [train, evaluate]
 

@@ -1,5 +1,6 @@
-"""Run the steps of an experiment one after the other: skip what is complete, resume what was stopped."""
+"""Run the steps of an experiment: skip what is complete, resume what was stopped."""
 
+import functools
 import json
 import logging
 import os
@@ -8,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from scripts.blockwise.cluster import DaskWorkers
 from scripts.checkpoints.run_files import CHECKPOINTS, LAST
 from scripts.data.files.replacing import replacing
 from scripts.engines.duration import duration
@@ -26,6 +28,9 @@ DONE = "done"
 SHOWN = 3
 """Last lines of a failed step's log that the error shows."""
 
+Run = Callable[..., None]
+"""What runs a step: (folder of the experiment, step, environment=...); raises ValueError where it fails."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,13 +41,6 @@ def command(step: Step, resume: bool = False) -> list[str]:
     for name, value in step.settings.items():
         words += [f"--{name}", _written(value)]
     return [*words, "--resume", "true"] if resume else words
-
-
-def check_configs(steps: Sequence[Step]) -> None:
-    """Raise ValueError for a config file that does not exist."""
-    for file in dict.fromkeys(config for step in steps for config in step.config):
-        if not Path(file).is_file():
-            raise ValueError(f"'{file}' does not exist; start in the root of the repository, and check the overlays")
 
 
 def check_grid(experiment: Experiment, steps: Sequence[Step]) -> None:
@@ -75,39 +73,89 @@ def remove_experiment(out: Path) -> None:
         (out / file).unlink(missing_ok=True)
 
 
-def run_steps(experiment: Experiment, steps: Sequence[Step], environment: Mapping[str, str] | None = None) -> None:
+def run_steps(
+    out: Path,
+    steps: Sequence[Step],
+    environment: Mapping[str, str] | None = None,
+    workers: DaskWorkers | None = None,
+    run: Run | None = None,
+) -> None:
     """Run every step that is not complete.
 
     Args:
-        experiment: whose folder takes the logs.
+        out: folder of the experiment, which takes the logs.
         steps: in order.
         environment: variables in addition to those of this process.
+        workers: run as many steps at once as there are of them, each after those whose results it reads; None: one
+            after the other.
+        run: what runs a step; by default `run_step`.
 
     Raises:
-        ValueError: a step failed; names its log, its last lines and how to continue.
+        ValueError: a step failed; names its log, its last lines and how to continue. With workers, steps that run
+            then are completed first, and no other one is begun.
     """
     for folder in (LOGS, DONE):
-        (experiment.out / folder).mkdir(parents=True, exist_ok=True)
-    left = [step for step in steps if not is_complete(experiment, step)]
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    left = [step for step in steps if not is_complete(out, step)]
     bar = ProgressBar(len(steps), len(steps) - len(left), "step", every_seconds=0.0)
-    spent = 0.0
-    for number, step in enumerate(left, 1):
-        began = time.monotonic()
-        bar.write(f"step {len(steps) - len(left) + number} of {len(steps)}: {step.name}")
-        _run(experiment, step, environment or {})
-        spent += time.monotonic() - began
-        rest = duration(spent / number * (len(left) - number))
+    began = time.monotonic()
+
+    def on_begin(step: Step) -> None:
+        bar.write(f"step {steps.index(step) + 1} of {len(steps)}: {step.name}")
+
+    arguments = (functools.partial(run or run_step, out, environment=environment or {}), left, on_begin)
+    ended = _one_by_one(*arguments) if workers is None else _in_parallel(*arguments, workers)
+    for number, step in enumerate(ended, 1):
+        rest = duration((time.monotonic() - began) / number * (len(left) - number))
         bar.update(1, lambda step=step, rest=rest: f"{step.name} is complete; about {rest} left")  # type: ignore[misc]
     bar.close()
 
 
-def is_complete(experiment: Experiment, step: Step) -> bool:
+def is_complete(out: Path, step: Step) -> bool:
     """Whether the command of a step ended without an error and its result is there."""
-    return (experiment.out / DONE / step.name).exists() and step.result.exists()
+    return (out / DONE / step.name).exists() and step.result.exists()
 
 
-def _run(experiment: Experiment, step: Step, environment: Mapping[str, str]) -> None:
-    log = experiment.out / LOGS / f"{step.name}.log"
+def _one_by_one(run: Callable[[Step], None], steps: Sequence[Step], on_begin: Callable[[Step], None]) -> Iterator[Step]:
+    """Run steps in their order; yield each when it is complete."""
+    for step in steps:
+        on_begin(step)
+        run(step)
+        yield step
+
+
+def _in_parallel(
+    run: Callable[[Step], None], steps: Sequence[Step], on_begin: Callable[[Step], None], workers: DaskWorkers
+) -> Iterator[Step]:
+    """Run the first steps that wait for none, one on each worker; yield each when it is complete."""
+    waiting, running = list(steps), {}
+    failure: BaseException | None = None
+    while True:
+        unfinished = {step.name for step in (*waiting, *running.values())}
+        ready = [step for step in waiting if not unfinished & set(step.after)] if failure is None else []
+        for step in ready[: max(1, workers.count) - len(running)]:
+            on_begin(step)
+            waiting.remove(step)
+            running[workers.submit(run, step)] = step
+        if not running:
+            break
+        for future in workers.wait_for_any(list(running)):
+            step = running.pop(future)
+            error = future.exception()
+            failure = failure or error
+            if error is None:
+                yield step
+    if failure is not None:
+        raise failure if isinstance(failure, ValueError) else ValueError(f"a worker failed: {failure}") from failure
+
+
+def run_step(out: Path, step: Step, environment: Mapping[str, str]) -> None:
+    """Run the command of one step, its output in a log, and note when it ended well.
+
+    Raises:
+        ValueError: another exit code than 0, or no result.
+    """
+    log = out / LOGS / f"{step.name}.log"
     stopped = step.trains and (Path(str(step.settings["output_dir"])) / CHECKPOINTS / LAST).exists()
     words = command(step, resume=stopped)
     with log.open("a", encoding="utf-8") as file:
@@ -124,7 +172,7 @@ def _run(experiment: Experiment, step: Step, environment: Mapping[str, str]) -> 
             f"step '{step.name}' ended with exit code {done.returncode}: {' / '.join(cause).removeprefix('error: ')}; "
             f"its output is in '{log}'; the same command continues with this step"
         )
-    (experiment.out / DONE / step.name).touch()
+    (out / DONE / step.name).touch()
 
 
 def _written(value: object) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
-from scripts.tools.experiments.runner import DONE, check_configs, check_grid, command, is_complete, remove_experiment
+from scripts.tools.experiments.runner import DONE, check_grid, command, is_complete, remove_experiment
+from scripts.tools.experiments.step_checks import check_steps, seed_list
 
 BOXES = {"train_box": "0:8,0:9,0:9", "validation_box": "8:10,0:9,0:9", "test_box": "10:12,0:9,0:9"}
 
@@ -121,16 +122,66 @@ def test_a_step_is_complete_when_its_command_ended_well_and_its_result_is_there(
     step = next(step for step in experiment.steps() if step.name.startswith("pretrain"))
     step.result.parent.mkdir(parents=True)
     step.result.touch()  # best.pt of a validation, of a pre-training that was stopped later
-    assert not is_complete(experiment, step)
+    assert not is_complete(experiment.out, step)
     (experiment.out / DONE).mkdir()
     (experiment.out / DONE / step.name).touch()
-    assert is_complete(experiment, step)
+    assert is_complete(experiment.out, step)
     step.result.unlink()
-    assert not is_complete(experiment, step)
+    assert not is_complete(experiment.out, step)
 
 
 def test_a_missing_overlay_is_named_before_anything_runs(experiment):
     broken = replace(experiment, configs=("none.json",))
     with pytest.raises(ValueError, match=r"'none\.json' does not exist"):
-        check_configs(broken.steps())
+        check_steps(broken, broken.steps())
     assert not broken.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", (0, 1, 2)), ("0,3,4", (0, 3, 4)), ("[4, 7]", (4, 7)), ("4,", (4,)), ("[4]", (4,)), ("1", (0,))],
+)
+def test_seeds_are_a_number_or_a_list(text, seeds):
+    assert seed_list(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,3,0", "--seeds 0,3,0: seed 0 is given twice"),
+        ("0", "--seeds 0 is not a number of seeds from 1 to 1000"),
+        ("-1,2", "--seeds '-1,2' is neither a number of seeds"),
+        ("1,,2", "is neither a number of seeds"),
+        ("4294967296,", "is neither a number of seeds"),
+        ("few", "is neither a number of seeds"),
+    ],
+)
+def test_impossible_seeds_are_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        seed_list(text)
+
+
+def test_a_step_comes_after_those_whose_results_it_reads(experiment):
+    steps = {step.name: step for step in experiment.steps()}
+    assert steps["unetr_2_sections_seed0"].after == ()
+    assert steps["unetr+pretrained_2_sections_seed1"].after == ("pretrain_default_seed1",)
+    assert steps["unetr_2_sections_seed0_evaluation"].after == ("unetr_2_sections_seed0",)
+    for step in steps.values():
+        read = {str(other.result) for other in steps.values()} & {str(value) for value in step.settings.values()}
+        assert read <= {str(steps[name].result) for name in step.after}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "methods", "message"),
+    [
+        ("label_budget", ("2", "9"), ("unetr",), "labelled_sections 9: the box to train on has the sections 0 to 7"),
+        ("ratio", ("0.5", "1.5"), ("unetr+pretrained",), "--mask_ratio 1.5 is not a number"),
+        ("mask", ("blocks",), ("unetr+pretrained",), "--token_mask 'blocks' is not"),
+        ("decoder", ("published", "deep"), ("unetr",), "unetr_decoder 'deep' is not one of published, light, demo"),
+    ],
+)
+def test_a_value_that_no_run_can_have_is_refused_before_the_first_run(experiment, kind, values, methods, message):
+    impossible = replace(experiment, conditions=KINDS[kind][0](values, methods))
+    with pytest.raises(ValueError, match=message):
+        check_steps(impossible, impossible.steps())
+    assert not experiment.out.exists()

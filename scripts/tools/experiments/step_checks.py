@@ -1,0 +1,74 @@
+"""Check the steps of an experiment before the first one runs: config files, knobs, presets, labelled sections."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from scripts.data.regions.label_budget import budget_boxes
+from scripts.ops.box import Box
+from scripts.tools.experiments.grids import Experiment, Step
+from scripts.workflow.knobs import KNOBS, knob_value
+from scripts.workflow.presets import chosen_preset
+
+PRESETS = {"network": "presets", "unetr_decoder": "unetr_decoder_presets", "trunk": "trunk_presets"}
+"""Knob -> key of a config that has its presets."""
+LARGEST_SEED = 2**32 - 1
+
+
+def seed_list(text: str) -> tuple[int, ...]:
+    """Seeds of `3` (0, 1 and 2), of a list such as `0,3,4`, or of `4,` (4 alone).
+
+    Raises:
+        ValueError: another text, no seed, one above 2**32 - 1, or one that is given twice.
+    """
+    words = [word.strip() for word in text.strip().removeprefix("[").removesuffix("]").split(",")]
+    listed = len(words) > 1 or text.strip().startswith("[")
+    words = words[:-1] if len(words) > 1 and not words[-1] else words
+    if not all(word.isascii() and word.isdigit() and int(word) <= LARGEST_SEED for word in words):
+        raise ValueError(f"--seeds '{text}' is neither a number of seeds, such as 3, nor a list of them, such as 0,3,4")
+    seeds = tuple(map(int, words))
+    if listed:
+        twice = [seed for k, seed in enumerate(seeds) if seed in seeds[:k]]
+        if twice:
+            raise ValueError(f"--seeds {text}: seed {twice[0]} is given twice; name each once")
+        return seeds
+    if not 1 <= seeds[0] <= 1000:
+        raise ValueError(f"--seeds {text} is not a number of seeds from 1 to 1000; a list of one seed is written 4,")
+    return tuple(range(seeds[0]))
+
+
+def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
+    """Raise ValueError for the first setting that no run can have.
+
+    Args:
+        experiment: for its training box.
+        steps: all of them.
+
+    Raises:
+        ValueError: a config file that is missing, a knob with a value that it does not allow, an unknown preset, more
+            labelled sections than the training box has.
+    """
+    check_configs(steps)
+    configs: dict[tuple[str, ...], dict[str, Any]] = {}
+    for step in steps:
+        for name, value in step.settings.items():
+            if name in KNOBS and not isinstance(value, Path):
+                knob_value(name, value)
+        if step.config not in configs:
+            configs[step.config] = ConfigParser.load_config_files(list(step.config))
+        for knob, presets in PRESETS.items():
+            if knob in step.settings and presets in configs[step.config]:
+                chosen_preset(knob, str(step.settings[knob]), configs[step.config][presets])
+        sections: Any = step.settings.get("labelled_sections")
+        if sections is not None:
+            box = Box.parse(experiment.boxes["train_box"], (2**31,) * 3)
+            budget_boxes(box, box.stop, sections)
+
+
+def check_configs(steps: Sequence[Step]) -> None:
+    """Raise ValueError for a config file that does not exist."""
+    for file in dict.fromkeys(config for step in steps for config in step.config):
+        if not Path(file).is_file():
+            raise ValueError(f"'{file}' does not exist; start in the root of the repository, and check the overlays")
