@@ -12,7 +12,7 @@ Everything that is meant to be set in the configs of the bundles, on the command
 overlay (`"iterations": 5000`). `make configs` writes this page from the configs. [P], [M], [A], [L] and [H] are the
 sources of numbers that each `train.json` names in its first line. A default that begins with `$` or `@` is computed.
 """
-WITH_KNOBS = ("train.json", "evaluate.json", "inference.json")
+WITH_KNOBS = ("train.json", "evaluate.json", "inference.json", "probe.json")
 LAST = "imports"
 """The first key of a config that is no knob."""
 

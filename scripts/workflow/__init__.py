@@ -4,12 +4,14 @@ from scripts.workflow.check_settings import check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
 from scripts.workflow.presets import chosen_preset
+from scripts.workflow.probe import Probe, write_probe
 from scripts.workflow.run_results import report_evaluation, write_pretraining_results, write_segmentation_results
 from scripts.workflow.run_summary import print_pretraining_summary, print_segmentation_summary
 from scripts.workflow.short_errors import short_errors
 from scripts.workflow.training import train
 
 __all__ = [
+    "Probe",
     "check_overrides",
     "check_settings",
     "chosen_preset",
@@ -20,5 +22,6 @@ __all__ = [
     "short_errors",
     "train",
     "write_pretraining_results",
+    "write_probe",
     "write_segmentation_results",
 ]
