@@ -2,7 +2,6 @@
 
 from scripts.checkpoints.best_checkpoint import BestCheckpoint
 from scripts.checkpoints.pretrained import load_pretrained
-from scripts.checkpoints.pretrained_encoder import load_pretrained
 from scripts.checkpoints.probed_networks import probed_networks
 from scripts.checkpoints.restore import decoder_of, recipe_of, restore
 from scripts.checkpoints.run_folder import RunFolder
