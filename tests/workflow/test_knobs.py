@@ -119,4 +119,4 @@ def test_what_is_of_training_crops_alone_is_refused_where_none_are_drawn():
     with pytest.raises(ValueError, match=r"--nonfinite 'skip' is not one of refuse, zero$"):
         checked_values({"nonfinite": "skip"}, training=False)
     training = {name: "train" in config for (_, name), config in CONFIGS.items()}
-    assert training == {"train.json": True, "evaluate.json": False, "inference.json": False}
+    assert training == {"train.json": True, "evaluate.json": False, "inference.json": False, "probe.json": False}

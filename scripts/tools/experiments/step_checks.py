@@ -23,8 +23,9 @@ def seed_list(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: another text, no seed, one above 2**32 - 1, or one that is given twice.
     """
-    words = [word.strip() for word in text.strip().removeprefix("[").removesuffix("]").split(",")]
-    listed = len(words) > 1 or text.strip().startswith("[")
+    bracketed = text.strip().startswith("[") and text.strip().endswith("]")
+    words = [word.strip() for word in (text.strip()[1:-1] if bracketed else text).split(",")]
+    listed = bracketed or len(words) > 1
     words = words[:-1] if len(words) > 1 and not words[-1] else words
     if not all(word.isascii() and word.isdigit() and int(word) <= LARGEST_SEED for word in words):
         raise ValueError(f"--seeds '{text}' is neither a number of seeds, such as 3, nor a list of them, such as 0,3,4")

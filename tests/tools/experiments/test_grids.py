@@ -154,6 +154,7 @@ def test_seeds_are_a_number_or_a_list(text, seeds):
         ("1,,2", "is neither a number of seeds"),
         ("4294967296,", "is neither a number of seeds"),
         ("few", "is neither a number of seeds"),
+        ("[0,1", "is neither a number of seeds"),
     ],
 )
 def test_impossible_seeds_are_named(text, message):
