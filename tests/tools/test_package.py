@@ -111,17 +111,24 @@ def run_outside(folder: Path, *words: str) -> str:
     return ended.stdout + ended.stderr
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """Packages of all bundles with the weights they come with, and what was printed of each."""
+    out = tmp_path_factory.mktemp("packages")
+    return out, {bundle: package(bundle, str(out)) for bundle in COMPLETE}
+
+
 @pytest.mark.parametrize("bundle", COMPLETE)
-def test_a_bundle_packages_without_anything_the_zoo_would_turn_down(bundle, tmp_path):
-    said = package(bundle, str(tmp_path))
-    assert problems(tmp_path / bundle) == []
+def test_a_bundle_packages_without_anything_the_zoo_would_turn_down(bundle, packages):
+    out, said = packages
+    assert problems(out / bundle) == []
     has_weights = (ROOT / "bundles" / bundle / "models" / "model.pt").is_file()
-    assert ("no weights: train them" in said) is not has_weights
-    metadata = json.loads((tmp_path / bundle / "configs" / "metadata.json").read_text())
+    assert ("no weights: train them" in said[bundle]) is not has_weights
+    metadata = json.loads((out / bundle / "configs" / "metadata.json").read_text())
     jsonschema.validate(metadata, SCHEMA)
     assert metadata["schema"].endswith("/meta_schema_20240725.json")
     assert metadata["version"] in metadata["changelog"]
-    text = (tmp_path / bundle / "docs" / "README.md").read_text()
+    text = (out / bundle / "docs" / "README.md").read_text()
     assert ("This package has no weights" in text) is not has_weights
 
 
@@ -207,45 +214,52 @@ def test_code_is_sorted_and_formatted_for_the_zoo(made):
 
 
 @pytest.fixture(scope="module")
-def checked(made, tmp_path_factory) -> Path:
-    """A folder in which MONAI's own checks, an export and a prediction were run on a copy of the package."""
+def checked(packages, tmp_path_factory) -> Path:
+    """A folder in which MONAI's own checks, an export and a prediction were run on copies of all packages."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    shutil.copytree(made, folder / "sem_mae_pretrain")
+    for bundle in COMPLETE:
+        shutil.copytree(packages[0] / bundle, folder / bundle)
     script = """
-import json, sys, torch
-sys.path.insert(0, "sem_mae_pretrain")
-import scripts
+import importlib, sys, torch
 from monai.bundle import ckpt_export, create_workflow, load, verify_net_in_out
-assert scripts.__file__.startswith(sys.argv[1]), scripts.__file__
-config, meta = "sem_mae_pretrain/configs/inference.json", "sem_mae_pretrain/configs/metadata.json"
-verify_net_in_out(net_id="network_def", meta_file=meta, config_file=config)
-model = load("sem_mae_pretrain", bundle_dir=".", workflow_type="inference", device="cpu").eval()
-weights = "sem_mae_pretrain/models/model.pt"
-ckpt_export(net_id="network_def", filepath="model.ts", ckpt_file=weights, meta_file=meta, config_file=config)
 image = torch.rand(1, 1, 6, 32, 48)
-assert torch.equal(torch.jit.load("model.ts")(image), model(image))
-root = "sem_mae_pretrain"
-flow = create_workflow(config_file=config, workflow_type="inference", bundle_root=root, volume="v.npy", out="o.h5")
-assert flow.check_properties() == []
-flow.run()
+for root in sys.argv[2:]:  # each with the code of its own package
+    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+        del sys.modules[name]
+    sys.path[:] = [f"{sys.argv[1]}/{root}"] + [path for path in sys.path if not path.startswith((sys.argv[1], "sem_"))]
+    importlib.invalidate_caches()
+    scripts = importlib.import_module("scripts")
+    assert scripts.__file__.startswith(f"{sys.argv[1]}/{root}/"), scripts.__file__
+    config, meta = f"{root}/configs/inference.json", f"{root}/configs/metadata.json"
+    verify_net_in_out(net_id="network_def", meta_file=meta, config_file=config, bundle_root=root)
+    model = load(root, bundle_dir=".", workflow_type="inference", device="cpu").eval()
+    files = {"filepath": f"{root}/models/model.ts", "ckpt_file": f"{root}/models/model.pt"}
+    ckpt_export(net_id="network_def", meta_file=meta, config_file=config, bundle_root=root, **files)
+    torch.testing.assert_close(torch.jit.load(files["filepath"])(image), model(image), atol=1e-5, rtol=1e-5)
+    files = {"volume": "v.npy", "out": f"{root}.h5"}
+    flow = create_workflow(config_file=config, workflow_type="inference", bundle_root=root, **files)
+    assert flow.check_properties() == []
+    flow.run()
 """
     np.save(folder / "v.npy", np.random.RandomState(0).randint(0, 255, (12, 32, 32)).astype(np.uint8))
-    run_outside(folder, "-c", script, str(folder))
+    run_outside(folder, "-c", script, str(folder), *COMPLETE)
     return folder
 
 
 @pytest.mark.slow
-def test_monais_own_checks_pass_outside_the_repository(checked):
-    assert (checked / "o.h5").is_file()
-    assert (checked / "sem_mae_pretrain" / "models" / "model.pt").is_file()
+@pytest.mark.parametrize("bundle", COMPLETE)
+def test_monais_own_checks_pass_outside_the_repository_with_the_weights_of_the_bundle(checked, bundle):
+    assert (checked / f"{bundle}.h5").is_file()
+    assert (checked / bundle / "models" / "model.ts").is_file()
 
 
 @pytest.mark.slow
-def test_torchscript_on_request_is_reproducible_and_names_no_place(checked, checkpoint, tmp_path):
-    package("sem_mae_pretrain", str(tmp_path), weights=str(checkpoint), torchscript=True)
-    one, two = tmp_path / "sem_mae_pretrain" / "models" / "model.ts", shutil.copy(checked / "model.ts", tmp_path)
-    strip_torchscript(Path(two))  # an export by hand, in another folder
-    assert one.read_bytes() == Path(two).read_bytes()
+def test_torchscript_on_request_is_reproducible_and_names_no_place(checked, tmp_path):
+    package("sem_mae_pretrain", str(tmp_path), torchscript=True)
+    one = tmp_path / "sem_mae_pretrain" / "models" / "model.ts"
+    two = Path(shutil.copy(checked / "sem_mae_pretrain" / "models" / "model.ts", tmp_path))
+    strip_torchscript(two)  # an export by hand, in another folder
+    assert one.read_bytes() == two.read_bytes()
     with zipfile.ZipFile(one) as archive:
         assert not any(str(tmp_path).encode() in archive.read(name) for name in archive.namelist())
     assert torch.jit.load(one)(torch.zeros(1, 1, 6, 32, 32)).shape == (1, 1, 6, 32, 32)
