@@ -26,7 +26,7 @@ from tests.gpu.results import STATUS, TABLE, Results
 ROOT = Path(__file__).parents[2]
 GRACE = 20.0
 """Seconds from the request to stop until a part is killed; a training saves meanwhile."""
-PRELOADED = ("tests.gpu.measurements", "tests.gpu.trainings")
+PRELOADED = ("tests.gpu.measurements", "tests.gpu.trainings", "tests.gpu.preparation")
 """Imported once, before the processes of the parts begin."""
 
 
@@ -57,6 +57,10 @@ PARTS = {
     "unet": Part("trainings:unet", 75, trains=True),
 }
 """In the order in which they run; together 11 minutes; the rest is for starting and stopping."""
+PREPARE = "prepare"
+PARTS_BESIDE = {PREPARE: Part("preparation:prepare", 60, trains=True)}
+"""Runs on the CPU beside the first parts, and is waited for, so many seconds at most, before the first training."""
+KNOWN_VOLUME = "snemi3d_ac4_train.h5"
 
 
 def run(folder: Path, volume: str | None, tiny: bool, minutes: float, parts: Sequence[str]) -> int:
@@ -66,9 +70,16 @@ def run(folder: Path, volume: str | None, tiny: bool, minutes: float, parts: Seq
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looks for a GPU without taking it, before a fork
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
-    incomplete = 0
+    incomplete, preparing = 0, None
+    if any(PARTS[name].trains for name in parts):
+        options = (PREPARE, PARTS_BESIDE[PREPARE], folder.resolve(), volume, tiny, 60 * minutes)
+        preparing = context.Process(target=_part, args=options, daemon=True)
+        preparing.start()
     for name in parts:
         part = PARTS[name]
+        if part.trains and preparing is not None:
+            results.add(PREPARE, **{STATUS: _status(preparing, PARTS_BESIDE[PREPARE].seconds), "seconds": None})
+            preparing = None
         left = 60 * minutes - (time.monotonic() - begun)
         limit = min(part.seconds * minutes / 12, left)
         began = time.monotonic()
@@ -77,7 +88,9 @@ def run(folder: Path, volume: str | None, tiny: bool, minutes: float, parts: Seq
         else:
             print(f"{name}: at most {limit:.0f} s", flush=True)
             options = (name, part, folder.resolve(), volume, tiny, limit)
-            status = _watched(context.Process(target=_part, args=options), limit)
+            process = context.Process(target=_part, args=options)
+            process.start()
+            status = _status(process, limit)
         incomplete += status != "complete"
         results.add(name, **{STATUS: status, "seconds": round(time.monotonic() - began, 1)})
         print(f"{name}: {status}, {time.monotonic() - began:.0f} s", flush=True)
@@ -85,9 +98,8 @@ def run(folder: Path, volume: str | None, tiny: bool, minutes: float, parts: Seq
     return incomplete
 
 
-def _watched(process: Any, limit: float) -> str:
-    """Wait for a process; at its limit ask it to stop, then kill it with all that it started."""
-    process.start()
+def _status(process: Any, limit: float) -> str:
+    """Wait for a process and return how it ended; at its limit ask it to stop, then kill it with all it started."""
     try:
         process.join(limit)
         stopped = process.is_alive()
@@ -133,6 +145,12 @@ def _part(name: str, part: Part, folder: Path, volume: str | None, tiny: bool, s
         sys.exit(1)
 
 
+def default_volume() -> str | None:
+    """The known volume in the folder that SEM_DATA_DIR names; None where it is not there."""
+    path = Path(os.environ.get("SEM_DATA_DIR", "")) / KNOWN_VOLUME
+    return str(path.resolve()) if path.is_file() else None
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Read the options and run; the exit code is the number of parts that did not complete."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,7 +166,7 @@ def main(words: Sequence[str] | None = None) -> int:
         options.error(f"no part '{unknown[0]}'; there are {', '.join(PARTS)}")
     if (given.out / "results.jsonl").exists():
         options.error(f"'{given.out}' has results; give another --out")
-    volume = given.volume or (None if given.tiny else import_module("tests.gpu.source").default_volume())
+    volume = given.volume or (None if given.tiny else default_volume())
     if volume not in (None, "synthetic") and not Path(volume).is_file():
         options.error(f"--volume '{volume}' is no file")
     return run(

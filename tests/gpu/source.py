@@ -1,6 +1,5 @@
 """The labelled volume that a run on a GPU trains on, and the boxes of it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from scripts.data import open_volume
 from scripts.ops.box import Size3
 from scripts.tools.synthesize import synthesize
 
-KNOWN_VOLUME = "snemi3d_ac4_train.h5"
 LARGEST = 512
 """Voxels along y and x of the boxes that are decoded."""
 
@@ -42,9 +40,3 @@ def source(folder: Path, volume: str | None, synthetic: Size3) -> Source:
     with open_volume(f"{path}:raw") as image:
         z, y, x = image.shape[-3:]
     return Source(f"{path}:raw", f"{path}:labels", (z, y, x))
-
-
-def default_volume() -> str | None:
-    """The known volume in the folder that SEM_DATA_DIR names; None where it is not there."""
-    path = Path(os.environ.get("SEM_DATA_DIR", "")) / KNOWN_VOLUME
-    return str(path.resolve()) if path.is_file() else None

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scripts.blockwise.cluster import DaskWorkers
 from scripts.checkpoints.run_files import CHECKPOINTS, LAST
@@ -128,7 +129,8 @@ def _in_parallel(
     run: Callable[[Step], None], steps: Sequence[Step], on_begin: Callable[[Step], None], workers: DaskWorkers
 ) -> Iterator[Step]:
     """Run the first steps that wait for none, one on each worker; yield each when it is complete."""
-    waiting, running = list(steps), {}
+    waiting = list(steps)
+    running: dict[Any, Step] = {}
     failure: BaseException | None = None
     while True:
         unfinished = {step.name for step in (*waiting, *running.values())}
