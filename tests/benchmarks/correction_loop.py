@@ -5,7 +5,8 @@ python -m tests.benchmarks.correction_loop maps.h5 image.h5:labels --box 92:100,
 Each round the worst error of all is located and corrected: a split object by a merge of its two largest segments, a
 merging segment by a split between its two largest objects, each given by two points as in `edits.json`. Segments are
 merged only where both are mostly of the object. An edit that is refused is left out and the next error is taken.
-Beside the curve the edits are written, without those that a later one undoes, for `decode --edits`.
+Beside the curve the edits are written, without those that a later one undoes, for `decode --edits`; docs/correcting.md
+has the commands that train on the result (`--pretrained_head keep`).
 """
 
 import argparse
