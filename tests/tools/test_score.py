@@ -147,6 +147,9 @@ def test_a_decoded_box_is_scored_where_it_is_in_the_ground_truth(pair, tmp_path,
     masked = scored(f"{pair}:box", f"{pair}:gt", "--mask", f"{pair}:inner")[1]  # of the grid of the decoded box
     assert masked == scored(f"{pair}:pred", f"{pair}:gt", "--mask", f"{pair}:all", "--box", "2:4,:,10:40")[1]
     assert masked == scored(f"{pair}:box", f"{pair}:gt", "--mask", f"{pair}:all")[1] != rows
+    np.save(tmp_path / "coarse.npy", np.arange(1, 5).reshape(1, 2, 2) != 1)  # 4 x 20 x 20 voxels each
+    masked = scored(f"{pair}:pred", f"{pair}:gt", "--mask", f"{tmp_path}/coarse.npy")[1]
+    assert masked == scored(f"{pair}:pred", f"{pair}:gt", "--mask", f"{pair}:all")[1]
     cut = scored(f"{pair}:gt", f"{pair}:box")[1]  # labels of a part
     assert cut == scored(f"{pair}:gt", f"{pair}:pred", "--box", "2:4,:,10:40")[1]
     assert "neither is a part of the other; correct the offset" in error_of("score", f"{pair}:outside", f"{pair}:gt")

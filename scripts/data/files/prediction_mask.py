@@ -93,9 +93,10 @@ def _placed(volume: Volume, pred: str) -> _Place:
         _, *own = prediction.shape
         size = prediction.voxel_size_nm
     shape = (own[0], own[1], own[2])
-    grids: list[tuple[Size3, VoxelSize | None, Offset3]] = [(shape, size, (0, 0, 0))]
-    if tuple(volume.shape) != shape:
-        grids += _image_grid(volume, pred, shape)
+    images = [] if tuple(volume.shape) == shape else _image_grid(volume, pred, shape)
+    if size is None and images:
+        size = images[0][1]  # both have the same voxels
+    grids: list[tuple[Size3, VoxelSize | None, Offset3]] = [(shape, size, (0, 0, 0)), *images]
     places = [
         _Place(grid, factors, first)
         for grid, size, first in grids

@@ -1,5 +1,6 @@
 """A segmentation on the grid of its ground truth: voxel for voxel, or where one states to be a part of the other."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from scripts.data.volumes.open import open_volume
 from scripts.data.volumes.volume import Volume
 from scripts.data.volumes.voxel_size import VoxelSize
 from scripts.ops.box import Box, Offset3
+
+logger = logging.getLogger(__name__)
 
 Position = tuple[float, float, float] | None
 
@@ -132,20 +135,29 @@ def mask_on_truth(mask: Volume, segments: Volume, truth: Volume) -> Volume:
         ValueError: it fits neither grid, or larger voxels of both.
     """
     if tuple(mask.shape) == tuple(truth.shape) or not isinstance(segments, ShiftedVolume):
-        return aligned_mask(mask, truth)
+        return _reported(aligned_mask(mask, truth))
     own = segments.volume
     if tuple(mask.shape) == tuple(own.shape):
         return ShiftedVolume(mask, segments.first, truth.shape)
-    factors = mask_factors(mask, own.shape, own.voxel_size_nm)
+    size = own.voxel_size_nm or truth.voxel_size_nm  # both have the same voxels
+    factors = mask_factors(mask, own.shape, size)
     if factors is None or mask.position is not None:
-        return aligned_mask(mask, truth)
-    if mask_factors(mask, truth.shape, truth.voxel_size_nm) is not None:
+        return _reported(aligned_mask(mask, truth))
+    if mask_factors(mask, truth.shape, truth.voxel_size_nm or size) is not None:
         raise ValueError(
             f"mask {mask.path} has shape {tuple(mask.shape)} (z, y, x), the prediction {tuple(own.shape)}, the ground "
             f"truth {tuple(truth.shape)}; its voxels could be larger ones of either: give a mask whose file states its "
             "voxel size"
         )
-    return ShiftedVolume(UpsampledMask(mask, factors, own.shape), segments.first, truth.shape)
+    return ShiftedVolume(_reported(UpsampledMask(mask, factors, own.shape)), segments.first, truth.shape)
+
+
+def _reported(mask: Volume) -> Volume:
+    """The mask; larger voxels are printed."""
+    if isinstance(mask, UpsampledMask):
+        times = " x ".join(map(str, mask.factors))
+        logger.info(f"mask {mask.path}: each of its voxels is {times} of the ground truth's (z, y, x)")
+    return mask
 
 
 def shared_box(text: str | None, segments: Volume, truth: Volume) -> Box:

@@ -118,9 +118,14 @@ def test_a_prediction_of_a_box_is_masked_by_a_coarser_mask_of_its_image(files, c
         checked_mask(f"{files}/v.h5:odd", maps)
 
 
-def test_a_mask_that_could_be_of_the_prediction_or_of_its_image_is_refused(files):
+def test_a_mask_that_could_be_of_the_prediction_or_of_its_image_is_refused_unless_sizes_decide(files):
     np.save(files / "either.npy", np.ones((2, 3, 2), np.uint8))  # 3 x 7 x 17 of the image, 2 x 4 x 10 of the box
+    maps, box = f"{files}/maps.zarr", Box.whole((4, 12, 20))
     with pytest.raises(
         ValueError, match="could be larger ones of either: give a mask whose file states its voxel size"
     ):
-        read_mask(f"{files}/either.npy", f"{files}/maps.zarr", Box.whole((4, 12, 20)))
+        read_mask(f"{files}/either.npy", maps, box)
+    with h5py.File(files / "v.h5", "r+") as file:
+        file["raw"].attrs["resolution"] = NM
+        file.create_dataset("stated", data=np.ones((2, 3, 2), np.uint8)).attrs["resolution"] = (90, 42, 102)
+    assert read_mask(f"{files}/v.h5:stated", maps, box).all()
