@@ -65,8 +65,8 @@ def find_borders(folder: Path, number: int) -> None:
     rule = size_rule(folder, plan)
     numbers = BlockNumbers.of(folder, plan.grid, number)
     known = numbers.known
+    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])  # first, as it takes buffers
     segments = numbers.volume(folder, plan.grid, number)
-    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])
     place = _place(plan, number)
     if agglomerates(plan):
         graph = region_graph(segments, affinities, place)

@@ -11,12 +11,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import zarr
 
+from scripts.blockwise.decode import decode_blocks
 from scripts.blockwise.inference_blocks import windows_in_blocks
-from scripts.inferers.volume_inferer import VolumeInferer
-from tests.benchmarks.bench_blockwise import Steps, merge_table, run, source, steps_table, write_mirrored
+from scripts.blockwise.run import planned
+from scripts.blockwise.workers import ThisProcess
+from scripts.ops.box import Box
+from tests.benchmarks.bench_blockwise import SETTINGS, merge_table, resident, run, source, steps_table, write_mirrored
 from tests.benchmarks.side_by_side import hardware, print_table
 
 BLOCKS = (64, 512, 512)
@@ -92,22 +97,45 @@ def memory_rows(maps: np.ndarray, folder: Path) -> list[Row]:
     steps = steps_table(folder / "maps.zarr", folder / "run", DECODER, BLOCKS, (1024, 1024))
     most = max(peak / voxels for _, _, peak, voxels in steps.values() if voxels)
     rows: list[Row] = [("a worker, bytes a voxel with halo", "at most 14", most, most <= 14)]
-    part, peaks = maps[:, :16, :512, :512], {}
+    peaks = {}
     for sections in (64, 512):
-        pred = folder / f"{sections}.zarr"
-        write_mirrored(part, pred, (sections // 16, 1, 1))
-        peaks[sections] = worker_peaks(steps_table(pred, folder / f"run{sections}", DECODER, (32, 256, 256)))
-    ratios = {name: peaks[512][name] / peaks[64][name] for name in peaks[64]}
-    table = [(name, peaks[64][name], peaks[512][name], ratio) for name, ratio in ratios.items()]
-    print_table("peak MiB of a worker, 512 x 512 voxels", ("step", "64 sections", "512 sections", "ratio"), table)
-    worst = max(peaks[512].values()) / max(peaks[64].values())
+        write_mirrored(maps[:, :16, :512, :512], folder / f"{sections}.zarr", (sections // 16, 1, 1))
+        peaks[sections] = worker_peak(folder / f"{sections}.zarr")
+    head = ("64 sections", "512 sections")
+    print_table("peak MiB of a process that works on blocks, 512 x 512 voxels", head, [tuple(peaks.values())])
+    worst = peaks[512] / peaks[64]
     rows.append(("peak of a worker, 512 sections / 64", "at most 1.1", worst, worst <= 1.1))
     return rows
 
 
-def worker_peaks(steps: Steps) -> dict[str, float]:
-    """MiB of each step that goes block by block."""
-    return {name: peak / 2**20 for name, (_, _, peak, voxels) in steps.items() if voxels}
+def worker_peak(pred: Path) -> float:
+    """MiB that a process holds at most while it works on blocks, the steps of the volume aside."""
+    call = "import sys; from tests.benchmarks.blockwise_reach import print_peak; print_peak(*sys.argv[1:])"
+    command = [sys.executable, "-c", call, str(pred), f"{pred}.run"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def print_peak(pred: str, work: str) -> None:
+    """Decode in blocks in this process and print that peak."""
+    box = Box.whole(zarr.open_array(pred, mode="r").shape[1:])
+    planned(pred, box, DECODER, SETTINGS[DECODER], (), 0, BLOCKS).save(Path(work))
+    workers = Watched()
+    decode_blocks(Path(work), workers)
+    print(workers.peak / 2**20)
+
+
+class Watched(ThisProcess):
+    """Blocks one after the other, with the most that the process holds meanwhile."""
+
+    peak = 0.0
+
+    def run(self, task: Any, folder: Path, numbers: Any) -> Any:
+        """See `Workers`."""
+        for number in numbers:
+            Path("/proc/self/clear_refs").write_text("5")
+            result = task(folder, number)
+            self.peak = max(self.peak, resident("VmHWM"))
+            yield number, result
 
 
 def before_rows(maps: np.ndarray, folder: Path, before: str) -> list[Row]:
@@ -131,6 +159,8 @@ def before_rows(maps: np.ndarray, folder: Path, before: str) -> list[Row]:
 
 def window_rows() -> list[Row]:
     """Windows that blocks compute against those of one process, published windows, by the planner."""
+    from scripts.inferers.volume_inferer import VolumeInferer  # imports torch and MONAI
+
     grid = VolumeInferer().grid((2400, 15360, 15360))
     rows: list[Row] = []
     for block, most in (((48, 480, 480), 1.3), ((48, 512, 512), 1.3), ((96, 1536, 1536), 1.1)):
