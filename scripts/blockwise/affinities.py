@@ -7,6 +7,7 @@ import numpy as np
 
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load, save
+from scripts.engines.freed_memory import return_freed_memory
 from scripts.ops.box import Box
 from scripts.ops.decoding.affinity_ranks import affinity_of_rank, bins_of_ranks, counts_within, value_counts
 from scripts.ops.decoding.decoders import (
@@ -41,6 +42,7 @@ def read_affinities(plan: Plan, box: Box) -> np.ndarray:
     assert convention(affinity_decoder(plan).offsets).offsets[:3] == convention("nearest").offsets
     affinities = checked_prediction(plan.read(box, 3), 3, "affinities")
     check_range(affinities, name=f"affinities (counted from {box.start})")
+    return_freed_memory()
     return affinities
 
 

@@ -1,7 +1,8 @@
-"""Keep freed memory in the process: glibc returns each large block to the system, which must clear it for the next."""
+"""Keep freed memory in the process, where large blocks come and go, or return it, where the peak counts; glibc only."""
 
 import ctypes
 import platform
+from functools import cache
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of mallopt(3), from glibc's malloc.h."""
@@ -26,8 +27,23 @@ def keep_freed_memory(enabled: bool = True) -> bool:
     Returns:
         Whether it is in effect: False where the C library is not glibc, as on macOS, Windows and Alpine.
     """
-    if not enabled or platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+    if not enabled or not _is_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     settings = {M_MMAP_THRESHOLD: LARGEST_BLOCK, M_TRIM_THRESHOLD: TRIM_BYTES, M_TOP_PAD: PAD_BYTES}
     return all(mallopt(parameter, value) == 1 for parameter, value in settings.items())
+
+
+def return_freed_memory() -> None:
+    """Return freed memory of all threads to the system.
+
+    Threads that decode chunks free theirs into heaps of their own, where other threads cannot use it: 5 bytes a voxel
+    of a block with its halo that was read from uint8 affinities.
+    """
+    if _is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _is_glibc() -> bool:
+    return platform.system() == "Linux" and platform.libc_ver()[0] == "glibc"

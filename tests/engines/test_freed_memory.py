@@ -34,3 +34,29 @@ def test_freed_blocks_are_used_again_without_page_faults():
     effect, faults = run(enabled=True)
     assert effect == "True"
     assert faults < 1000
+
+
+THREADS = """
+import pathlib, threading
+from scripts.engines.freed_memory import return_freed_memory
+def resident():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
+def work():
+    kept = [bytearray(100_000) for _ in range(1000)]
+    last = bytearray(100_000)  # beyond the others, so that they are not returned by themselves
+    del kept
+    ends.append(last)
+ends = []
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+before = resident()
+return_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim")
+def test_what_another_thread_freed_is_returned_to_the_system():
+    found = subprocess.run([sys.executable, "-c", THREADS], check=True, capture_output=True, text=True).stdout
+    assert int(found) > 50_000_000

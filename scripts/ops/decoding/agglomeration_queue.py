@@ -82,7 +82,7 @@ def merge_by_score(
     have reached the limit for good and are not left.
 
     Memory: 46 bytes a border, with the 20 of the graph (50 from 2^32 faces on), 13 a fragment, 16 a merge, and for
-    quantiles 21 a border and 1 a face more; 53 a border were measured with a fragment to every seven.
+    quantiles 21 a border and 1 a face more; 46 in all were measured with a fragment to every seven borders.
 
     Args:
         graph: the borders of the fragments by their last faces, as `by_last_face` orders them; used up.

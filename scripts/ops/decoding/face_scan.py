@@ -83,7 +83,9 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
         here, there, weights = _rows(segments, affinities, axis, z, y, start[2])
         count = _contacts(here, there, weights, above, found)
         if count and used + count > len(rows):
-            rows = np.concatenate((rows, np.empty((len(rows) + nx, columns), dtype=np.uint64)))
+            grown = np.empty((len(rows) // 2 * 3 + nx, columns), dtype=np.uint64)
+            grown[:used] = rows[:used]  # the rest takes no memory until it is written
+            rows = grown
             slots = index_pairs(rows, len(rows), used)
         first = max(start[2], np.int64(axis == 2))
         voxel = ((z + corner[0]) * shape[1] + y + corner[1]) * shape[2] + first + corner[2]

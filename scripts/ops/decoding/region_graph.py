@@ -106,7 +106,7 @@ def _graph(
 ) -> RegionGraph:
     if segments.dtype.itemsize == 8 and segments.max(initial=0) >= 2**32:
         raise ValueError(f"segment id {segments.max()} does not fit 32 bits; relabel consecutively first")
-    room = 512 + min(4 * int(segments.max(initial=0)), segments.size // 2)
+    room = 512 + min(6 * int(segments.max(initial=0)), segments.size // 2)
     z, y, x = segments.shape
     place = place or Place((0, 0, 0), (0, 0, 0), (z, y, x))
     where = np.array([place.start, place.corner, place.shape])
