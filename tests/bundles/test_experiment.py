@@ -49,6 +49,7 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
         (["--test_box", "15:20,:,:"], "shares voxels with the test box"),
         (["--values", "unetr,unetr"], "condition 'unetr_scratch' is given twice"),
         (["--seeds", "0"], "seeds"),
+        (["--seeds", "0,3,0"], "seed 0 is given twice"),
         (["--methods", "tuned"], "--methods 'tuned' is not one of scratch, pretrained"),
         (["--volumes", "none.h5:raw"], "none.h5"),
         (["--overlays", "none.json"], "'none.json' does not exist"),
