@@ -167,7 +167,7 @@ class BlockNumbers:
     def volume(self, folder: Path, grid: BlockGrid, number: int) -> np.ndarray:
         """(z, y, x) places in `known` of the block and one voxel before it; 0 for background and where no block is."""
         outer, inner = grid.around(number, 1, 0)
-        labels = unpacked(*load(basins_file(folder, number), "labels"), grid.box(number).shape, np.uint32)
+        labels = unpacked(load(basins_file(folder, number), "labels")[0], grid.box(number).shape, np.uint32)
         renumber(labels, self.labels)
         segments = np.zeros(outer.shape, dtype=np.uint32)
         segments[inner.slices] = labels

@@ -28,7 +28,7 @@ from scripts.ops.decoding.size_merging import contracted_by_size, segments_of_ba
 
 COLUMNS = ("first", "second", "total", "faces", "last")
 VALUES = ("first", "second", "bins", "starts")
-NO_SUMS = {"total": NOTHING, "faces": NOTHING, "last": NOTHING}
+NO_SUMS: dict[str, Any] = {"total": NOTHING, "faces": NOTHING, "last": NOTHING}
 NO_VALUES = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
 FRAGMENTS = "fragments.npy"
 """Fragment of every basin, where fragments are agglomerated."""

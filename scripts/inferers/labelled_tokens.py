@@ -74,7 +74,7 @@ class LabelledTokens:
             raise ValueError(
                 f"windows of {tuple(window)} voxels (z, y, x) hold no whole number of tokens of {tuple(network.patch)}"
             )
-        tables = []
+        tables: list[TokenTable] = []
         for region in self.regions:
             features = self._features(region, network, window)
             values, shares = self._values(region, network.patch)
