@@ -9,7 +9,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from scripts.data.files.replacing import replacing
-from scripts.ops.scoring.scores import headlines
+from scripts.ops.scoring.scores import Score, headlines
 from scripts.tools.experiments.grids import RESULTS, Condition, Experiment
 from scripts.visualize.figure_file import new_figure, save_figure
 
@@ -39,7 +39,7 @@ def collect(experiment: Experiment) -> list[Row]:
 
 def markdown(rows: Sequence[Row], seeds: Sequence[int], about: str) -> str:
     """A table with mean and standard deviation of each headline score, and one with every run."""
-    labels = {score.name: f"{score.label} ({score.better} is better)" for score in headlines()}
+    labels = {score.name: _titled(score) for score in headlines()}
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     head = ["condition", *(labels[name] for name in names)]
     summary = [[row.condition.name, *(spread(row.values.get(name, [])) for name in names)] for row in rows]
@@ -121,11 +121,18 @@ def draw(rows: Sequence[Row], key: str) -> Any:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
     else:
-        axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], rotation=20, ha="right")
-    axes.set_ylabel(next((f"{s.label}, {s.better} is better" for s in headlines() if s.name == key), key))
+        slant = {"rotation": 20, "ha": "right"} if len(rows) > 3 else {}
+        axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], **slant)
+        axes.set_xlim(-0.5, len(rows) - 0.5)
+    axes.set_ylabel(next((_titled(score).replace(" (", "\n(") for score in headlines() if score.name == key), key))
     axes.legend()
     axes.grid(alpha=0.3)
     return fig
+
+
+def _titled(score: Score) -> str:
+    """The label of a score, with the direction that is better if it has one."""
+    return f"{score.label} ({score.better} is better)" if score.better else score.label
 
 
 def _read(path: Path) -> dict[str, float]:

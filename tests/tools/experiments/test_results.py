@@ -46,6 +46,15 @@ def test_the_table_has_every_run_and_the_mean(experiment):
     assert all(f"| unetr_{n}_sections | {s} | {ERRORS['unetr', n][s]:.4f} |" in table for n in (2, 6) for s in (0, 1))
 
 
+def test_a_title_has_the_direction_of_its_score_and_a_count_has_none(experiment):
+    for condition in experiment.conditions:
+        for seed in experiment.seeds:
+            scores = [{"name": "gt_objects", "value": 3}, {"name": "voi_split", "value": 0.5}]
+            experiment.scores(condition, seed).write_text(json.dumps({"scores": scores}))
+    head = next(line for line in markdown(collect(experiment), experiment.seeds, "about").splitlines() if "|" in line)
+    assert head == "| condition | objects | VOI split (bits) (lower is better) |"
+
+
 def test_a_run_without_scores_is_counted_and_not_averaged(experiment):
     experiment.scores(experiment.conditions[0], 1).unlink()
     table = markdown(collect(experiment), experiment.seeds, "about")
