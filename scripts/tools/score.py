@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,7 +121,8 @@ def score(
         "version": __version__,
     }
     head = [f"{name}: {value}" for name, value in about.items() if value is not None]
-    text = "\n".join(["  \n".join(head), "", markdown_table(scores), *_worst(errors)])
+    remarks = [*_of_one_id(gt, table.gt.ids), *_of_one_id(pred, table.pred.ids)]
+    text = "\n".join(["  \n".join(head), "", markdown_table(scores), *remarks, *_worst(errors)])
     if path is not None:
         offenders = {
             name: [asdict(offender) for offender in getattr(errors, name)] for name in ("worst_splits", "worst_merges")
@@ -130,6 +131,14 @@ def score(
         text += f"\n\nwritten: {path}, {path.with_suffix('.md')}"
         text += f"\nlook at the errors: python -m scripts view IMAGE --instances {pred} --truth {gt} --scores {path}"
     return text
+
+
+def _of_one_id(path: str, ids: Iterable[Any]) -> list[str]:
+    """A remark on a volume of a single object, such as a mask whose objects were never numbered."""
+    objects = [int(number) for number in ids if number > 0]
+    if len(objects) != 1:
+        return []
+    return ["", f"note: every object of {path} has the id {objects[0]}: if it is a mask, number its objects first"]
 
 
 def _table(gt: Volume, pred: Volume, box: Box, mask: str | None, border: int, threads: int) -> ContingencyTable:

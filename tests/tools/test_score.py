@@ -35,6 +35,15 @@ def test_one_table_states_every_definition_and_lists_the_worst(pair, capsys):
     assert "- 3: 0.5000 bits, 3200 voxels in 3 (1600), 4 (1600)" in out
 
 
+def test_a_mask_of_one_id_is_pointed_out_by_its_path(pair, tmp_path, capsys):
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        file["mask"] = np.pad(np.ones((4, 20, 20), np.uint8), ((0, 0), (0, 20), (0, 20)))
+    note = f"note: every object of {tmp_path / 'mask.h5'}:mask has the id 1: if it is a mask, number its objects first"
+    for names, notes in (((f"{tmp_path}/mask.h5:mask", f"{pair}:gt"), 1), ((f"{pair}:pred", f"{pair}:gt"), 0)):
+        main(["score", *names])
+        assert capsys.readouterr().out.count(note) == notes
+
+
 def test_json_and_markdown_are_written_and_not_overwritten(pair, tmp_path, error_of):
     out = tmp_path / "new" / "scores.json"
     words = [f"{pair}:pred", f"{pair}:gt", "--out", str(out)]
