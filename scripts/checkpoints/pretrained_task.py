@@ -42,10 +42,10 @@ def load_pretrained_task(
     weights, origin = read_weights(path)
     check_targets(origin, recipe, path)
     wanted = network.state_dict()
-    line: list[str] = []
+    notes: list[str] = []
     there, same = dict(weights), origin["architecture"] == recipe["architecture"]
     if same:
-        there, line = with_auxiliary_of(weights, origin, wanted, recipe)
+        there, notes = with_auxiliary_of(weights, origin, wanted, recipe)
         if isinstance(encoder := getattr(network, "encoder", None), torch.nn.Module):
             fitting_encoder(encoder, weights, origin, path)
     transfer = compare(wanted, there, (), bare=False)
@@ -58,7 +58,7 @@ def load_pretrained_task(
     check_finite(there, path)
     network.load_state_dict(there)
     if rank == 0:
-        lines = [f"network with its last layer: from {path}{history(origin)}", transfer.table(), *line]
+        lines = [f"network with its last layer: from {path}{history(origin)}", transfer.table(), *notes]
         logger.info("\n".join(lines + other_voxels(origin, recipe)))
     return transfer
 

@@ -75,13 +75,14 @@ class LabelledTokens:
                 f"windows of {tuple(window)} voxels (z, y, x) hold no whole number of tokens of {tuple(network.patch)}"
             )
         tables: list[TokenTable] = []
+        first = 0
         for region in self.regions:
             features = self._features(region, network, window)
             values, shares = self._values(region, network.patch)
             used = shares.min(axis=0) >= KNOWN
             sections = np.broadcast_to(np.arange(used.shape[0])[:, None, None], used.shape)[used]
-            first = sum(len(np.unique(table.sections)) for table in tables)
             tables.append(TokenTable(features[used], np.moveaxis(values, 0, -1)[used], sections + first))
+            first += used.shape[0]
         return TokenTable(
             np.concatenate([table.features for table in tables]),
             np.concatenate([table.values for table in tables]),

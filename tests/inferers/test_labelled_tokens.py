@@ -51,6 +51,13 @@ def test_sections_of_several_boxes_are_counted_on():
     assert tokens(boxes=boxes).table(GreyMoments((1, 4, 4)), (1, 4, 4)).sections.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_no_two_boxes_share_a_section_where_one_has_sections_without_tokens():
+    label = LABEL.copy()
+    label[0, :4, :4] = -1
+    boxes = (Box((0, 0, 0), (2, 4, 4)), Box((2, 0, 0), (5, 4, 4)))
+    assert tokens(label, boxes).table(GreyMoments((1, 4, 4)), (1, 4, 4)).sections.tolist() == [1, 2, 3, 4]
+
+
 def test_the_moments_are_those_of_the_grey_values():
     image = torch.from_numpy(GREY[None, None, :, :, :24]).float()
     found = GreyMoments((1, 4, 4))(image)

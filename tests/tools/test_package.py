@@ -120,10 +120,10 @@ def packages(tmp_path_factory) -> tuple[Path, dict[str, str]]:
 
 @pytest.mark.parametrize("bundle", COMPLETE)
 def test_a_bundle_packages_without_anything_the_zoo_would_turn_down(bundle, packages):
-    out, said = packages
+    out, printed = packages
     assert problems(out / bundle) == []
     has_weights = (ROOT / "bundles" / bundle / "models" / "model.pt").is_file()
-    assert ("no weights: train them" in said[bundle]) is not has_weights
+    assert ("no weights: train them" in printed[bundle]) is not has_weights
     metadata = json.loads((out / bundle / "configs" / "metadata.json").read_text())
     jsonschema.validate(metadata, SCHEMA)
     assert metadata["schema"].endswith("/meta_schema_20240725.json")

@@ -52,11 +52,11 @@ def test_a_dtype_without_declared_range_is_an_error(volume):
 
 @pytest.mark.parametrize("value", [1.5, -0.25, float("nan")])
 def test_a_value_outside_the_range_is_named_with_its_place(value):
-    said = ("outside the declared range 0 to 1", "1 voxels of it are NaN or infinite; choose a box without them")
+    messages = ("outside the declared range 0 to 1", "1 voxels of it are NaN or infinite; choose a box without them")
     volume = np.full((1, 2, 3, 3), 0.5, np.float32)
     volume[0, 1, 2, 0] = value
     for form in (volume, torch.from_numpy(volume)):
-        with pytest.raises(ValueError, match=rf"{value:g} at \(0, 1, 2, 0\) .*({said[int(np.isnan(value))]})"):
+        with pytest.raises(ValueError, match=rf"{value:g} at \(0, 1, 2, 0\) .*({messages[int(np.isnan(value))]})"):
             ScaleGrey(low=0, high=1)(form)
 
 

@@ -67,7 +67,7 @@ class PartFile:
 
         Args:
             answer: of the server.
-            resumed: whether the part goes on.
+            resumed: whether the server continues the part.
             bar: shows the bytes.
             most: bytes that are expected at most.
 

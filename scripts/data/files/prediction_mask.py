@@ -72,7 +72,13 @@ def checked_mask(mask: str, pred: str) -> str:
     """
     path = mask_path(mask, pred)
     with open_volume(path, cache_mib=0) as volume:
-        factors = _placed(volume, pred).factors
+        place = _placed(volume, pred)
+    factors = place.factors
+    if place.unread is not None:
+        logger.info(
+            f"warning: the image '{place.unread}' of the prediction cannot be read, so mask {path} is taken as one of "
+            "its voxels"
+        )
     if factors != AS_IT_IS:
         times = " x ".join(map(str, factors))
         logger.info(f"mask {path}: each of its voxels is {times} of the prediction's (z, y, x)")
@@ -86,6 +92,8 @@ class _Place:
     shape: Size3
     factors: Size3
     first: Offset3
+    unread: str | None = None
+    """The image, where it cannot be read."""
 
 
 def _placed(volume: Volume, pred: str) -> _Place:
@@ -93,12 +101,12 @@ def _placed(volume: Volume, pred: str) -> _Place:
         _, *own = prediction.shape
         size = prediction.voxel_size_nm
     shape = (own[0], own[1], own[2])
-    images = [] if tuple(volume.shape) == shape else _image_grid(volume, pred, shape)
+    images, unread = ([], None) if tuple(volume.shape) == shape else _image_grid(volume, pred, shape)
     if size is None and images:
         size = images[0][1]  # both have the same voxels
     grids: list[tuple[Size3, VoxelSize | None, Offset3]] = [(shape, size, (0, 0, 0)), *images]
     places = [
-        _Place(grid, factors, first)
+        _Place(grid, factors, first, unread if grid != shape else None)
         for grid, size, first in grids
         if (factors := mask_factors(volume, grid, size)) is not None
     ]
@@ -116,16 +124,22 @@ def _placed(volume: Volume, pred: str) -> _Place:
     )
 
 
-def _image_grid(volume: Volume, pred: str, shape: Size3) -> list[tuple[Size3, VoxelSize | None, Offset3]]:
-    """The grid of the image that a prediction states; where that cannot be read, the mask's own if it is as large."""
+def _image_grid(
+    volume: Volume, pred: str, shape: Size3
+) -> tuple[list[tuple[Size3, VoxelSize | None, Offset3]], str | None]:
+    """The grid of the image that a prediction states, if any; where the image cannot be read, its path and the mask's.
+
+    The grid of the mask is that of the image where it holds the box of the prediction.
+    """
     place = stated_image(pred)
     if place is None:
-        return []
+        return [], None
     path, first = place
+    unread = None
     try:
         with open_volume(path, cache_mib=0) as image:
             whole, size = image.shape, image.voxel_size_nm
     except (OSError, ValueError):
-        whole, size = volume.shape, volume.voxel_size_nm
+        whole, size, unread = volume.shape, volume.voxel_size_nm, path
     inside = all(at + extent <= end for at, extent, end in zip(first, shape, whole, strict=True))
-    return [(whole, size, first)] if inside and tuple(whole) != shape else []
+    return ([(whole, size, first)] if inside and tuple(whole) != shape else []), unread

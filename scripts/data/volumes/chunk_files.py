@@ -58,7 +58,7 @@ def check_chunks(
 
     Args:
         volume: just opened.
-        store: where its chunks are: a folder, whose files are looked at, or an address, where some are requested.
+        store: where its chunks are: a folder, whose files are listed, or an address, where some are requested.
         files: of a folder.
         names: for an address, ways in which chunks may be named: chunks along each axis, and the name of one.
 

@@ -118,6 +118,15 @@ def test_a_prediction_of_a_box_is_masked_by_a_coarser_mask_of_its_image(files, c
         checked_mask(f"{files}/v.h5:odd", maps)
 
 
+def test_a_mask_of_an_image_that_cannot_be_read_is_taken_with_a_warning(files, caplog):
+    zarr.open_array(str(files / "maps.zarr"), mode="r+").attrs["settings"] = json.dumps(
+        {"volume": f"{files}/gone.h5:raw", "box": "1:5,3:15,2:22"}
+    )
+    with caplog.at_level("INFO"):
+        checked_mask(f"{files}/v.h5:fine", f"{files}/maps.zarr")
+    assert f"warning: the image '{files}/gone.h5:raw' of the prediction cannot be read" in caplog.text
+
+
 def test_a_mask_that_could_be_of_the_prediction_or_of_its_image_is_refused_unless_sizes_decide(files):
     np.save(files / "either.npy", np.ones((2, 3, 2), np.uint8))  # 3 x 7 x 17 of the image, 2 x 4 x 10 of the box
     maps, box = f"{files}/maps.zarr", Box.whole((4, 12, 20))
