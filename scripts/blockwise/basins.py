@@ -12,9 +12,9 @@ from scripts.blockwise.plateaus import distances_of, table_of
 from scripts.blockwise.result_files import load, packed, part_of, save, save_array, unpacked
 from scripts.ops.box import Box
 from scripts.ops.decoding.block_basins import basins_of_block
-from scripts.ops.decoding.joined_labels import joined_labels
 from scripts.ops.decoding.probability_checks import levels
 from scripts.ops.labels.connected_components import renumber, sizes_of
+from scripts.ops.labels.joined_labels import joined_labels
 
 NO_ROOT = np.iinfo(np.int64).max
 

@@ -9,9 +9,9 @@ from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load, packed, part_of, save, save_array, unpacked
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import BCWatershed, BinaryWatershed, decoder
-from scripts.ops.decoding.joined_labels import joined_labels
 from scripts.ops.decoding.probability_watershed import maps_of_binary, maps_of_contour
 from scripts.ops.labels.connected_components import connected_components, sizes_of
+from scripts.ops.labels.joined_labels import joined_labels
 
 KINDS = {"seeds": 26, "masks": 6}
 """What is labelled, and over how many neighbours."""

@@ -9,8 +9,8 @@ from scripts.blockwise.grid import DIRECTIONS
 from scripts.blockwise.plan import Plan
 from scripts.blockwise.result_files import load, packed, save, save_array, unpacked
 from scripts.blockwise.write import STORE, dataset_names
-from scripts.ops.decoding.joined_labels import joined_members
 from scripts.ops.labels.connected_components import connected_components
+from scripts.ops.labels.joined_labels import joined_members
 from scripts.ops.labels.label_cleanup import surrounding_objects
 
 HOLES = "holes.done"

@@ -14,14 +14,8 @@ import numba
 import numpy as np
 
 from scripts.ops.box import Window, whole
-from scripts.ops.decoding.open_plateaus import (
-    appended,
-    open_plateaus,
-    row_of,
-    split_plateaus,
-    stride_at_faces,
-    with_room,
-)
+from scripts.ops.decoding.basin_numbers import numbered
+from scripts.ops.decoding.open_plateaus import open_plateaus, row_of, split_plateaus, with_room
 from scripts.ops.union_find import find_root
 
 # Directions 0..5 are -z -y -x +x +y +z: ascending index of the neighbour, so the lowest set bit is the lowest index
@@ -66,7 +60,7 @@ def labelled(
         exits = exits[flat[exits] >> 6 == 1]
     split_plateaus(flat, parent, step, exits)
     _join_maxima(flat, parent, step, shape, bounds)
-    ends = _number(flat, parent, top, shape, bounds)
+    ends = numbered(flat, parent, top, shape, bounds)
     return parent.reshape(codes.shape), ends, codes, open_, high
 
 
@@ -191,76 +185,3 @@ def _joined(parent, root, v):  # type: ignore[no-untyped-def]
     low, high = min(root, other), max(root, other)
     parent[high] = low
     return low
-
-
-def _number(
-    codes: np.ndarray, parent: np.ndarray, top: np.unsignedinteger, shape: np.ndarray, bounds: np.ndarray
-) -> np.ndarray:
-    """Rule 4, in place: the top bit marks a number, as opposed to a parent, until all are found; returns the ends."""
-    inside = _number_roots(codes, parent, top, shape, bounds)
-    outside = parent[:0]
-    if bounds.tolist() != [0, shape[0], 0, shape[1], 0, shape[2]]:
-        outside = _number_outside(parent, top, shape, bounds, inside.size)
-    _follow(parent, top, shape, bounds)
-    return np.concatenate([inside, outside])
-
-
-@numba.njit(cache=True, nogil=True)
-def _number_roots(codes, parent, top, shape, bounds):  # type: ignore[no-untyped-def]
-    """Number the roots of the block, and 0 for its background."""
-    found = np.int64(0)
-    ends = np.empty(1024, dtype=parent.dtype)
-    hits = np.empty(shape[2], dtype=np.int64)
-    for line in range(shape[0] * shape[1]):
-        first, stop = row_of(line, shape, bounds)
-        count = 0
-        for v in range(first, stop):  # no branch, as in `_ascend`
-            hits[count] = v
-            count += (parent[v] == v) & (codes[v] != 0)
-            parent[v] = parent[v] if codes[v] else top
-        ends = with_room(ends, found + count)
-        ends[found : found + count] = hits[:count]
-        for i in range(count):
-            parent[hits[i]] = top | parent.dtype.type(found + i + 1)
-        found += count
-    return ends[:found]
-
-
-@numba.njit(cache=True, nogil=True)
-def _number_outside(parent, top, shape, bounds, count):  # type: ignore[no-untyped-def]
-    """Number the voxels outside the block that paths lead to, from voxels at its faces; each is its own parent."""
-    found = np.int64(0)
-    ends = np.empty(1024, dtype=parent.dtype)
-    for line in range(shape[0] * shape[1]):
-        first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop, stride_at_faces(line, shape, bounds)):
-            end = np.int64(parent[v])
-            if not parent[v] & top and parent[end] == end:
-                ends = appended(ends, found, end)
-                found += 1
-                parent[end] = top | parent.dtype.type(count + found)
-    return ends[:found]
-
-
-@numba.njit(cache=True, nogil=True)
-def _follow(parent, top, shape, bounds):  # type: ignore[no-untyped-def]
-    """Give every voxel of the block the number that its path ends at."""
-    for line in range(shape[0] * shape[1]):
-        first, stop = row_of(line, shape, bounds)
-        for v in range(first, stop):
-            if parent[v] & top:
-                continue
-            end = np.int64(v)
-            while not parent[end] & top:
-                end = np.int64(parent[end])
-            number = parent[end]
-            u = np.int64(v)
-            while u != end:
-                after = np.int64(parent[u])
-                parent[u] = number
-                u = after
-    for line in range(shape[0] * shape[1]):
-        first, stop = row_of(line, shape, bounds)
-        row = parent[first:stop]
-        for x in range(row.size):
-            row[x] ^= top
