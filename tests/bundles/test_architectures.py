@@ -123,7 +123,7 @@ def test_a_network_of_the_same_task_is_trained_further_with_its_last_layer(label
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_is_said_before_anything_is_written(fine_tune, tmp_path, changed, words):
+def test_impossible_settings_are_reported_before_anything_is_written(fine_tune, tmp_path, changed, words):
     with pytest.raises((RuntimeError, ValueError)) as caught:
         fine_tune("residual_unet", **options(AFFINITY, **changed))
     assert words in error_text(root_cause(caught.value))

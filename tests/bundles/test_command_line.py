@@ -46,7 +46,7 @@ def validations(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_bit_and_ctrl_c_ends_one_with_a_checkpoint(train, volume, tmp_path):
+def test_a_killed_run_resumes_to_the_bit_and_ctrl_c_ends_one_with_a_checkpoint(train, volume, tmp_path):
     options = {"volumes": volume, "iterations": 60, "warm_up": 3, "save_interval": 7, "workers": 1}
     killed = start(command(FILES, **options, output_dir=tmp_path / "parted"))
     wait_for(tmp_path / "parted", 9, killed)
@@ -66,7 +66,7 @@ def test_a_killed_run_goes_on_to_the_bit_and_ctrl_c_ends_one_with_a_checkpoint(t
 
 
 @pytest.mark.slow
-def test_two_processes_see_the_loss_curve_of_one(train, volume, tmp_path):
+def test_two_processes_have_the_loss_curve_of_one(train, volume, tmp_path):
     options = {"volumes": volume, "iterations": 8, "output_dir": tmp_path / "two"}
     words = command([config("train"), config("multi_gpu_train"), str(TINY)], **options)
     torchrun = [words[0], "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *words[1:]]
@@ -77,7 +77,7 @@ def test_two_processes_see_the_loss_curve_of_one(train, volume, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fine_tuning_that_ctrl_c_ends_goes_on_to_the_bit(fine_tune, labelled, tmp_path):
+def test_a_fine_tuning_that_ctrl_c_ends_resumes_to_the_bit(fine_tune, labelled, tmp_path):
     options = {"iterations": 30, "warm_up": 3, "val_interval": 10, "save_interval": 7}
     source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "workers": 1}
     files = [config("train", AFFINITY), str(TINY_SEGMENTATION)]
@@ -136,7 +136,7 @@ def test_a_misspelt_option_is_an_error_that_names_the_nearest_also_from_the_bund
 
 
 @pytest.mark.slow
-def test_words_of_json_and_a_path_that_python_reads_as_a_number_are_what_was_typed(labelled, tmp_path):
+def test_json_values_and_a_path_that_python_reads_as_a_number_are_what_was_typed(labelled, tmp_path):
     source = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "iterations": 1}
     options = {"output_dir": "20260101_120000", "augment": "false", "clip": "null", "threads": "null"}
     files = [config("train", AFFINITY), str(TINY_SEGMENTATION)]

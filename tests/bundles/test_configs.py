@@ -118,7 +118,7 @@ def test_the_metadata_is_what_the_zoo_asks_for():
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
-def test_the_network_takes_and_gives_what_the_metadata_says(name, monkeypatch):
+def test_the_network_takes_and_gives_what_the_metadata_states(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     verify_net_in_out(
         net_id="network_def", meta_file=str(PRETRAIN / "metadata.json"), config_file=str(PRETRAIN / f"{name}.json"), n=2
@@ -163,7 +163,7 @@ def test_every_option_a_document_shows_exists_in_the_config_it_runs(document):
         assert options - own <= known, f"{document.name}: {sorted(options - own - known)} in no config of {files}"
 
 
-def test_the_reader_of_commands_sees_options_over_several_lines():
+def test_the_reader_of_commands_finds_options_over_several_lines():
     text = (
         "python -m monai.bundle run \\\n  --config_file \"['a.json','b.json']\" \\\n  --volumes my.h5:raw --train#x 1"
     )

@@ -69,7 +69,7 @@ def test_every_option_of_a_step_exists_in_the_config_it_runs(copy):
         assert options - {"config_file"} <= known
 
 
-def test_a_finished_step_is_not_run_again_and_a_stopped_training_goes_on(copy):
+def test_a_finished_step_is_not_run_again_and_a_stopped_training_resumes(copy):
     made(copy, "runs/demo/volume.h5", "runs/demo/pretrain.done")
     made(copy, "runs/demo/seed1/log.jsonl")
     text = planned(copy)

@@ -97,7 +97,7 @@ def test_an_evaluation_is_the_validation_of_the_checkpoint_again(run, trained, b
     assert str(tmp_path / "out" / "evaluation.h5") in said
 
 
-def test_an_earlier_evaluation_stays_unless_told_otherwise(run, tmp_path):
+def test_an_earlier_evaluation_is_kept_unless_overwritten(run, tmp_path):
     run("evaluate", output_dir=str(tmp_path / "out"))
     before = (tmp_path / "out" / "evaluation.h5").read_bytes()
     assert "--overwrite true" in failure(run, "evaluate", output_dir=str(tmp_path / "out"), box="15:19,:,:")
@@ -165,7 +165,7 @@ def test_plain_weights_with_their_json_file_serve_as_a_checkpoint(run, trained, 
     np.testing.assert_array_equal(*made)
 
 
-def test_what_cannot_be_is_said_before_anything_is_written(run, labelled, pretrained, tmp_path):
+def test_impossible_settings_are_reported_before_anything_is_written(run, labelled, pretrained, tmp_path):
     out, volume = str(tmp_path / "maps.zarr"), f"{labelled}:raw"
     wrong = {
         "there is no checkpoint": {"checkpoint": str(tmp_path / "none.pt")},
@@ -181,7 +181,7 @@ def test_what_cannot_be_is_said_before_anything_is_written(run, labelled, pretra
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_earlier_prediction_stays_unless_told_otherwise(run, labelled, tmp_path):
+def test_an_earlier_prediction_is_kept_unless_overwritten(run, labelled, tmp_path):
     options = {"volume": f"{labelled}:raw", "out": str(tmp_path / "maps.h5"), "box": BOX}
     run("inference", **options)
     before = (tmp_path / "maps.h5").read_bytes()

@@ -161,14 +161,14 @@ def test_an_encoder_that_is_held_still_stays_to_the_bit(fine_tune, pretrained):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_is_said_before_anything_is_written(fine_tune, tmp_path, options, words):
+def test_impossible_settings_are_reported_before_anything_is_written(fine_tune, tmp_path, options, words):
     message = failure(fine_tune, **options)
     for word in words:
         assert word in message
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_that_are_none_are_said(fine_tune, cells, tmp_path):
+def test_an_array_that_holds_no_labels_is_reported(fine_tune, cells, tmp_path):
     raw, ids = cells
     wrong = {
         "shifted": (ids[:, :-1], "shape (20, 39, 48)"),

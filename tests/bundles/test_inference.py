@@ -60,7 +60,7 @@ def test_the_same_seed_hides_the_same_tokens(reconstruct, tmp_path):
     assert (hidden[0] != hidden[2]).any()
 
 
-def test_an_earlier_file_stays_unless_told_otherwise(reconstruct):
+def test_an_earlier_file_is_kept_unless_overwritten(reconstruct):
     out = reconstruct()
     before = out.read_bytes()
     with pytest.raises(RuntimeError) as caught:
@@ -76,7 +76,7 @@ def test_a_name_without_ending_gets_one(reconstruct, tmp_path):
     assert {"plain.h5", "plain.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_missing_checkpoint_is_said(reconstruct, tmp_path):
+def test_a_missing_checkpoint_is_reported(reconstruct, tmp_path):
     with pytest.raises(RuntimeError) as caught:
         reconstruct(checkpoint=str(tmp_path / "none.pt"))
     assert "none.pt" in error_text(root_cause(caught.value))

@@ -157,19 +157,19 @@ def test_a_cut_off_checkpoint_is_named_and_nothing_is_lost(train):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_is_said_before_anything_is_written(train, tmp_path, options, words):
+def test_impossible_settings_are_reported_before_anything_is_written(train, tmp_path, options, words):
     message = failure(train, **options)
     for word in words:
         assert word in message
     assert not (tmp_path / "run").exists()
 
 
-def test_a_width_not_divisible_by_its_heads_is_said(train):
+def test_a_width_not_divisible_by_its_heads_is_reported(train):
     odd = {"tiny": {"width": 25, "depth": 1, "heads": 2, "decoder_width": 24, "decoder_depth": 1, "decoder_heads": 2}}
     assert "width 25 is not divisible by 2 heads" in failure(train, presets=odd)
 
 
-def test_grey_values_without_a_range_are_said_and_trained_on_with_one(train, voxels, tmp_path):
+def test_grey_values_without_a_range_are_reported_and_trained_on_with_one(train, voxels, tmp_path):
     path = tmp_path / "wide.npy"
     np.save(path, voxels.astype(np.uint16) * 257)
     message = failure(train, volumes=str(path))

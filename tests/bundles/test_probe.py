@@ -52,7 +52,7 @@ def test_encoders_and_trunks_are_scored_beside_their_baselines(probe, tmp_path):
     assert "R2: 1 - squared error" in table
 
 
-def test_an_untrained_twin_has_the_sizes_and_other_weights_and_repeats_its_seed(tmp_path):
+def test_an_untrained_network_has_the_sizes_and_other_weights_and_repeats_its_seed(tmp_path):
     path = saved(tmp_path / "mae.pt")
     *_, untrained, trained = probed_networks(path, MODEL, seed=1)
     again = probed_networks(path, MODEL, seed=1)[-2]

@@ -57,7 +57,7 @@ def test_the_authors_setting_halves_the_plane(labelled, tmp_path):
         assert region.image.voxel_size_nm == region.label.voxel_size_nm == (30, 12, 12)
 
 
-def test_the_checkpoint_carries_what_the_first_lines_say(labelled, best, tmp_path, capsys):
+def test_the_checkpoint_carries_what_the_first_lines_state(labelled, best, tmp_path, capsys):
     assert torch.load(best, weights_only=True)["recipe"]["downsample"] == [1, 2, 2]
     options = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "iterations": 1, **HALF}
     run_workflow([config("train", MITO), str(TINY_SEGMENTATION)], output_dir=str(tmp_path / "run"), **options)

@@ -41,7 +41,7 @@ def test_every_bundle_comes_with_a_network():
 
 
 @pytest.mark.parametrize("bundle", SHIPPED)
-def test_weights_are_small_and_say_what_they_were_trained_on(bundle):
+def test_weights_are_small_and_state_what_they_were_trained_on(bundle):
     weights = ROOT / "bundles" / bundle / "models" / "model.pt"
     assert weights.stat().st_size < 20 * 2**20
     recipe = load_checkpoint(weights)["recipe"]
@@ -58,7 +58,7 @@ def test_the_encoder_fills_hidden_tokens_better_than_their_means(volume, tmp_pat
     assert float(line.split("deviation")[1].split()[0]) < 0.97, line
 
 
-def test_the_affinity_network_tells_borders_from_insides(volume, tmp_path):
+def test_the_affinity_network_separates_borders_from_insides(volume, tmp_path):
     out = tmp_path / "affinities.h5"
     windows = {"stride": [6, 32, 32], "pad": [0, 0, 0], "flips": 1}
     run_inference(

@@ -72,7 +72,7 @@ def test_a_file_that_holds_code_is_named_so_and_nothing_of_it_runs(tmp_path, mon
     assert os.listdir(tmp_path) == ["hostile.pt"]
 
 
-def test_what_is_no_checkpoint_is_said(tmp_path):
+def test_a_file_that_is_no_checkpoint_is_reported(tmp_path):
     with pytest.raises(ValueError, match="there is no checkpoint"):
         load_checkpoint(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("hello")

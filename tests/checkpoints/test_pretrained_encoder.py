@@ -85,7 +85,7 @@ def test_what_was_loaded_and_left_out_is_printed_once(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_no_file_means_scratch_and_says_so(capsys):
+def test_no_file_means_scratch_and_is_reported(capsys):
     network = unetr()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     assert load_pretrained_encoder(network, None, recipe={"seed": 3}) is None
@@ -102,7 +102,7 @@ def test_a_bare_state_dict_is_read_under_every_prefix(tmp_path, prefix, capsys):
     assert "4 heads cannot be checked" in capsys.readouterr().out
 
 
-def test_a_bare_encoder_with_strangers_beside_it_names_them(tmp_path):
+def test_a_bare_encoder_with_unknown_keys_beside_it_names_them(tmp_path):
     weights = autoencoder().encoder.state_dict() | {"classifier.weight": torch.zeros(2, 24)}
     torch.save(weights, tmp_path / "bare.pt")
     assert load_pretrained_encoder(unetr(), tmp_path / "bare.pt").unexpected == ("classifier.weight",)
@@ -120,7 +120,7 @@ def test_a_fine_tuned_checkpoint_gives_its_encoder_and_leaves_the_decoder_as_it_
     assert {name.split(".")[0] for name in report.left_out} == {"rise", "tap_paths", "joins", "image_path", "head"}
 
 
-def test_other_grey_values_are_told(tmp_path, capsys):
+def test_other_grey_values_are_reported(tmp_path, capsys):
     path = checkpoint(tmp_path / "best.pt", autoencoder(), RECIPE | {"grey_high": 4095})
     load_pretrained_encoder(unetr(), path, recipe={"grey_low": None, "grey_high": 255})
     text = capsys.readouterr().out
@@ -137,7 +137,7 @@ def test_other_grey_values_are_told(tmp_path, capsys):
         ({}, [1, 1, 1], ""),
     ],
 )
-def test_voxels_of_another_size_are_told(tmp_path, capsys, there, here, words):
+def test_voxels_of_another_size_are_reported(tmp_path, capsys, there, here, words):
     path = checkpoint(tmp_path / "best.pt", autoencoder(), RECIPE | there)
     load_pretrained_encoder(unetr(), path, recipe={"downsample": here})
     text = capsys.readouterr().out

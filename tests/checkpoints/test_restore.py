@@ -31,7 +31,7 @@ def saved(folder, recipe, channels=3, **more):
     return path
 
 
-def test_a_checkpoint_of_pre_training_says_what_it_is(tmp_path, model):
+def test_a_checkpoint_of_pre_training_states_what_it_is(tmp_path, model):
     path = saved(tmp_path, PRETRAINED)
     with pytest.raises(ValueError, match=r"the checkpoint of a pre-training, vit_base, but 'affinity'.*--pretrained"):
         recipe_of(path, model({}), task="affinity")

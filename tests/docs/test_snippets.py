@@ -28,7 +28,7 @@ def test_a_target_a_decoder_a_metric_and_an_encoder_are_shown_in_less_than_forty
     assert all(f"(examples/{path.name})" in PAGE.read_text() for path in EXAMPLES)
 
 
-def test_they_do_what_they_say():
+def test_examples_do_what_their_text_states():
     """In a process of its own, as two of them enter a class into a table of names; each by itself."""
     program = ["import runpy", *(f"runpy.run_path({str(path)!r}, run_name='__main__')" for path in EXAMPLES)]
     program.append(f"exec({chr(10).join(BLOCK.findall(PAGE.read_text()))!r}, {{'__name__': 'encoder'}})")

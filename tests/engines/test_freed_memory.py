@@ -25,7 +25,7 @@ def run(enabled: bool) -> tuple[str, int]:
     return effect, int(faults)
 
 
-def test_switched_off_it_changes_nothing_and_says_so():
+def test_switched_off_it_changes_nothing_and_is_reported():
     assert run(enabled=False)[0] == "False"
 
 

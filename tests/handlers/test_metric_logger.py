@@ -114,7 +114,7 @@ def test_away_from_a_terminal_progress_is_a_line_now_and_then():
     ("seconds", "words"),
     [(0.254, "0.25 s"), (40, "40 s"), (720, "12 min"), (12600, "3.5 h"), (90000, "25 h"), (15 * 86400, "15 days")],
 )
-def test_a_time_is_said_as_a_person_says_it(seconds, words):
+def test_a_duration_is_written_in_its_largest_units(seconds, words):
     assert duration(seconds) == words
 
 

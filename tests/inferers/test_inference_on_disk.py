@@ -126,7 +126,7 @@ def test_a_box_has_the_bits_of_the_whole_volume_unless_it_sees_itself_alone(tmp_
     assert not np.array_equal(read_prediction(alone)[0], whole[(..., *part)])
 
 
-def test_the_metadata_of_ome_zarr_say_where_a_voxel_is_and_how_it_was_made(tmp_path):
+def test_the_metadata_of_ome_zarr_state_where_a_voxel_is_and_how_it_was_made(tmp_path):
     volume = ArrayVolume(GREY, voxel_size_nm=(30, 6, 6))
     out = predict_volume(
         volume,
@@ -152,7 +152,7 @@ def test_the_metadata_of_ome_zarr_say_where_a_voxel_is_and_how_it_was_made(tmp_p
     assert json.loads(group.attrs["settings"])["window"] == [6, 16, 16]
 
 
-def test_hdf5_says_the_same(tmp_path):
+def test_hdf5_gives_the_same(tmp_path):
     volume = ArrayVolume(GREY, voxel_size_nm=(30, 6, 6))
     out = predict_volume(volume, convolution(), inferer(), tmp_path / "p.h5", "3:10,0:40,8:30")
     with h5py.File(out) as file:
@@ -165,7 +165,7 @@ def test_hdf5_says_the_same(tmp_path):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("calls", [3, 120, 160, 200])
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, whole, ending, calls, capsys):
+def test_a_run_that_was_stopped_resumes_to_the_same_bits(tmp_path, whole, ending, calls, capsys):
     out = tmp_path / f"p.{ending}"
     volume = ArrayVolume(GREY)
     with pytest.raises(KeyboardInterrupt):
@@ -207,7 +207,7 @@ predict_volume(ArrayVolume(GREY), slow, inferer(), sys.argv[1], dtype="float32",
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(tmp_path, whole, ending):
+def test_a_run_that_was_killed_resumes_to_the_same_bits(tmp_path, whole, ending):
     out = tmp_path / f"p.{ending}"
     command = [sys.executable, "-c", KILLED, str(out)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -228,7 +228,7 @@ def named(function, name):
     return call
 
 
-def test_it_goes_on_only_with_the_settings_and_the_network_it_was_begun_with(tmp_path):
+def test_it_resumes_only_with_the_settings_and_the_network_it_was_begun_with(tmp_path):
     out = tmp_path / "p.zarr"
     volume = ArrayVolume(GREY)
     with pytest.raises(KeyboardInterrupt):

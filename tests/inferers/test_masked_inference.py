@@ -106,7 +106,7 @@ def test_the_rule_nonzero_skips_space_that_was_never_imaged(grey, tmp_path):
 
 
 @pytest.mark.parametrize("affinity", [None, LONG_RANGE], ids=["maps", "long range"])
-def test_rows_of_a_part_read_what_the_whole_mask_says(inside, affinity):
+def test_rows_of_a_part_read_what_the_whole_mask_holds(inside, affinity):
     """Of a part of a box: edges that leave the part end in the mask of the box."""
     box, part = Box((1, 2, 8), (5, 40, 50)), Box((2, 10, 20), (5, 40, 50))
     grid = VolumeInferer(**WINDOW).grid(SHAPE, part)

@@ -75,7 +75,7 @@ def test_it_equals_monais_inferer_on_the_padded_volume(shape, blend):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 20, 3), (2, 5, 40), (13, 31, 17)])
 @pytest.mark.parametrize("flips", [1, 4, 16])
-def test_volumes_of_any_size_give_back_what_a_network_says_of_each_voxel(shape, flips):
+def test_volumes_of_any_size_give_back_what_a_network_predicts_for_each_voxel(shape, flips):
     image = noise(1, 1, *shape)
     maps = VolumeInferer((6, 16, 16), (3, 8, 8), flips, pad=(3, 8, 8))(image, lambda seen: torch.cat([seen, -seen], 1))
     np.testing.assert_allclose(maps, torch.cat([image, -image], 1), atol=1e-5)

@@ -83,7 +83,7 @@ def test_a_file_imports_only_packages_of_earlier_levels(path):
     assert not wrong, f"{relative(path)} imports {sorted(wrong)}, which {package} may not"
 
 
-def test_the_reader_of_imports_sees_every_form():
+def test_the_reader_of_imports_finds_every_form():
     source = """import scripts.data.sampling.crops
 from scripts import ops
 def f():

@@ -74,7 +74,7 @@ def test_a_loss_and_its_gradient_are_the_definition_written_out(loss, slow, batc
     torch.testing.assert_close(fast.grad, exact.grad.float())
 
 
-def test_the_rarer_class_weighs_as_the_ratio_says():
+def test_the_rarer_class_weighs_as_the_ratio_states():
     # r = 1/4: the one positive voxel weighs (3/4)/(1/4) = 3; ln 2 each at logit 0, over 4 voxels
     loss = WeightedBCE()(volume(0, 0, 0, 0), (volume(1, 0, 0, 0), torch.ones(1, 1, 1, 1, 4).bool()))
     assert loss.item() == pytest.approx((3 + 3) / 4 * math.log(2))
@@ -105,7 +105,7 @@ def test_a_perfect_prediction_costs_almost_nothing(batch):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_an_unknown_voxel_has_no_say_and_no_gradient(loss, batch):
+def test_an_unknown_voxel_has_no_weight_and_no_gradient(loss, batch):
     logits, target, known = batch
     logits = logits.float().requires_grad_()
     value = loss(logits, (target, known))
@@ -117,7 +117,7 @@ def test_an_unknown_voxel_has_no_say_and_no_gradient(loss, batch):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_a_batch_that_knows_nothing_costs_nothing(loss, batch):
+def test_a_batch_without_known_voxels_has_no_loss(loss, batch):
     logits, target, known = batch
     logits = logits.float().requires_grad_()
     value = loss(logits, (target, torch.zeros_like(known)))

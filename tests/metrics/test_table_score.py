@@ -94,7 +94,7 @@ def test_an_evaluator_gets_the_numbers_and_the_handler_writes_them(tmp_path):
         engine.run(batches)
 
 
-def test_what_is_not_defined_is_null_in_json_and_said_in_the_table():
+def test_what_is_not_defined_is_null_in_json_and_reported_in_the_table():
     scores = [Score("voi_split", float("nan"), "lower", "bits"), Score("voxels", 3, "", "count")]
     assert json.loads(as_json(scores, {"box": "0:1"}))["scores"][0]["value"] is None
     table = markdown_table(scores)

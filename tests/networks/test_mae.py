@@ -88,7 +88,7 @@ def test_an_input_that_is_no_multiple_of_the_patch_names_the_axis(network):
         network(torch.zeros(1, 1, 6, 20, 41))
 
 
-def test_vit_b_costs_what_the_contract_says():
+def test_vit_b_costs_what_the_contract_states():
     """9.16, 14.8, 24.0 and 42.4 GFLOP (2 x multiply-adds of the matrix products, attention products aside), to 1 %.
 
     Ours embeds kept patches only, which the contract's numbers do not: 0.8 % less at 0.9.

@@ -40,7 +40,7 @@ def test_turned_back_as_images_they_average_to_something_else(flips):
     assert wrong.mean() > 0.01
 
 
-def test_a_flip_of_x_moves_the_x_channel_by_one_voxel_and_knows_nothing_of_the_first_plane():
+def test_a_flip_of_x_moves_the_x_channel_by_one_voxel_and_leaves_the_first_plane_unknown():
     assert channel_moves(NEAREST, FLIP_X) == [Move(0, (0, 0, 0)), Move(1, (0, 0, 0)), Move(2, (0, 0, -1))]
     counts = FlipVotes((0, FLIP_X), NEAREST).counts((2, 3, 4))
     assert counts[2, 0, 0].tolist() == [1, 2, 2, 2]

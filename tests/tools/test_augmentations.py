@@ -23,7 +23,7 @@ def test_every_augmentation_has_a_small_picture_that_shows_a_change(tmp_path):
         assert (picture[6:198] != picture[204:396])[:, 56:].mean() > 0.02  # the first row and the one below it
 
 
-def test_pictures_that_are_there_are_left_unless_told_otherwise(tmp_path):
+def test_pictures_that_are_there_are_kept_unless_overwritten(tmp_path):
     (tmp_path / "grey.png").write_text("mine")
     with pytest.raises(FileExistsError, match=r"grey.png' exists; give another --out, or --overwrite"):
         augmentations(str(tmp_path))

@@ -114,7 +114,7 @@ def stating(path, attributes):
         ("evaluation.h5", {"decoder": json.dumps({"name": "agglomeration", "settings": STATED})}),
     ],
 )
-def test_a_prediction_is_decoded_as_it_says_itself(files, capsys, name, attributes):
+def test_a_prediction_is_decoded_as_it_states_itself(files, capsys, name, attributes):
     maps = stating(files / name, attributes)
     main(["decode", f"{files}/{name}", f"--out={files}/s.h5"])
     first, *_ = capsys.readouterr().out.splitlines()
@@ -125,7 +125,7 @@ def test_a_prediction_is_decoded_as_it_says_itself(files, capsys, name, attribut
         assert json.loads(file.attrs["settings"]) == STATED
 
 
-def test_an_option_changes_one_setting_that_the_prediction_says_and_a_decoder_all(files, capsys):
+def test_an_option_changes_one_setting_that_the_prediction_states_and_a_decoder_all(files, capsys):
     maps = stating(files / "m.zarr", {"decoder": "agglomeration", "decoder_settings": json.dumps(STATED)})
     main(["decode", f"{files}/m.zarr", f"--out={files}/s.h5", "--threshold=0.7", "--size=50"])
     first, *_ = capsys.readouterr().out.splitlines()
@@ -150,7 +150,7 @@ def test_a_prediction_that_names_no_decoder_is_an_error_that_lists_them(files, e
     assert not (files / "s.h5").exists()
 
 
-def test_a_prediction_that_cannot_be_decoded_as_it_says_is_an_error(files, error_of):
+def test_a_prediction_that_cannot_be_decoded_as_it_states_is_an_error(files, error_of):
     stating(files / "odd.h5", {"decoder": "agglomeration", "decoder_settings": "threshold 0.3"})
     stating(files / "old.h5", {"decoder": "waves", "decoder_settings": "{}"})
     stating(files / "half.h5", {"decoder_settings": "{}"})
@@ -172,7 +172,7 @@ def test_small_objects_and_holes_go_when_asked(files):
     assert labels(files / "none.h5").max() == 0
 
 
-def test_an_output_that_exists_is_left_alone_unless_told(files, error_of):
+def test_an_output_that_exists_is_kept_unless_overwritten(files, error_of):
     out = files / "seg.h5"
     out.write_bytes(b"mine")
     command = ["decode", f"{files}/pred.h5:affinity", "zwatershed", "--out", out]
@@ -300,7 +300,7 @@ def test_tune_places_the_prediction_of_a_box_in_its_labels(files, error_of):
     assert "box 0:2,0:40,0:60 of the ground truth reaches out of the prediction" in error_of(*command, "--box=0:2,:,:")
 
 
-def test_tune_never_sees_the_test_box(files, error_of):
+def test_tune_never_reads_the_test_box(files, error_of):
     command = ["tune", f"{files}/pred.h5:noised", f"{files}/truth.h5", "zwatershed", f"{files}/search", "--low=0.1"]
     assert "shares voxels with the test box" in error_of(*command, "--box=0:4,:,:", "--test_box=3:6,:,:")
     assert "--metric 'rand' is not one of adapted_rand_snemi3d, " in error_of(

@@ -31,7 +31,7 @@ def test_a_sound_machine_ends_with_zero_and_a_line_a_subject(capsys, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_something_broken_ends_with_one_and_says_the_remedy(capsys, tmp_path):
+def test_something_broken_ends_with_one_and_names_the_remedy(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stopped:
         doctor(str(tmp_path / "file" / "runs"), quick=True)

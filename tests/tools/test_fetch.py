@@ -298,7 +298,7 @@ def test_another_folder_may_be_chosen(served, tmp_path):
     assert (tmp_path / "elsewhere/train.h5").exists()
 
 
-def test_what_is_not_for_fetching_says_so():
+def test_what_cannot_be_fetched_is_reported():
     with pytest.raises(
         ValueError, match=r"synthetic\.json names no files to fetch; it is made with: python -m scripts synth"
     ):

@@ -73,7 +73,7 @@ def test_large_ids_are_counted_exactly():
     assert counted.ids_of_section.tolist() == [1, 2]
 
 
-def test_labels_are_told_from_grey_values_by_type_or_name(tmp_path):
+def test_labels_are_distinguished_from_grey_values_by_type_or_name(tmp_path):
     for name, dtype, expected in (
         ("raw", np.uint8, False),
         ("raw", np.uint16, False),

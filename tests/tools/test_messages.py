@@ -43,6 +43,6 @@ def test_without_a_configuration_a_line_is_shown_once_on_the_present_output(caps
     assert capsys.readouterr() == ("100 % of the blocks, {}\n", "")
 
 
-def test_a_program_that_uses_the_library_hears_warnings_only(capsys):
+def test_a_program_that_uses_the_library_gets_warnings_only(capsys):
     LOGGER.info("encoder: from scratch")
     assert capsys.readouterr().out == ""

@@ -119,7 +119,7 @@ def packages(tmp_path_factory) -> tuple[Path, dict[str, str]]:
 
 
 @pytest.mark.parametrize("bundle", COMPLETE)
-def test_a_bundle_packages_without_anything_the_zoo_would_turn_down(bundle, packages):
+def test_a_bundle_packages_without_anything_the_zoo_would_refuse(bundle, packages):
     out, printed = packages
     assert problems(out / bundle) == []
     has_weights = (ROOT / "bundles" / bundle / "models" / "model.pt").is_file()
@@ -298,7 +298,7 @@ def test_a_bare_state_dict_of_another_network_is_refused_whole(checkpoint, tmp_p
         ({"weights": "none.pt", "weights_url": "http://x", "torchscript": True}, "give one"),
     ],
 )
-def test_a_wrong_option_says_the_way_out(options, said, tmp_path):
+def test_a_wrong_option_names_the_remedy(options, said, tmp_path):
     with pytest.raises(ValueError, match=said):
         package(**{"bundle": "sem_mae_pretrain", "out": str(tmp_path / "out"), **options})
 
@@ -314,7 +314,7 @@ def test_a_package_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_the_zoo_would_turn_down_is_said_in_a_line_each(made, tmp_path):
+def test_what_the_zoo_would_refuse_is_reported_in_a_line_each(made, tmp_path):
     bad = shutil.copytree(made, tmp_path / "BadName")
     metadata = json.loads((bad / "configs" / "metadata.json").read_text())
     del metadata["changelog"]["0.1.0"], metadata["required_packages_version"]["tifffile"]
@@ -334,7 +334,7 @@ def test_what_the_zoo_would_turn_down_is_said_in_a_line_each(made, tmp_path):
         assert part in said, part
 
 
-def test_a_config_finds_its_weights_and_stands_without_them():
+def test_a_config_finds_its_weights_and_runs_without_them():
     config = {
         "checkpoint": "$@bundle_root + '/runs/best.pt'",
         "bundle_root": "$next(p for p in ('.', 'bundles/mine'))",

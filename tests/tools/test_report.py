@@ -73,7 +73,7 @@ def page(report_page):
     return Page(report_page.read_text(encoding="utf-8"))
 
 
-def test_the_file_is_whole_and_asks_for_nothing(report_page, page):
+def test_the_file_is_complete_and_loads_nothing_from_elsewhere(report_page, page):
     assert report_page.stat().st_size < 6e6
     for tag, attributes in page.tags:
         for name in ("src", "href", "srcset", "data", "action"):
@@ -94,7 +94,7 @@ def test_every_part_is_there_and_can_be_reached_by_its_link(page):
         assert link["href"].removeprefix("#") in ids
 
 
-def test_pictures_have_words_and_sliders_have_labels(page):
+def test_pictures_have_alternative_text_and_sliders_have_labels(page):
     pictures = page.all("img")
     assert len(pictures) > 20
     for picture in pictures:
@@ -108,7 +108,7 @@ def test_pictures_have_words_and_sliders_have_labels(page):
         assert slider["aria-valuetext"].startswith("section ")
 
 
-def test_the_page_tells_runs_seeds_scores_decoders_and_versions(page):
+def test_the_page_lists_runs_seeds_scores_decoders_and_versions(page):
     for words in (
         "pre-training, random mask 0.5, seed 0",
         "affinity, from scratch, seed 1",
@@ -164,7 +164,7 @@ def test_a_run_that_has_only_begun_is_shown_with_what_it_lacks(tmp_path):
     assert "its checkpoint names no settings" in words
 
 
-def test_a_run_without_evaluation_shows_its_validation_and_says_so(runs, tmp_path):
+def test_a_run_without_evaluation_shows_its_validation_and_names_it(runs, tmp_path):
     folder = tmp_path / "unscored"
     shutil.copytree(runs.scratch_0, folder)
     shutil.rmtree(folder / "evaluation")
@@ -177,7 +177,7 @@ def test_a_run_without_evaluation_shows_its_validation_and_says_so(runs, tmp_pat
     assert "Adapted Rand error" in page.words
 
 
-def test_a_volume_that_is_gone_is_said_with_its_name(runs, cells, tmp_path):
+def test_a_volume_that_is_gone_is_reported_with_its_name(runs, cells, tmp_path):
     hidden = cells.path.with_suffix(".away")
     cells.path.rename(hidden)
     try:
@@ -235,7 +235,7 @@ def test_an_encoder_of_each_seed_is_one_setting_and_two_encoders_of_a_seed_are_t
     ]
 
 
-def test_columns_are_told_apart_by_the_settings_that_differ():
+def test_columns_are_named_by_the_settings_that_differ():
     found = columns([scored(0, None, 0.1, labelled_sections=4), scored(0, None, 0.2, labelled_sections=8)])
     assert [column.title for column in found] == [
         "from scratch, labelled sections 4",
@@ -243,7 +243,7 @@ def test_columns_are_told_apart_by_the_settings_that_differ():
     ]
 
 
-def test_a_command_names_what_differs_from_the_config_and_takes_the_overlay_that_says_most():
+def test_a_command_names_what_differs_from_the_config_and_takes_the_overlay_that_covers_most():
     train = {
         "recipe": {
             "task": "@task",

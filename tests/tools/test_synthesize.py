@@ -20,7 +20,7 @@ def run(*words):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-def test_the_command_writes_the_volume_of_its_seed_and_says_how_fast(tmp_path):
+def test_the_command_writes_the_volume_of_its_seed_and_prints_its_speed(tmp_path):
     path = tmp_path / "new folder" / "block.h5"
     done = run("--out", path, "--shape", "16,64,96", "--seed", 7)
     assert done.returncode == 0, done.stderr
@@ -35,7 +35,7 @@ def test_the_command_writes_the_volume_of_its_seed_and_says_how_fast(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["block.h5"]
 
 
-def test_a_file_that_is_there_is_left_unless_told_otherwise(tmp_path):
+def test_a_file_that_is_there_is_kept_unless_overwritten(tmp_path):
     path = tmp_path / "block.h5"
     path.write_text("mine")
     done = run("--out", path, "--shape", "6,64,64")

@@ -233,7 +233,7 @@ def test_no_unknown_label_can_change_a_known_target(cells, seed):
     assert not known[:, centre].any()
 
 
-def test_a_mask_volume_says_the_same_as_labels_of_minus_one(cells):
+def test_a_mask_volume_has_the_effect_of_labels_of_minus_one(cells):
     make = MakeTargetsd([*BCD, AffinityTarget()], CROP)
     label = crop_of(cells, (5, 50, 50), make.margin)
     mask = (np.random.default_rng(0).random(label.shape) < 0.999).astype(np.uint8)
@@ -256,7 +256,7 @@ def test_one_labelled_section_among_unlabelled_ones_teaches_all_but_what_crosses
     assert known.float().mean((2, 3)).tolist() == [[0, 0, 1, 0]] * 2 + [[0, 0, 0, 0]] + [[0, 0, 1, 0]] * 2
 
 
-def test_a_wholly_unknown_crop_knows_nothing():
+def test_a_wholly_unknown_crop_has_no_known_edge():
     make = MakeTargetsd([*BCD, AffinityTarget(), InstanceDistanceTarget()], CROP)
     item = make({"image": np.zeros((1, *CROP)), "label": np.full((1, *CROP), -1)})
     assert not item["known"].any()

@@ -21,7 +21,7 @@ CORNERS = np.arange(8).reshape(1, 2, 2, 2)  # (1, z, y, x): every voxel known by
         (9, [[[1, 3], [0, 2]], [[5, 7], [4, 6]]]),  # x flipped, then swapped
     ],
 )
-def test_a_code_moves_voxels_as_its_bits_say(code, expected):
+def test_a_code_moves_voxels_as_its_bits_define(code, expected):
     assert apply_symmetry(CORNERS, code)[0].tolist() == expected
     assert apply_symmetry(torch.from_numpy(CORNERS), code)[0].tolist() == expected
 

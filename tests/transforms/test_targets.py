@@ -87,7 +87,7 @@ def test_an_instance_that_touches_the_unknown_is_unknown_and_its_neighbour_is_no
     assert InstanceDistanceTarget().known(label).tolist() == [[[[False, False, False, True, True, True, True]]]]
 
 
-def test_erosion_parts_cells_and_passes_on_what_nobody_knows():
+def test_erosion_separates_cells_and_keeps_unknown_voxels():
     label = np.array([[[[0, 1, 1, 1, 2, 2, 2, -1, 0, 0]]]])
     assert ErodeLabel()(label).tolist() == [[[[0, 1, 1, 0, 0, 2, -1, -1, 0, 0]]]]
 
@@ -156,7 +156,7 @@ def test_a_target_is_its_definition_voxel_by_voxel(target, slow: Callable[..., f
 
 
 @every_target
-def test_a_target_says_how_many_maps_it_makes_of_what_kind(target):
+def test_a_target_states_how_many_maps_it_makes_of_what_kind(target):
     label = np.random.default_rng(0).integers(0, 4, (1, 4, 6, 7))
     made, known = target(label), target.known(label)
     assert made.shape == known.shape == (target.channels, 4, 6, 7)
@@ -167,7 +167,7 @@ def test_a_target_says_how_many_maps_it_makes_of_what_kind(target):
 
 
 @every_target
-def test_no_unknown_label_can_change_what_is_said_to_be_known(target):
+def test_no_unknown_label_can_change_what_is_declared_known(target):
     @examples
     @given(SMALL, st.integers(0, 2**32 - 1))
     def holds(label: np.ndarray, seed: int) -> None:

@@ -94,7 +94,7 @@ def test_targets_are_red_green_and_blue_and_unknown_ones_grey():
     assert known[0, 15].tolist() == as_bytes(UNKNOWN)
 
 
-def test_a_step_that_does_nothing_is_said_to():
+def test_a_step_that_does_nothing_is_reported():
     same = show_chain(Compose([Lambda(lambda given: given)]), item())
     other = show_chain(Compose([Lambda(lambda given: {**given, "image": 255 - given["image"]})]), item())
     caption = (slice(0, CAPTION), slice(LEAST, None))
@@ -107,7 +107,7 @@ def test_chains_of_arrays_are_shown_too_and_a_notebook_gets_a_jpeg():
     assert Image.open(io.BytesIO(picture._repr_jpeg_())).size == picture.image.size
 
 
-def test_it_is_saved_as_the_name_says(tmp_path):
+def test_it_is_saved_as_the_name_states(tmp_path):
     path = show_chain(Compose([ScaleGreyd("image")]), item()).save(tmp_path / "chain.png")
     with Image.open(path) as saved:
         assert saved.format == "PNG"

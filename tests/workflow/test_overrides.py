@@ -23,7 +23,7 @@ def test_options_are_read_as_the_command_line_does():
 @pytest.mark.parametrize(
     ("option", "near"), [("iteratons", "iterations"), ("outputdir", "output_dir"), ("config_fil", "config_file")]
 )
-def test_the_nearest_name_is_told(option, near):
+def test_the_nearest_name_is_reported(option, near):
     with pytest.raises(ValueError, match=f"--{option}; did you mean --{near}"):
         refuse_unknown([option], {"iterations", "output_dir", "_desc_"})
 
@@ -46,7 +46,7 @@ def test_files_named_on_the_command_line_and_in_an_arguments_file_are_read(tmp_p
         check_overrides(None, ["run", "--args_file", str(arguments)])
 
 
-def test_the_words_of_the_mendable_cause_are_what_is_said():
+def test_the_message_is_that_of_the_cause_that_can_be_corrected():
     wrapped = RuntimeError("Failed to instantiate")
     wrapped.__cause__ = ValueError("crop 5 is no multiple of 2")
     assert error_text(root_cause(wrapped)) == "crop 5 is no multiple of 2"
@@ -64,7 +64,7 @@ def test_a_switch_is_a_word_or_a_value():
         switch("yes", "resume")
 
 
-def test_typed_words_reach_the_settings_as_the_values_of_their_knobs(tmp_path):
+def test_typed_text_reaches_the_settings_as_the_values_of_their_knobs(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"augment": True, "clip": 1.0, "output_dir": "$'x'", "labels": None, "zero": 1}))
     resolved = {"device": "cpu"}

@@ -60,7 +60,7 @@ def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsy
     assert f"iteration {at}, agglomeration (" in (run.folder.path / "scores.md").read_text()
 
 
-def test_a_run_that_was_stopped_says_so_and_one_without_validation_has_no_scores(tmp_path, capsys):
+def test_a_run_that_was_stopped_is_marked_and_one_without_validation_has_no_scores(tmp_path, capsys):
     run = Run(tmp_path / "run", iterations=4, interval=3, untrained=False)
     run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.terminate())
     finished(run)
@@ -96,7 +96,7 @@ SETTINGS = {
 }
 
 
-def test_the_first_lines_say_what_where_from_how_long_and_how_to_stop(tmp_path, capsys):
+def test_the_first_lines_state_what_where_from_how_long_and_how_to_stop(tmp_path, capsys):
     network = UNETR(Encoder((1, 8, 8), 24, 3, 2, drop_path=0.5), 3, [1, 2, 3], (16, 8, 8, 4))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     sample = {"image": torch.zeros(1, 2, 16, 16), "target": torch.zeros(3, 2, 16, 16)}

@@ -223,7 +223,7 @@ def test_a_missing_address_is_not_tried_again(server, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_busy_server_is_asked_again_and_then_given_up(server, tmp_path):
+def test_a_busy_server_is_tried_again_and_then_given_up(server, tmp_path):
     server.busy = 2
     assert download(server.url, tmp_path / "data.zip", md5=MD5, patience=QUICK).exists()
     server.busy = 3
@@ -231,20 +231,20 @@ def test_a_busy_server_is_asked_again_and_then_given_up(server, tmp_path):
         download(server.url, tmp_path / "other.zip", patience=QUICK)
 
 
-def test_no_server_at_all_is_said(server, tmp_path):
+def test_no_server_at_all_is_reported(server, tmp_path):
     with pytest.raises(OSError, match="no connection"):
         download("http://127.0.0.1:9/data.zip", tmp_path / "data.zip", patience=QUICK)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
-def test_a_full_disk_is_said_and_nothing_is_under_the_final_name(server, tmp_path):
+def test_a_full_disk_is_reported_and_nothing_is_under_the_final_name(server, tmp_path):
     (tmp_path / "data.zip.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match=r"data\.zip\.part: No space left on device.*free some space"):
         download(server.url, tmp_path / "data.zip", md5=MD5)
     assert not (tmp_path / "data.zip").exists()
 
 
-def test_too_little_space_is_said_before_the_download(server, tmp_path):
+def test_too_little_space_is_reported_before_the_download(server, tmp_path):
     server.announces = 10**18
     with pytest.raises(OSError, match=r"953,674,316,406 MiB are still to come, .* free; free some space or choose"):
         download(server.url, tmp_path / "data.zip")

@@ -41,7 +41,7 @@ def test_monai_reads_the_splits(name):
         assert rows[0]["image"].startswith(str(FOLDER))
 
 
-def test_snemi3d_is_what_the_publisher_says():
+def test_snemi3d_is_what_the_publisher_states():
     manifest = load_manifest("snemi3d")
     (file,) = manifest.files
     assert file.md5 == "3d25a7025f66698f33c7850ace885939"

@@ -147,7 +147,7 @@ def test_the_same_maps_are_the_same_bytes_in_hdf5(tmp_path):
     assert written[0] == written[1]
 
 
-def test_a_damaged_note_and_another_number_of_channels_are_said(tmp_path):
+def test_a_damaged_note_and_another_number_of_channels_are_reported(tmp_path):
     out = tmp_path / "p.zarr"
     partial = PartialPrediction(out, SHAPE[1:], "float32", {"box": 1}, chunks=(4, 8, 8))
     partial.write(0, 0, MAPS[:, :4])

@@ -98,7 +98,7 @@ def test_any_file_can_be_written_whole_or_not_at_all(tmp_path):
 
 
 @pytest.mark.skipif(not __import__("os").path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_no_space_left_is_said_with_the_place_and_the_free_bytes(tmp_path):
+def test_no_space_left_is_reported_with_the_place_and_the_free_bytes(tmp_path):
     with pytest.raises(OSError, match=r"no space left for '.*a\.txt': .* free; make space"):  # noqa: SIM117
         with replacing(tmp_path / "a.txt"), open("/dev/full", "w") as full:
             full.write("too much")

@@ -101,7 +101,7 @@ def test_labels_of_another_shape_are_found_where_both_would_be_reduced_to_one(fi
         opened(file, labels="short")
 
 
-def test_the_first_lines_and_messages_say_that_a_volume_is_reduced(file):
+def test_the_first_lines_and_messages_state_that_a_volume_is_reduced(file):
     (region,) = opened(file)
     assert describe([region]).startswith(
         f"{file}:raw (reduced 1 x 2 x 2), box 0:18,0:8,0:10 (1440 voxels, 30 x 16 x 16"

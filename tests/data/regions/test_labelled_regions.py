@@ -135,7 +135,7 @@ def test_the_synthetic_volume_has_neurites_and_mitochondria():
         labelled_regions("synthetic", "spines", "training", None, (6, 96, 96))
 
 
-def test_a_manifest_says_the_labels_and_its_classes(tmp_path):
+def test_a_manifest_states_the_labels_and_its_classes(tmp_path):
     file = saved(tmp_path, mito=arrays()[1] * 9)
     plain = {"image": "v.h5:raw", "label": "v.h5:labels", "box": "0:12,:,:"}
     (region,) = labelled_regions(write_manifest(tmp_path, plain), None, "training", None, CROP)
@@ -196,7 +196,7 @@ def test_a_budget_becomes_one_box_a_run(sections, box, expected):
         (None, "80", "labelled_box: box '80' is not of the form z0:z1,y0:y1,x0:x1"),
     ],
 )
-def test_a_budget_outside_the_box_says_what_there_is(sections, box, message):
+def test_a_budget_outside_the_box_states_what_there_is(sections, box, message):
     with pytest.raises(ValueError, match=message):
         budget_boxes(BOX, BOX.shape, sections, box)
 
@@ -250,7 +250,7 @@ def test_weights_of_a_manifest_are_shared_out_among_the_runs(tmp_path):
     assert region_shares(regions) == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_the_budget_is_told_in_words(file):
+def test_the_budget_is_printed_as_text(file):
     regions = opened(file, labelled_sections=[0, 1, 2, 9])
     assert describe_labels(regions) == f"{file}:labels: 4 sections (0-2, 9), y,x 0:16,0:16, 1024 voxels"
     assert f"labels {file}:labels in 9:10,0:16,0:16, 25% of the crops" in describe(regions)
@@ -335,7 +335,7 @@ def test_background_alone_is_an_error_and_one_object_anywhere_is_enough(tmp_path
         opened(file, "speck", labelled_sections=[0, 1, 12])
 
 
-def test_ids_too_large_are_said_before_training(tmp_path):
+def test_ids_too_large_are_reported_before_training(tmp_path):
     file = saved(tmp_path, big=arrays()[1].astype(np.uint64) + 2**63)
     with pytest.raises(ValueError, match=r"hold the id 9223372036854775810 .* renumber the objects"):
         opened(file, "big")

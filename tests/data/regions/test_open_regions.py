@@ -46,7 +46,7 @@ def test_training_takes_nine_tenths_of_the_sections_and_leaves_at_least_a_crop(d
     assert section_split(depth, "validation", section_depth, "v") == (boundary, depth)
 
 
-def test_a_volume_too_thin_for_both_says_what_to_do():
+def test_a_volume_too_thin_for_both_states_what_to_do():
     with pytest.raises(
         ValueError, match="v has 11 sections, too few to train and to validate on 6 each; give boxes of"
     ):
@@ -114,7 +114,7 @@ def test_each_region_is_described_in_a_line(volume, tmp_path):
     )
 
 
-def test_a_crop_larger_than_its_box_is_said_before_training(volume):
+def test_a_crop_larger_than_its_box_is_reported_before_training(volume):
     regions = open_regions(volume, "validation")
     check_regions(regions, (6, 4, 5))
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_a_crop_larger_than_its_box_is_said_before_training(volume):
         check_regions([], (6, 4, 4))
 
 
-def test_a_missing_file_says_how_to_fetch_it(tmp_path, monkeypatch):
+def test_a_missing_file_states_how_to_fetch_it(tmp_path, monkeypatch):
     monkeypatch.setenv("SEM_DATA_HOME", str(tmp_path))
     with pytest.raises(
         FileNotFoundError, match=r"snemi3d\.json: \$\.training\[0\]\.image: .*python -m scripts fetch snemi3d"
@@ -178,7 +178,7 @@ def test_labels_must_have_the_shape_of_the_image():
         Region(image, Box.whole(image.shape), weight=-1)
 
 
-def test_the_synthetic_manifest_says_the_split_that_is_used():
+def test_the_synthetic_manifest_states_the_split_that_is_used():
     for split in ("training", "validation"):
         rows = json.loads((Path(__file__).parents[3] / "data_manifests" / "synthetic.json").read_text())[split]
         (region,) = open_regions("synthetic", split)

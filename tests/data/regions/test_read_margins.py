@@ -18,7 +18,7 @@ def region(box: str, labelled: str | None = None) -> Region:
     return Region(image, Box.parse(box, shape), labelled=part)
 
 
-def test_a_margin_goes_on_both_sides_where_there_is_room():
+def test_a_margin_is_added_on_both_sides_where_it_fits():
     assert read_size([region("0:80,:,:")], CROP, (3, 40, 50)) == (12, 176, 196)
     assert read_size([region("0:80,:,:")], CROP, (0, 0, 0)) == CROP
 

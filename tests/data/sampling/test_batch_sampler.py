@@ -9,7 +9,7 @@ def test_batch_k_is_samples_k_times_batch_onwards():
     assert list(GlobalBatchSampler(batch=4, iterations=3)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
-def test_two_processes_with_half_the_batch_see_what_one_sees():
+def test_two_processes_with_half_the_batch_get_what_one_gets():
     one = list(GlobalBatchSampler(128, iterations=5))
     first, second = (list(GlobalBatchSampler(128, iterations=5, rank=rank, world=2)) for rank in (0, 1))
     assert all(len(batch) == 64 for batch in first + second)
@@ -26,7 +26,7 @@ def test_accumulated_parts_make_up_the_share_of_a_process():
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-def test_a_resumed_run_goes_on_where_it_stopped(accumulation):
+def test_a_resumed_run_continues_where_it_stopped(accumulation):
     whole = list(GlobalBatchSampler(8, iterations=6, rank=1, world=2, accumulation=accumulation))
     resumed = GlobalBatchSampler(8, iterations=6, rank=1, world=2, accumulation=accumulation, start=4)
     assert list(resumed) == whole[4 * accumulation :]

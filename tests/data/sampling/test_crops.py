@@ -118,7 +118,7 @@ def test_a_run_resumes_exactly():
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-def test_two_processes_with_batch_64_see_what_one_sees_with_128(accumulation):
+def test_two_processes_with_batch_64_get_what_one_gets_with_128(accumulation):
     (one,) = LoaderBatches(dataset(), GlobalBatchSampler(128, iterations=1))
     parts = [
         part
@@ -198,7 +198,7 @@ def test_image_and_label_are_cut_at_the_same_place():
     assert np.array_equal(item["label"], item["image"].astype(np.uint16) + 1000)
 
 
-def test_a_crop_says_where_it_is_from():
+def test_a_crop_states_where_it_is_from():
     crops = CropDataset([region()], SIZE)
     assert crops.place(0, [1, 2, 3]) == "recorded.npy at 1:3,2:6,3:7"
 

@@ -207,7 +207,7 @@ def test_colour_is_refused(tmp_path):
         open_volume(tmp_path / "c.tif")
 
 
-def test_a_folder_without_sections_says_where_some_may_be(tmp_path):
+def test_a_folder_without_sections_states_where_some_may_be(tmp_path):
     with pytest.raises(ValueError, match=r"has no sections \(\.png, "):
         open_volume(tmp_path)
     (tmp_path / "im").mkdir()
@@ -250,7 +250,7 @@ def test_ome_zarr_of_other_axes_is_refused(tmp_path, axes, shape, message):
         open_volume(tmp_path / "v.zarr")
 
 
-def test_damaged_ome_metadata_are_said_to_be(tmp_path):
+def test_damaged_ome_metadata_are_reported_as_damaged(tmp_path):
     group = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=2)
     for image in ({"datasets": []}, {"datasets": [{}]}, {"datasets": [{"path": "missing"}]}):
         group.attrs["multiscales"] = [image]
@@ -297,7 +297,7 @@ def test_an_index_that_means_nothing_is_refused(key, error, message, write):
             volume[key]
 
 
-def test_zarr_metadata_that_are_cut_off_are_said_to_be(write):
+def test_zarr_metadata_that_are_cut_off_are_reported_as_damaged(write):
     path = Path(write("zarr 3 default", VOXELS))
     metadata = json.loads((path / "zarr.json").read_text())
     del metadata["shape"]

@@ -281,7 +281,7 @@ def _read_forked(volume, answers):
         answers.put(str(error))
 
 
-def test_a_forked_process_is_told_to_be_spawned(tmp_path, voxels):
+def test_a_forked_process_is_refused_with_the_advice_to_spawn(tmp_path, voxels):
     volume = open_volume(write_precomputed(tmp_path / "v", voxels))
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()

@@ -64,7 +64,7 @@ def test_a_voxel_is_the_rounded_mean_of_its_block_and_what_fills_none_is_left_ou
     assert downsampled_volume(ArrayVolume(GREY), (1, 1, 5))[..., 0].tolist() == [[24, 26], [23, 23]]
 
 
-def test_a_reduced_volume_says_what_it_is():
+def test_a_reduced_volume_states_what_it_is():
     half = downsampled_volume(ArrayVolume(GREY, (30, 8, 8)), (1, 2, 2))
     assert half.dtype == half[...].dtype == np.uint8
     assert half.voxel_size_nm == (30, 16, 16)

@@ -32,7 +32,7 @@ def test_every_format_has_the_shape_type_and_voxels_of_the_array(written, voxels
         assert np.array_equal(np.asarray(volume), voxels)
 
 
-def test_voxel_sizes_are_in_nm_whatever_the_file_says(written):
+def test_voxel_sizes_are_in_nm_whatever_the_file_states(written):
     volume = open_volume(written)
     if written.endswith(TELLS_VOXEL_SIZE):
         assert volume.voxel_size_nm == pytest.approx((30, 6, 6))

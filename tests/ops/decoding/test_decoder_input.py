@@ -49,7 +49,7 @@ def test_the_prediction_is_not_changed_even_when_it_is_read_only(name):
 
 
 @pytest.mark.parametrize("name", DECODERS)
-def test_logits_say_so_and_nan_says_where(name):
+def test_logits_are_named_and_nan_is_located(name):
     wrong = prediction(name)
     wrong[0, 1, 2, 3] = 4.5
     with pytest.raises(ValueError, match=r"holds 4.5 at \(channel, z, y, x\) = \(0, 1, 2, 3\), outside .* sigmoid"):

@@ -149,7 +149,7 @@ def test_of_two_slips_with_a_section_between_the_one_between_is_not_blamed():
     assert hits(slipped_sections(shifts, np.full(6, 50.0))) == [2, 4]
 
 
-def test_a_stranger_and_a_swap_are_told_apart():
+def test_an_unknown_key_and_a_swap_are_distinguished():
     usual, wide = np.full(10, 50.0), np.full(4, 0.1)
     near = rows(0.4, 0.41, 0.05, 0.05, 0.4, 0.4, 0.39, 0.4, 0.41, 0.4)
     assert hits(misplaced_sections(near, np.r_[0.1, 0.1, 0.3, 0.1, 0.1, wide], usual)) == [3]

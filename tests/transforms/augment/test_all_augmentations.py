@@ -226,7 +226,7 @@ def test_an_affinity_target_after_a_flip_is_the_target_of_the_flipped_labels(tis
     assert shifted > 8  # flipped as an image, an affinity would lie a voxel aside
 
 
-def test_an_item_may_lack_its_label_if_told_so(tissue):
+def test_an_item_may_lack_its_label_where_allowed(tissue):
     image = {"image": tissue["image"]}
     assert RandElasticInPlaned(crop=CROP, allow_missing_keys=True)(image)["image"].shape[1] == 8
     with pytest.raises(KeyError, match="works on 'label', but the item has only"):

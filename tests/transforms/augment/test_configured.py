@@ -32,7 +32,7 @@ def volumes() -> tuple[ArrayVolume, ArrayVolume]:
     return ArrayVolume(draw.randint(0, 256, (12, 190, 190)).astype(np.uint8)), ArrayVolume(label)
 
 
-def test_the_list_of_the_page_reads_as_it_says(parser):
+def test_the_list_of_the_page_reads_as_it_states(parser):
     assert parser.get_parsed_content("margin") == (2, 35, 35)
 
 
