@@ -45,6 +45,8 @@ class ChunkedVolume(Volume):
     ) -> None:
         super().__init__(path, shape, dtype, voxel_size_nm)
         z, y, x = map(int, chunks)
+        if min(z, y, x) < 1:
+            raise ValueError(f"'{path}' states chunks of {(z, y, x)} voxels (z, y, x); its metadata are damaged")
         self.chunks = (z, y, x)
         self.cache_mib = cache_mib
 

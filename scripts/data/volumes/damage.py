@@ -19,7 +19,9 @@ def named_damage(path: str, kind: str, remedy: str = "copy or download it again"
     try:
         yield
     except Exception as error:  # h5py, zarr and their codecs raise RuntimeError, KeyError, TypeError, ...
-        if isinstance(error, ValueError | OSError | ImportError) and path in str(error):
+        named = isinstance(error, ValueError | OSError | ImportError | RuntimeError) and path in str(error)
+        if named or isinstance(error, MemoryError):
             raise
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        name = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+        reason = name + " ".join(str(error).split())[:160]
         raise OSError(f"'{path}' is a damaged {kind} ({reason}); {remedy}") from error

@@ -162,14 +162,23 @@ def _offset(dataset: h5py.Dataset) -> int | None:
     """First byte of a contiguous dataset whose voxels are in the file as numpy has them, or None."""
     if dataset.chunks or dataset.external or dataset.is_virtual or dataset.id.get_offset() is None:
         return None
-    if dataset.id.get_type().get_size() != dataset.dtype.itemsize or dataset.id.get_storage_size() < dataset.nbytes:
+    if not _stored_as_in_memory(dataset) or dataset.id.get_storage_size() < dataset.nbytes:
         return None
     return int(dataset.id.get_offset())
 
 
+def _stored_as_in_memory(dataset: h5py.Dataset) -> bool:
+    """Whether all bits of a voxel are its value: HDF5 can keep 12 of 16, and anywhere among them."""
+    kind = dataset.id.get_type()
+    kind = kind.get_super() if isinstance(kind, h5py.h5t.TypeEnumID) else kind
+    if kind.get_size() != dataset.dtype.itemsize:
+        return False
+    return not isinstance(kind, h5py.h5t.TypeIntegerID) or kind.get_precision() == 8 * kind.get_size()
+
+
 def _fast_filters(dataset: h5py.Dataset) -> Filters | None:
     """The filters of a chunked dataset if we undo them faster than the library, else None."""
-    if not dataset.chunks or dataset.id.get_type().get_size() != dataset.dtype.itemsize:
+    if not dataset.chunks or not _stored_as_in_memory(dataset):
         return None
     plist = dataset.id.get_create_plist()
     codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]

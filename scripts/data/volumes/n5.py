@@ -141,13 +141,17 @@ def _grid(own: Mapping[str, Any], group: Mapping[str, Any], stored: Sequence[int
             sizes, units = pixel.get("dimensions", ()), [pixel.get("unit")] * 3
         elif "resolution" in holder and not BIG_DATA_VIEWER.search(name.rpartition("/")[0]):
             sizes = holder["resolution"]
-            units = [holder["units"][axis] for axis in stored] if "units" in holder else ["nm"] * 3
+            units = holder.get("units", "nm")
+            units = [units] * 3 if isinstance(units, str) else [units[axis] for axis in stored]
         else:
             continue
         edges = [sizes[axis] * (steps[axis] if steps else 1) for axis in stored]
         offset = holder.get("offset")
-        position = [float(offset[axis]) for axis in stored] if offset is not None and not pixel else None
-        return Grid(in_nanometres(edges, units, place), None if position is None else _three(position))
+        lengths = in_nanometres([1.0] * 3, units, place)
+        if offset is None or pixel or lengths is None:
+            return Grid(in_nanometres(edges, units, place))
+        position = [float(offset[axis]) * length for axis, length in zip(stored, lengths, strict=True)]
+        return Grid(in_nanometres(edges, units, place), _three(position))
     return Grid()
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import tempfile
 import zlib
 from collections.abc import Sequence
@@ -16,6 +15,9 @@ from scripts.data.volumes.mapped import MappedVolume
 from scripts.data.volumes.volume import Volume, checked_array
 from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
 from scripts.ops.box import Offset3
+
+MORE = 2**22
+"""Bytes beyond the voxels that a packed file may have."""
 
 
 def open_nifti(path: str, voxel_size_nm: Sequence[float] | None, cache_mib: float) -> Volume:
@@ -94,14 +96,21 @@ class NiftiVolume(MappedVolume):
         return block * np.float32(self._scaled[0]) + np.float32(self._scaled[1])
 
     def _bytes(self) -> BinaryIO:
-        return _unpacked(self.path) if self.compressed else super()._bytes()
+        return _unpacked(self.path, self._offset + self.stored_bytes) if self.compressed else super()._bytes()
 
 
-def _unpacked(path: str) -> BinaryIO:
+def _unpacked(path: str, needed: int) -> BinaryIO:
+    """The bytes of a packed file; no more of them than its header promises and a little."""
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - handed to the caller, who closes it
     try:
         with gzip.open(path) as packed:
-            shutil.copyfileobj(packed, unpacked, 2**20)
+            while block := packed.read(2**20):
+                unpacked.write(block)
+                if unpacked.tell() > needed + MORE:
+                    unpacked.close()
+                    raise ValueError(
+                        f"'{path}' unpacks to more than the {needed:,} bytes its header promises; export it again"
+                    )
         unpacked.flush()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         unpacked.close()
@@ -116,6 +125,6 @@ def _unpacked(path: str) -> BinaryIO:
 
 
 def _voxel_size(header: Any, path: str) -> VoxelSize | None:
-    zooms = [float(zoom) for zoom in header.get_zooms()[:3]][::-1]
+    zooms = [float(f"{zoom:.7g}") for zoom in header.get_zooms()[:3]][::-1]  # stored with 7 digits
     unit = header.get_xyzt_units()[0]
     return None if unit == "unknown" else in_nanometres(zooms, [unit] * 3, path)

@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Sequence
 
+from scripts.data.volumes.damage import named_damage
 from scripts.data.volumes.volume import Volume
 from scripts.data.volumes.voxel_size import checked_voxel_size
 
@@ -14,6 +15,17 @@ FORMATS = {
     "nifti": (".nii", ".nii.gz"),
     "npy": (".npy",),
     "n5": (".n5",),
+}
+DESCRIBED = {
+    "hdf5": "HDF5 file",
+    "zarr": "Zarr folder",
+    "tiff": "TIFF file",
+    "nifti": "NIfTI file",
+    "npy": ".npy file",
+    "n5": "N5 container",
+    "precomputed": "precomputed volume",
+    "remote zarr": "Zarr hierarchy",
+    "sections": "folder of sections",
 }
 KNOWN = (
     "HDF5 (file.h5 or file.h5:dataset), Zarr 2 and 3 and OME-Zarr (folder.zarr or folder.zarr:array), N5 (folder.n5 or "
@@ -77,7 +89,19 @@ def open_volume(
         raise ValueError(
             f"scale {scale} was requested of '{file}'; only OME-Zarr, N5 and precomputed have levels, leave scale out"
         )
-    # Each format's libraries are loaded only when it is needed.
+    place = file.rstrip("/")
+    if "://" in file:
+        from scripts.data.volumes.cloud import without_secrets
+
+        place = without_secrets(place)
+    with named_damage(place, DESCRIBED[kind], "correct its metadata, or write it again"):
+        return _open(kind, file, inner, scale, voxel_size_nm, cache_mib)
+
+
+def _open(
+    kind: str, file: str, inner: str | None, scale: int, voxel_size_nm: Sequence[float] | None, cache_mib: float
+) -> Volume:
+    """Open a file of a known format, whose libraries are loaded only now."""
     if kind == "hdf5":
         from scripts.data.volumes.hdf5 import open_hdf5
 

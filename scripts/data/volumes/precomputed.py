@@ -85,7 +85,7 @@ def _number(scales: Sequence[Mapping[str, Any]], inner: str, shown: str) -> int:
     keys = [str(one.get("key")) for one in scales]
     if inner in keys:
         return keys.index(inner)
-    if inner.isdigit():
+    if inner.isdecimal():
         return int(inner)
     raise ValueError(f"'{shown}' has no scale '{inner}'; there are: {_listing(scales)}")
 

@@ -60,6 +60,8 @@ def open_remote_zarr(
         size = level.voxel_size_nm if level else stated_voxel_size(attributes, place)
     volume = CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
     volume.noted = [] if found else not_found(shape)
+    if level is not None and level.remark and size is None:
+        volume.noted = [*volume.noted, level.remark]
     volume.offset = stated_position(attributes, volume.voxel_size_nm, place)
     return volume
 

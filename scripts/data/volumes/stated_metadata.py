@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from scripts.data.volumes.volume import long_axes
-from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres
+from scripts.data.volumes.voxel_size import VoxelSize, in_nanometres, stated_units
 
 NEUTRAL = {"scale_factor": 1.0, "add_offset": 0.0}
 """Attributes of netCDF and xarray that change the voxels, and the values at which they do not."""
+BESIDE = {"c", "ch", "channel", "channels"}
+"""Names of axes that are never z."""
 LIST_OF_AXES = ("_ARRAY_DIMENSIONS", "axis_names", "axes", "DIMENSION_LABELS")
 
 
@@ -25,8 +27,7 @@ def check_attributes(attributes: Mapping[str, Any], place: str) -> None:
             attribute.
     """
     for name, neutral in NEUTRAL.items():
-        value = _numbers(attributes.get(name))
-        if value is not None and (len(value) != 1 or value[0] != neutral):
+        if name in attributes and _numbers(attributes[name]) != [neutral]:
             raise ValueError(
                 f"'{place}' has the attribute {name} {_shown(attributes[name])}, by which its values are to be "
                 "changed; write the changed values into a new array"
@@ -42,8 +43,8 @@ def volume_axes(names: Sequence[str] | None, shape: Sequence[int], place: str) -
     """Numbers of the axes of an array that are z, y, x.
 
     Args:
-        names: of the axes, as the file states them; None where it does not. Names other than letters of z, y, x, c, t
-            are left aside.
+        names: of the axes, as the file states them; None where it does not. Without y and x among them they are left
+            aside.
         shape: of the array.
         place: of the array, for errors.
 
@@ -51,17 +52,18 @@ def volume_axes(names: Sequence[str] | None, shape: Sequence[int], place: str) -
         ValueError: the names are in another order than z, y, x, or an axis beside them is longer than 1.
     """
     known = [str(name).strip().lower() for name in names or ()]
-    if len(known) != len(shape) or not {"z", "y", "x"} <= set(known) or len(set(known)) != len(known):
+    if len(known) != len(shape) or not {"y", "x"} <= set(known) or len(set(known)) != len(known):
         return long_axes(shape)
-    kept = [known.index(axis) for axis in "zyx"]
-    longer = [name for name, size in zip(known, shape, strict=True) if name not in "zyx" and size != 1]
+    kept = [known.index(axis) for axis in "zyx" if axis in known]
+    others = BESIDE if len(kept) < 3 else set(known) - set("zyx")
+    longer = [name for name, size in zip(known, shape, strict=True) if name in others and size != 1]
     if kept != sorted(kept) or longer:
         problem = f"axis {longer[0]} is longer than 1" if longer else "a volume is stored as z, y, x"
         raise ValueError(
             f"'{place}' has the axes {', '.join(known)} of shape {tuple(shape)}: {problem}; write it again as an array "
             "of the axes z, y, x"
         )
-    return kept
+    return kept if len(kept) == 3 else long_axes(shape)
 
 
 def stated_axes(attributes: Mapping[str, Any], dimension_names: Sequence[str | None] | None = None) -> list[str] | None:
@@ -73,8 +75,11 @@ def stated_axes(attributes: Mapping[str, Any], dimension_names: Sequence[str | N
             return None
     listed: Any
     for listed in (dimension_names, *(attributes.get(name) for name in LIST_OF_AXES)):
-        if listed is not None and not isinstance(listed, str | bytes) and len(np.shape(listed)) == 1:
-            return [_text(name) for name in listed]
+        if isinstance(listed, str | bytes):
+            words = _text(listed).replace(",", " ").split()
+            return words if len(words) > 1 else list("".join(words))
+        if isinstance(listed, list | tuple) or (isinstance(listed, np.ndarray) and listed.ndim == 1):
+            return [_text(name["name"] if isinstance(name, Mapping) and "name" in name else name) for name in listed]
     return None
 
 
@@ -97,11 +102,16 @@ def stated_position(
         raise ValueError(
             f"'{place}': the attribute {name} {_shown(attributes[name])} is not three numbers (z, y, x); correct it"
         )
-    if name == "offset" and not {"units", "voxel_size"} & set(attributes):
+    if name == "offset" and not {"units", "unit", "voxel_size"} & set(attributes):
         return numbers[0], numbers[1], numbers[2]
-    units = ["nm"] * 3 if name == "offset_nm" else _units(attributes)
-    lengths = in_nanometres([1.0] * 3, units, place)
-    if voxel_size_nm is None or lengths is None:
+    units = ["nm"] * 3 if name == "offset_nm" else stated_units(attributes)
+    lengths = in_nanometres([1.0] * 3, units, place) if len(units) == 3 else None
+    if lengths is None:
+        raise ValueError(
+            f"'{place}' states the offset {_shown(attributes[name])} in the units {units!s:.60}, which are no lengths; "
+            "give nm, um or mm"
+        )
+    if voxel_size_nm is None:
         raise ValueError(
             f"'{place}' states the offset {_shown(attributes[name])} in {units[0]} and no size of a voxel in nm; add "
             "the attribute resolution (z, y, x in nm)"
@@ -110,15 +120,10 @@ def stated_position(
     return float(f"{z:.9g}"), float(f"{y:.9g}"), float(f"{x:.9g}")
 
 
-def _units(attributes: Mapping[str, Any]) -> list[str]:
-    units = attributes.get("units", "nm")
-    return [_text(units)] * 3 if isinstance(units, str | bytes) else [_text(unit) for unit in units][-3:]
-
-
 def _numbers(value: Any) -> list[float] | None:
     try:
         return None if value is None else [float(n) for n in np.asarray(value, dtype=float).ravel()]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

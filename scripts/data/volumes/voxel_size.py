@@ -63,11 +63,11 @@ def checked_voxel_size(value: Any, place: str) -> VoxelSize:
     """
     try:
         sizes = [float(size) for size in np.asarray(value, dtype=float).ravel()]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         sizes = []
     if len(sizes) != 3 or not all(math.isfinite(size) and size > 0 for size in sizes):
         raise ValueError(
-            f"voxel size {value!r} of {place} is not three positive numbers (z, y, x) in nm; "
+            f"voxel size {value!r:.100} of {place} is not three positive numbers (z, y, x) in nm; "
             "give voxel_size_nm=(z, y, x), for example (30, 6, 6)"
         )
     z, y, x = (float(f"{size:.12g}") for size in sizes)  # 0.03 um is 30 nm, not 29.999999999999996
@@ -77,23 +77,38 @@ def checked_voxel_size(value: Any, place: str) -> VoxelSize:
 def stated_voxel_size(attributes: Mapping[str, Any], place: str) -> VoxelSize | None:
     """The voxel size that the attributes of an HDF5 or Zarr node state, or None.
 
-    Read are `voxel_size_nm` (z, y, x in nm), `resolution` and `voxel_size` (z, y, x in `units`, else in nm) and
-    `element_size_um` (z, y, x in µm).
+    Read are `voxel_size_nm` (z, y, x in nm), `resolution` and `voxel_size` (z, y, x in `units` or `unit`, else in nm)
+    and `element_size_um` (z, y, x in µm).
 
     Raises:
-        ValueError: sizes that are not three positive numbers, or in units that are no lengths.
+        ValueError: sizes that are not three positive numbers, in units that are no lengths, or two that differ.
     """
+    found: dict[str, VoxelSize] = {}
     for name in ("voxel_size_nm", "resolution", "voxel_size", "element_size_um"):
         if name in attributes:
             where = f"{place}, attribute '{name}'"
             sizes = checked_voxel_size(attributes[name], where)
-            units = {"voxel_size_nm": "nm", "element_size_um": "um"}.get(name) or attributes.get("units", "nm")
-            three = [_text(units)] * 3 if np.ndim(units) == 0 else [_text(unit) for unit in units][-3:]
-            size = in_nanometres(sizes, three, where) if len(three) == 3 else None
+            unit = {"voxel_size_nm": "nm", "element_size_um": "um"}.get(name)
+            units = [unit] * 3 if unit else stated_units(attributes)
+            size = in_nanometres(sizes, units, where) if len(units) == 3 else None
             if size is None:
-                raise ValueError(f"{where} is in the units {three}, which are no lengths; give nm, um or mm")
-            return size
-    return None
+                raise ValueError(f"{where} is in the units {units!s:.60}, which are no lengths; give nm, um or mm")
+            found[name] = size
+    for name, size in found.items():
+        first, stated = next(iter(found.items()))
+        if any(abs(a - b) > 0.01 * a for a, b in zip(stated, size, strict=True)):
+            raise ValueError(
+                f"'{place}' states two voxel sizes, {first} {stated} and {name} {size} (z, y, x) in nm; correct or "
+                "remove one of these attributes"
+            )
+    return next(iter(found.values()), None)
+
+
+def stated_units(attributes: Mapping[str, Any]) -> list[str]:
+    """Units of z, y, x that attributes state in `units` or `unit`, one for all or one each; nm where they do not."""
+    units = np.ravel(attributes.get("units", attributes.get("unit", "nm")))
+    three = [_text(unit) for unit in units.tolist()][-3:]
+    return three * 3 if len(three) == 1 else three
 
 
 def _text(value: Any) -> str:

@@ -52,7 +52,8 @@ def open_zarr(
     used = size if voxel_size_nm is None else voxel_size_nm
     volume = ZarrChunks(place, os.path.join(path, name), array, kept, used, cache_mib)
     volume.offset = offset_of_array(array, path, name, volume.voxel_size_nm, place)
-    volume.offset_nm = level.offset_nm if level is not None else None
+    if level is not None:
+        volume.offset_nm, volume.noted = level.offset_nm, [level.remark] if level.remark and used is None else []
     return volume
 
 
@@ -86,14 +87,18 @@ class ZarrChunks(ChunkedVolume):
         shape, chunks = ([sizes[axis] for axis in kept] for sizes in (array.shape, array.chunks))
         super().__init__(path, shape, array.dtype, voxel_size_nm, chunks, cache_mib)
         self._folder, self._kept, self._axes = folder, tuple(kept), array.ndim
+        self.noted: list[str] = []
 
     def remarks(self) -> list[str]:
-        """Chunks that were never written."""
+        """What was noted when it was opened, and chunks that were never written."""
         array = self._opened().file.array
         counted = missing_chunks(self._folder, array)
         if counted is None or counted[0] == 0:
-            return []
-        return [f"{counted[0]:,} of {counted[1]:,} chunks were never written and read as {array.fill_value or 0}"]
+            return self.noted
+        return [
+            *self.noted,
+            f"{counted[0]:,} of {counted[1]:,} chunks were never written and read as {array.fill_value or 0}",
+        ]
 
     def _open_file(self) -> OpenedArray:
         array = stored_array(zarr.open_array(self._folder, mode="r"), self._folder)

@@ -48,6 +48,8 @@ def _png(file: BinaryIO, path: str) -> SectionHeader:
         raise ValueError(f"section '{path}' has {bits} bits a pixel; save it as 8-bit or 16-bit grey")
     file.seek(33)
     while len(start := file.read(8)) == 8 and start[4:] != b"IDAT":
+        if start[4:] == b"tRNS":
+            raise _coloured(path, "grey with a transparent value")
         if start[4:] == b"eXIf":
             _check_orientation(file.read(min(struct.unpack(">I", start[:4])[0], TAIL)), path)
             break

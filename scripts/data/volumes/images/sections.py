@@ -45,8 +45,14 @@ class Sections(ChunkedVolume):
     """A folder of sections of one size."""
 
     def remarks(self) -> list[str]:
-        """Numbers that are missing from the series of file names."""
-        missing = missing_numbers(section_names(self.path))
+        """Numbers that are missing from the series of file names, and names of several series."""
+        names = section_names(self.path)
+        missing, series = missing_numbers(names), series_of_names(names)
+        if len(series) > 1:
+            return [
+                f"its sections have names of {len(series)} series ({', '.join(series[:4])}), which are read one after "
+                "the other; keep one series in a folder"
+            ]
         if not missing:
             return []
         some = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -87,7 +93,8 @@ def section_names(folder: str) -> list[str]:
         ValueError: there are none, or several kinds.
     """
     entries = [name for name in os.listdir(folder) if not name.startswith(".")]
-    names = sorted((name for name in entries if os.path.splitext(name)[1].lower() in SUFFIXES), key=_natural)
+    files = [name for name in entries if not os.path.isdir(os.path.join(folder, name))]
+    names = sorted((name for name in files if os.path.splitext(name)[1].lower() in SUFFIXES), key=_natural)
     if not names:
         inner = sorted(name for name in entries if os.path.isdir(os.path.join(folder, name)))
         hint = f"; it has the folders {', '.join(inner[:8])}: name the one with the sections" if inner else ""
@@ -118,9 +125,20 @@ def missing_numbers(names: Sequence[str]) -> list[int]:
     return sorted(set(range(series[0], series[-1], step)) - set(series))
 
 
+def series_of_names(names: Sequence[str]) -> list[str]:
+    """Names with # for their numbers, each once; one for each name where names have no number.
+
+    Example:
+        >>> series_of_names(["raw_01.png", "raw_02.png", "seg_01.png"])
+        ['raw_#.png', 'seg_#.png']
+    """
+    series = list(dict.fromkeys(re.sub(r"\d+", "#", name) for name in names))
+    return series if all("#" in name for name in series) else []
+
+
 def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     parts = re.findall(r"\d+|\D+", name.lower())
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts], name
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], name
 
 
 def _pixels(path: str) -> np.ndarray:

@@ -139,7 +139,7 @@ def read_layout(path: str) -> TiffLayout:
             check_pages(pages, path, tiff.is_imagej)
             return layout
     except Exception as error:  # tifffile raises many kinds for damaged tags
-        if isinstance(error, ValueError) and f"'{path}" in str(error):
+        if isinstance(error, ValueError) and path in str(error):
             raise
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ValueError(f"'{path}' is a corrupt TIFF file ({reason}); copy or export it again") from error

@@ -42,7 +42,9 @@ def check_tags(tiff: tifffile.TiffFile, path: str) -> int | None:
     photometric = first.tags.valueof(PHOTOMETRIC, BLACK_IS_ZERO)
     if photometric != WHITE_IS_ZERO:
         return None
-    if first.dtype is None or first.dtype.kind not in "bu":
+    if first.dtype is not None and first.dtype.kind == "b":  # a mask: tifffile writes those as 0 is white
+        return None
+    if first.dtype is None or first.dtype.kind != "u":
         raise ValueError(f"'{path}' states that 0 is white and holds {first.dtype} values; save it with 0 as black")
     return 2 ** int(first.bitspersample) - 1
 
@@ -72,7 +74,7 @@ def check_pages(pages: Sequence[PageTags], path: str, calibrated: bool = False) 
 
 def inverted(pixels: np.ndarray, white: int) -> np.ndarray:
     """Pixels in which 0 is white as pixels in which 0 is black."""
-    return ~pixels if pixels.dtype.kind == "b" else (white - pixels).astype(pixels.dtype)
+    return (white - pixels).astype(pixels.dtype)
 
 
 def tiff_voxel_size(tiff: tifffile.TiffFile, path: str) -> VoxelSize | None:

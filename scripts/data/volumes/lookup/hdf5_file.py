@@ -61,6 +61,8 @@ def find_dataset(file: h5py.File, path: str, name: str | None, axes: tuple[int, 
         else file[choose_array([*every.values()], path, name, axes, "dataset")]
     )
     place = f"{path}:{found.name.strip('/')}"
+    if found.shape is None:
+        raise ValueError(f"'{place}' is an empty dataset without voxels; name another one")
     if found.external or (found.is_virtual and any(source.file_name != "." for source in found.virtual_sources())):
         raise ValueError(
             f"'{place}' keeps its voxels in other files, which are not followed; copy them into one with h5repack"
