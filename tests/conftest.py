@@ -1,4 +1,4 @@
-"""Load ignite once with its own warning aside, show in each test what the project logs, and add up campaigns."""
+"""Load ignite once without its own warning, show the log of the project in each test, and add up campaigns."""
 
 import logging
 import warnings

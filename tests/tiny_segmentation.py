@@ -1,4 +1,4 @@
-"""A whole fine-tuning in small: cells with dark borders, a network of two convolutions, real engines around it."""
+"""A complete fine-tuning in small: cells with dark borders, a network of two convolutions, real engines."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -144,7 +144,7 @@ def cpu_step(batch: int = 8, repeats: int = 6) -> None:
 
 
 def cost_of_ratios(image: torch.Tensor, autocast: torch.dtype | None, repeats: int) -> None:
-    """Forward and backward at each ratio over those without a mask, beside what the matrix products say."""
+    """Forward and backward at each ratio over those without a mask, beside the share of the matrix products."""
     contenders = {ratio: ours(image, ratio, None, autocast) for ratio in FORWARD_GFLOP}
 
     def both(contender: Contender) -> Callable[[], None]:

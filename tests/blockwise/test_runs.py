@@ -165,7 +165,7 @@ def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (("--blocks=4,16,20",), "--blocks 4,16,20 is no multiple of the chunk 4,16,16"),
         (("--blocks=4,16",), "--blocks '4,16' is not 3 whole numbers"),
@@ -175,8 +175,8 @@ def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys
         (("--blocks=4,16,16", "--mask=none.h5"), "none.h5"),
     ],
 )
-def test_what_blocks_cannot_do_is_one_line(folder, capsys, words, says):
-    assert says in error_of(capsys, "decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/o.zarr", *words)
+def test_what_blocks_cannot_do_is_one_line(folder, capsys, words, message):
+    assert message in error_of(capsys, "decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/o.zarr", *words)
 
 
 def test_hdf5_and_decoders_of_one_piece_are_refused_with_the_memory_they_need(folder, capsys):

@@ -55,11 +55,11 @@ def test_a_killed_run_resumes_to_the_bit_and_ctrl_c_ends_one_with_a_checkpoint(t
     stopped = start(command(FILES, **options, output_dir=tmp_path / "parted", resume="true"))
     wait_for(tmp_path / "parted", 20, stopped)
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: workers get it too
-    said, _ = stopped.communicate(timeout=60)
+    printed, _ = stopped.communicate(timeout=60)
     if stopped.returncode:  # else it was faster than the signal
-        assert stopped.returncode == 130, said
-        assert "finishing this iteration" in said
-        assert "--resume true" in said.split("stopped after iteration")[1]
+        assert stopped.returncode == 130, printed
+        assert "finishing this iteration" in printed
+        assert "--resume true" in printed.split("stopped after iteration")[1]
     parted = train(output_dir=tmp_path / "parted", iterations=60, warm_up=3, save_interval=7, resume=True)
     whole = train(output_dir=tmp_path / "whole", iterations=60, warm_up=3, save_interval=7)
     assert losses(parted) == losses(whole)
@@ -84,12 +84,12 @@ def test_a_fine_tuning_that_ctrl_c_ends_resumes_to_the_bit(fine_tune, labelled, 
     stopped = start(command(files, **source, **options, output_dir=tmp_path / "parted"))
     wait_for(tmp_path / "parted", 4, stopped)
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: workers get it too
-    said, _ = stopped.communicate(timeout=120)
+    printed, _ = stopped.communicate(timeout=120)
     assert (tmp_path / "parted" / "checkpoints" / "last.pt").exists()
     if stopped.returncode:  # else it was faster than the signal
-        assert stopped.returncode == 130, said
-        assert "finishing this iteration" in said
-        assert "--resume true" in said.split("stopped after iteration")[1]
+        assert stopped.returncode == 130, printed
+        assert "finishing this iteration" in printed
+        assert "--resume true" in printed.split("stopped after iteration")[1]
     parted = fine_tune(output_dir=tmp_path / "parted", resume=True, **options)
     whole = fine_tune(output_dir=tmp_path / "whole", **options)
     assert losses(parted) == losses(whole)

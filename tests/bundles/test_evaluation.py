@@ -92,9 +92,9 @@ def test_an_evaluation_is_the_validation_of_the_checkpoint_again(run, trained, b
         assert file.attrs["box"] == BOX
         assert file.attrs["voxel_size_nm"].tolist() == [30, 6, 6]
     assert np.asarray(Image.open(tmp_path / "out" / "segmentation.png")).std() > 10
-    said = capsys.readouterr().out
-    assert "| score" in said
-    assert str(tmp_path / "out" / "evaluation.h5") in said
+    printed = capsys.readouterr().out
+    assert "| score" in printed
+    assert str(tmp_path / "out" / "evaluation.h5") in printed
 
 
 def test_an_earlier_evaluation_is_kept_unless_overwritten(run, tmp_path):
@@ -123,8 +123,8 @@ def test_a_prediction_on_disk_is_that_of_the_evaluation(run, trained, bundle, la
     assert whole.shape[1:] == (20, 40, 48)
     np.testing.assert_array_equal(whole[(slice(None), *Box.parse(BOX, whole.shape[1:]).slices)], in_box)
     np.testing.assert_array_equal(blocks[:], in_box)
-    said = capsys.readouterr().out
-    assert f"python -m scripts decode {tmp_path / 'whole.zarr'} --decoder" in said
+    printed = capsys.readouterr().out
+    assert f"python -m scripts decode {tmp_path / 'whole.zarr'} --decoder" in printed
 
 
 def test_the_command_at_the_end_makes_instances(run, trained, labelled, tmp_path, capsys):

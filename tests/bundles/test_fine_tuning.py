@@ -44,7 +44,7 @@ def test_a_run_leaves_a_log_checkpoints_pictures_and_scores(fine_tune, pretraine
     assert best["decoder"]["name"]
     assert best["recipe"]["task"]
     assert len(best["recipe"]["channels"]) == len(best["recipe"]["activations"])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in (
         "encoder: from",
         "loaded",
@@ -54,7 +54,7 @@ def test_a_run_leaves_a_log_checkpoints_pictures_and_scores(fine_tune, pretraine
         "--resume true",
         "best",
     ):
-        assert words in said
+        assert words in printed
 
 
 @pytest.mark.parametrize("bundle", SEGMENTATIONS, ids=lambda path: path.name)

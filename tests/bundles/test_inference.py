@@ -41,9 +41,9 @@ def test_a_box_of_any_size_comes_back_where_visible_and_reconstructed_where_hidd
     assert 0.8 < hidden.mean() < 0.97
     by_hand = np.sqrt(np.mean((pasted[hidden].astype(float) - original[hidden]) ** 2))
     assert error == pytest.approx(by_hand, rel=0.02)  # the file's values are rounded and clipped
-    said = capsys.readouterr().out
-    assert f"{error:.2f}" in said
-    assert "units of each token's own deviation" in said
+    printed = capsys.readouterr().out
+    assert f"{error:.2f}" in printed
+    assert "units of each token's own deviation" in printed
 
 
 def test_a_picture_lies_beside_it(reconstruct):

@@ -1,4 +1,4 @@
-"""A mask from training to the last score: what was never imaged is not learned, predicted, decoded or scored."""
+"""A mask from training to the last score: masked voxels are not learned, predicted, decoded or scored."""
 
 import h5py
 import numpy as np

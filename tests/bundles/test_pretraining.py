@@ -32,9 +32,9 @@ def test_a_run_leaves_a_log_checkpoints_pictures_and_a_table(train, capsys):
     for picture in ("curve.png", "reconstruction.png"):
         assert np.asarray(Image.open(folder / picture)).std() > 10
     assert list(folder.glob("events.out.tfevents.*"))
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("trains on", "5 of 54 tokens kept", "--volumes my.h5:raw", "--resume true", "baseline: token mean"):
-        assert words in said
+        assert words in printed
 
 
 def test_a_run_learns(train):

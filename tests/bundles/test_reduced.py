@@ -61,9 +61,9 @@ def test_the_checkpoint_carries_what_the_first_lines_state(labelled, best, tmp_p
     assert torch.load(best, weights_only=True)["recipe"]["downsample"] == [1, 2, 2]
     options = {"volumes": f"{labelled}:raw", "labels": f"{labelled}:labels", "iterations": 1, **HALF}
     run_workflow([config("train", MITO), str(TINY_SEGMENTATION)], output_dir=str(tmp_path / "run"), **options)
-    said = capsys.readouterr().out
-    assert "raw (reduced 1 x 2 x 2), box 0:14,0:20,0:24 (6720 voxels, 30 x 12 x 12 nm)" in said
-    assert f"raw (reduced 1 x 2 x 2), box {BOX}" in said
+    printed = capsys.readouterr().out
+    assert "raw (reduced 1 x 2 x 2), box 0:14,0:20,0:24 (6720 voxels, 30 x 12 x 12 nm)" in printed
+    assert f"raw (reduced 1 x 2 x 2), box {BOX}" in printed
 
 
 def test_evaluation_and_inference_take_the_scale_from_the_checkpoint_and_agree(labelled, halved, best, tmp_path):

@@ -1,4 +1,4 @@
-"""The small networks that come with bundles load as `inference.json` loads them, and know a volume they never saw."""
+"""The small networks of the bundles load as `inference.json` loads them, and segment a volume not trained on."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from scripts.data.synthetic import synthesize_volume
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.parents[1].name for path in ROOT.glob("bundles/*/models/model.pt"))
 MARGIN = 1.3
-"""Least ratio of what the network says inside objects to what it says at their borders."""
+"""Least ratio of affinities inside objects to those at their borders."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,6 @@ def test_the_affinity_network_separates_borders_from_insides(volume, tmp_path):
         affinities, labels = file["prediction"][...], truth["labels"][:6]
     for channel, axis in ((1, 1), (2, 2)):
         here, before = np.moveaxis(labels, axis, 0)[1:], np.moveaxis(labels, axis, 0)[:-1]
-        said = np.moveaxis(affinities[channel], axis, 0)[1:]
-        inside = said[(here == before) & (here > 0)].mean()
-        assert inside > MARGIN * said[here != before].mean()
+        along = np.moveaxis(affinities[channel], axis, 0)[1:]
+        inside = along[(here == before) & (here > 0)].mean()
+        assert inside > MARGIN * along[here != before].mean()

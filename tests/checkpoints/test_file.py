@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there, and says what does not fit."""
+"""A checkpoint is complete or absent, and an error names what does not fit."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A pre-trained encoder is carried over whole and said aloud, or the run stops; never a quiet run from scratch."""
+"""A pre-trained encoder is loaded whole and reported, or the run stops; never a silent run from scratch."""
 
 import pytest
 import torch

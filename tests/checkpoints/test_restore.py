@@ -1,4 +1,4 @@
-"""A checkpoint says what it is, and is refused by name where it is something else."""
+"""A checkpoint names its task, and is refused by name where another one is needed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The documents hold together: every link leads somewhere, every page is in the menu, every test they name exists."""
+"""The documents are consistent: every link has a target, every page is in the menu, every test they name exists."""
 
 import importlib.util
 import os

@@ -6,7 +6,7 @@ from scripts.engines.progress_bar import ProgressBar
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that reports a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""One optimizer step, whatever it is cut into."""
+"""One optimizer step, however the batch is divided."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the trainings need and no GPU does: the synthetic volume, and compiled kernels, which are kept on disk."""
+"""What the trainings need and no GPU computes: the synthetic volume, and compiled kernels, which are kept on disk."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The marks a validation loss is read against, by hand."""
+"""Reference values of a validation loss, calculated by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An encoder that is held still does not move by a bit, whatever the optimizer; then it trains."""
+"""A frozen encoder does not change by a bit, whatever the optimizer; then it trains."""
 
 import copy
 import socket

@@ -1,4 +1,4 @@
-"""A signal ends training after the iteration at hand; a second one ends the program."""
+"""A signal ends training after the current iteration; a second one ends the program."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Pictures of a segmentation show what was scored: colours that stay, and marks where the score says an error is."""
+"""Pictures of a segmentation show what was scored: fixed colours, and marks at the errors that are scored."""
 
 import numpy as np
 import pytest

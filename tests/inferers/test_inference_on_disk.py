@@ -175,8 +175,8 @@ def test_a_run_that_was_stopped_resumes_to_the_same_bits(tmp_path, whole, ending
         json.loads((tmp_path / f"p.{ending}.partial" / "progress.json").read_text())["sections"] if calls > 100 else 0
     )
     assert (kept > 0) == (calls > 100)
-    said = capsys.readouterr().out
-    assert f"{kept} of 17 sections" in said if kept else "no section" in said
+    printed = capsys.readouterr().out
+    assert f"{kept} of 17 sections" in printed if kept else "no section" in printed
     if kept:
         with pytest.raises(FileExistsError, match="sections of an unfinished prediction; resume with --resume true"):
             predict_volume(volume, Stops(convolution(), 9999, None), inferer(), out, dtype="float32")
@@ -289,14 +289,14 @@ for name in sys.argv[1:]:
 def test_on_a_full_disk_what_is_done_is_kept_and_the_message_has_path_and_remedy(tmp_path):
     out, plain = tmp_path / "p.zarr", tmp_path / "p.h5"
     command = [sys.executable, "-c", FULL, str(out), str(plain)]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name, kept in (
         (out, r"\d+ of 17 sections of .* resume with --resume true"),
         (plain, "no section of .* start again"),
     ):
         assert re.search(
             rf"refused: .*no space left for '{name}': [\d,]+ bytes are free; make space in .* elsewhere. {kept}",
-            said,
+            printed,
         ), name
     assert not (tmp_path / "p.h5.partial").exists()
     grey = np.where(np.arange(17)[:, None, None] < 9, 128, GREY).astype(np.uint8)
@@ -308,8 +308,8 @@ def test_blank_and_textureless_sections_are_named(tmp_path, capsys):
     grey = GREY.copy()
     grey[4], grey[9] = 7, 100 + (GREY[9] > 127)
     predict_volume(ArrayVolume(grey), convolution(), inferer(), tmp_path / "p.zarr", "2:14,0:40,0:37")
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("section")]
-    assert [line.split(";")[0] for line in said] == [
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("section")]
+    assert [line.split(";")[0] for line in printed] == [
         "section 4: blank, every voxel is 7",
         "section 9: no texture, deviation 0.5",
     ]

@@ -1,4 +1,4 @@
-"""Inference with a mask: 0 where it is 0, the same maps as without it elsewhere, and no window for nothing."""
+"""Inference with a mask: 0 outside, the same maps inside, and no window without a voxel of the mask."""
 
 import h5py
 import numpy as np

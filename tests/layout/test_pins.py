@@ -1,4 +1,4 @@
-"""The pinned versions install on every Python that the project says it runs on."""
+"""The pinned versions install on every supported version of Python."""
 
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata

@@ -1,4 +1,4 @@
-"""Losses of fine-tuning: what they are worth by hand, what they ignore, and how they add up."""
+"""Losses of fine-tuning: values calculated by hand, ignored voxels, weighted sums."""
 
 import math
 

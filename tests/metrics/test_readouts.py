@@ -1,4 +1,4 @@
-"""Read-outs find maps that are known, choose on sections that they were not fitted on, and repeat themselves."""
+"""Read-outs recover known maps, are chosen on sections that they were not fitted on, and are repeatable."""
 
 import numpy as np
 import pytest

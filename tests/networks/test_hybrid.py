@@ -1,4 +1,4 @@
-"""The hybrid starts as its trunk, to the bit; its encoder joins in as the gate opens."""
+"""The hybrid starts as its trunk, to the bit; the encoder contributes as the gate opens."""
 
 import pytest
 import torch

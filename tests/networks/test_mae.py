@@ -1,4 +1,4 @@
-"""The masked autoencoder: every voxel back, from what was kept alone, in every way PyTorch runs it."""
+"""The masked autoencoder predicts every voxel from the kept tokens alone, in every mode of PyTorch."""
 
 import shutil
 import warnings

@@ -1,4 +1,4 @@
-"""Masked pre-training of the residual U-Net: hidden voxels are never seen, visible ones are, every weight learns."""
+"""Masked pre-training of the residual U-Net: only visible voxels are read, and every weight learns."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The residual U-Net keeps sections apart, undoes its fold, uses all its weights, and takes any window that fits."""
+"""The residual U-Net keeps sections apart, inverts its fold, uses all its weights, and takes any window that fits."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""One order of tokens, through volume, token, mask, target and paste."""
+"""One order of tokens for volume, token, mask, target and paste."""
 
 import re
 

@@ -101,7 +101,7 @@ def test_one_sample_alone_gives_what_it_gives_in_a_batch_in_training_and_evaluat
     torch.testing.assert_close(network.eval()(images), together, atol=1e-5, rtol=1e-5)
 
 
-# torch's own group norm looks at the batch size in Python, which tells the one who traces
+# torch's own group norm looks at the batch size in Python, which a trace reports
 group_norm_is_traced = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 
 

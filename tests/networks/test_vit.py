@@ -1,4 +1,4 @@
-"""The encoder sees what is kept, where it is, and nothing else."""
+"""The encoder reads the kept tokens and their positions, and nothing else."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Flipped windows vote for the edge they speak of."""
+"""Averages of flipped windows assign each affinity to its own edge."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ DIAGONAL = AffinityConvention(((-1, 0, 0), (0, -2, 3), (0, -3, 2), (1, 1, 0)))
 
 
 def ideal(labels: torch.Tensor, convention) -> torch.Tensor:
-    """What a perfect network says of windows (n, 1, z, y, x) that hold labels."""
+    """What a perfect network predicts for windows (n, 1, z, y, x) that hold labels."""
     maps = [label_affinities(window[0].numpy(), convention) for window in labels]
     return torch.from_numpy(np.stack(maps)).float()
 

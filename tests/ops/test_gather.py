@@ -1,4 +1,4 @@
-"""Promises of the gathering of crops."""
+"""Gathering of crops."""
 
 import numpy as np
 import pytest

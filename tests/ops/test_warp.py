@@ -1,4 +1,4 @@
-"""Promises of in-plane resampling and of damage to sections."""
+"""In-plane resampling, and damage to sections."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is far from the output learns slowest, and a schedule scales all rates alike."""
+"""Layers far from the output have the lowest rate, and a schedule scales all rates alike."""
 
 import pytest
 import torch

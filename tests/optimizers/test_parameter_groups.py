@@ -1,4 +1,4 @@
-"""What decays, and how the learning rate follows the batch."""
+"""Which parameters decay, and how the learning rate follows the batch."""
 
 import pytest
 import torch

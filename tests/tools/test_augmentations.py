@@ -12,9 +12,9 @@ LARGEST = 150 * 1024
 
 
 def test_every_augmentation_has_a_small_picture_that_shows_a_change(tmp_path):
-    told = augmentations(str(tmp_path), seed=0)
+    printed = augmentations(str(tmp_path), seed=0)
     pictures = {path.stem: path for path in tmp_path.iterdir()}
-    assert all(str(path) in told for path in pictures.values())
+    assert all(str(path) in printed for path in pictures.values())
     names = {name.removesuffix("d") for name in augment.__all__ if name.startswith("Rand")}
     assert len(pictures) == len(names) + 3  # misalignment has two, then the symmetry and all of them in a row
     for path in pictures.values():

@@ -72,7 +72,7 @@ def test_a_debug_word_is_no_option_of_a_verb(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         (["skore"], "did you mean 'score'?"),
         (["score", "a", "b", "--bx", "0:1,:,:"], "unknown option --bx of 'score'; did you mean --box?"),
@@ -82,12 +82,12 @@ def test_a_debug_word_is_no_option_of_a_verb(capsys):
         (["tune", "p", "g", "d", "o", "--low", "-1"], "'tune' needs --box"),
     ],
 )
-def test_a_wrong_command_is_one_line_with_the_remedy(words, said, capsys):
+def test_a_wrong_command_is_one_line_with_the_remedy(words, printed, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(words)
     assert stopped.value.code == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert printed in error
     assert error.count("\n") == 1
 
 
@@ -170,6 +170,6 @@ def test_a_verb_ends_quietly_when_nobody_reads_its_output(tmp_path):
     command += ["--out", str(tmp_path / "sheet.png")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
-        said = process.stderr.read()
+        printed = process.stderr.read()
     assert process.returncode == 141
-    assert said == ""
+    assert printed == ""

@@ -183,7 +183,7 @@ def test_an_output_that_exists_is_kept_unless_overwritten(files, error_of):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (("pred.h5:logits", "zwatershed", "s.h5"), "holds -4 at (channel, z, y, x) = (0, 0, 0, 0), outside [0, 1]"),
         (("pred.h5:affinity", "bc", "s.h5"), "has 3 channels, expected 2"),
@@ -212,9 +212,9 @@ def test_an_output_that_exists_is_kept_unless_overwritten(files, error_of):
         ),
     ],
 )
-def test_what_cannot_be_is_one_line(files, error_of, words, says):
+def test_what_cannot_be_is_one_line(files, error_of, words, message):
     source, decoder, out, *rest = words
-    assert says in error_of("decode", files / source, decoder, "--out", files / out, *rest)
+    assert message in error_of("decode", files / source, decoder, "--out", files / out, *rest)
     assert not (files / out).exists()
 
 

@@ -1,4 +1,4 @@
-"""The doctor says what is broken and how to mend it, and ends with an exit code that a program can read."""
+"""`doctor` reports what is broken and the remedy, and ends with an exit code."""
 
 import os
 import subprocess

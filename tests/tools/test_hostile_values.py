@@ -1,4 +1,4 @@
-"""Every file that the verbs read: a hostile or wrong value runs nothing, and ends in one line or does not matter."""
+"""Every file that the verbs read: a hostile or wrong value executes nothing, and ends in one line or has no effect."""
 
 import json
 from collections import Counter

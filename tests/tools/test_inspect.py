@@ -1,4 +1,4 @@
-"""`inspect`: what it says about a volume is so, and a volume that is fine gets no alarms."""
+"""`inspect` reports correct properties of a volume, and no alarm for a sound one."""
 
 import json
 import os

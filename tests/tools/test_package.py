@@ -291,15 +291,15 @@ def test_a_bare_state_dict_of_another_network_is_refused_whole(checkpoint, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "output"),
     [
         ({"bundle": "sem_neurons"}, "there is no bundle 'sem_neurons'; there are: sem_mae_pretrain"),
         ({"weights": "none.pt"}, "none.pt: there is no such file"),
         ({"weights": "none.pt", "weights_url": "http://x", "torchscript": True}, "give one"),
     ],
 )
-def test_a_wrong_option_names_the_remedy(options, said, tmp_path):
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_option_names_the_remedy(options, output, tmp_path):
+    with pytest.raises(ValueError, match=output):
         package(**{"bundle": "sem_mae_pretrain", "out": str(tmp_path / "out"), **options})
 
 
@@ -325,13 +325,13 @@ def test_what_the_zoo_would_refuse_is_reported_in_a_line_each(made, tmp_path):
     (bad / "models" / "large.bin").write_bytes(b"\0" * (25 * 2**20 + 1))
     (bad / "LICENSE").unlink()
     (bad / "docs" / "README.md").write_text("# Model overview\n\nconfigs/none.json\n")
-    said = "\n".join(problems(bad))
+    output = "\n".join(problems(bad))
     for part in (
         *("BadName is not in lower_snake_case", "version 0.1.0 is not in the changelog", "no tifffile, which scripts/"),
         *("2.13.0+cpu is not a plain release", "channel_def", "has the path /home/me", "large.bin has 25.0 MiB"),
         *("there is no LICENSE", "no heading Data", "configs/none.json, which is not there"),
     ):
-        assert part in said, part
+        assert part in output, part
 
 
 def test_a_config_finds_its_weights_and_runs_without_them():

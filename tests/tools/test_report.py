@@ -1,4 +1,4 @@
-"""`python -m scripts report`: one file with everything in it, scores side by side, and what is lacking said."""
+"""`python -m scripts report`: one self-contained file, scores side by side, and a note of what is missing."""
 
 import base64
 import io
@@ -98,7 +98,7 @@ def test_pictures_have_alternative_text_and_sliders_have_labels(page):
     pictures = page.all("img")
     assert len(pictures) > 20
     for picture in pictures:
-        assert picture["alt"] or "over" in picture["class"]  # what lies over a picture is told with it
+        assert picture["alt"] or "over" in picture["class"]  # an overlay is described with its picture
         assert picture["src"].startswith("data:image/")
     sliders = [one for one in page.all("input") if one["type"] == "range"]
     assert len(sliders) == 2
@@ -221,8 +221,8 @@ def test_seeds_are_one_column_with_mean_and_range():
     assert (second.mean, second.span, second.best) == ("0.4000", "", False)
     assert [column.seeds for column in found] == ["2 (seeds 0, 1)", "1 (seed 0)"]
     assert [tables.definitions[row.note - 1] for row in tables.main] == ["a count", "SNEMI3D arithmetic"]
-    told = "Adapted Rand error (SNEMI3D): pre-trained 0.2000 [0.1000 to 0.3000]; from scratch 0.4000"
-    assert summary(found) == told
+    expected = "Adapted Rand error (SNEMI3D): pre-trained 0.2000 [0.1000 to 0.3000]; from scratch 0.4000"
+    assert summary(found) == expected
 
 
 def test_an_encoder_of_each_seed_is_one_setting_and_two_encoders_of_a_seed_are_two():

@@ -105,7 +105,7 @@ class Browser:
             self.ask("Input.dispatchMouseEvent", type=kind, **at)
 
     def complaints(self) -> list:
-        """What the console says that is not plain information, and exceptions."""
+        """Messages of the console above information, and exceptions."""
         found = [event for event in self.events if event.get("method") == "Runtime.exceptionThrown"]
         entries = [event["params"]["entry"] for event in self.events if event.get("method") == "Log.entryAdded"]
         calls = [event["params"] for event in self.events if event.get("method") == "Runtime.consoleAPICalled"]

@@ -1,4 +1,4 @@
-"""`python -m scripts score`: one table with definitions, files beside it, and errors that name the way out."""
+"""`python -m scripts score`: one table with definitions, files beside it, and errors with a remedy."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`synthesize`: writes a whole file or none, and says what it made."""
+"""`synthesize` writes a complete file or none, and reports what it wrote."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Promises of the grey scale."""
+"""The grey scale."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""MakeTargetsd: the target of a crop is the crop of the volume's target, and nothing unknown is taken for true."""
+"""MakeTargetsd: the target of a crop is the crop of the target of the volume; unknown voxels are never foreground."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Promises of the random symmetry."""
+"""The random symmetry."""
 
 import numpy as np
 import pytest

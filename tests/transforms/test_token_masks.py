@@ -1,4 +1,4 @@
-"""Masks hide what their name says, as many as the ratio says, and repeat by their seed."""
+"""Masks hide the tokens of their kind, as many as the ratio demands, and repeat by their seed."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Pictures say what the numbers say."""
+"""Pictures show the values of the numbers."""
 
 import numpy as np
 from PIL import Image
@@ -67,6 +67,6 @@ def test_the_table_has_first_and_last_losses_baselines_and_speed():
     log += [{"iteration": 0, "val_loss": 1.5}]
     steps = {"samples_per_s": 8.0, "seconds": 0.5, "waiting": 0.05}
     log += [{"iteration": k, "loss": 1.0 / k, **steps} for k in (1, 2)] + [{"iteration": 2, "val_loss": 0.6}]
-    said = table(log)
+    printed = table(log)
     for words in ("iteration 0", "1.5000", "0.6000", "token mean", "0.9000", "8.0 samples/s", "10.0 %"):
-        assert words in said
+        assert words in printed

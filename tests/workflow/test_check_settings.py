@@ -1,4 +1,4 @@
-"""Settings that cannot be are refused with what would do, before a volume is opened."""
+"""Impossible settings are refused with values that work, before a volume is opened."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A value of a knob has its type and range, whatever was typed, and one line says why not."""
+"""A value of a knob has its type and range; any other value is refused in one line with the reason."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A fine-tuning says what it will do, refuses what cannot be, and ends with pictures, scores and a table."""
+"""A fine-tuning reports its plan, refuses impossible settings, and ends with pictures, scores and a table."""
 
 import json
 
@@ -28,7 +28,7 @@ def finished(run):
 def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsys):
     run = Run(tmp_path / "run", iterations=8, interval=2)
     finished(run)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     best = load_checkpoint(run.folder.best)
     at, error = best["iteration"], best["scores"][f"val_{KEY}"]
     for words in (
@@ -44,8 +44,8 @@ def test_a_run_ends_with_pictures_scores_of_the_best_and_a_table(tmp_path, capsy
         "segmentation.png",
         "best.pt",
     ):
-        assert words in said, words
-    assert "stopped after" not in said
+        assert words in printed, words
+    assert "stopped after" not in printed
     for name in ("curve.png", "segmentation.png"):
         assert np.asarray(Image.open(run.folder.path / name)).std() > 5
     written = json.loads((run.folder.path / "scores.json").read_text())
@@ -64,9 +64,9 @@ def test_a_run_that_was_stopped_is_marked_and_one_without_validation_has_no_scor
     run = Run(tmp_path / "run", iterations=4, interval=3, untrained=False)
     run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.terminate())
     finished(run)
-    said = capsys.readouterr().out
-    assert "stopped after iteration 1 of 4" in said
-    assert "none yet" in said
+    printed = capsys.readouterr().out
+    assert "stopped after iteration 1 of 4" in printed
+    assert "none yet" in printed
     assert not (run.folder.path / "scores.json").exists()
     assert (run.folder.path / "curve.png").exists()
     assert not (run.folder.path / "segmentation.png").exists()
@@ -114,7 +114,7 @@ def test_the_first_lines_state_what_where_from_how_long_and_how_to_stop(tmp_path
             validation="every 50 iterations, by adapted_rand_snemi3d",
             rank=rank,
         )
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in (
         "trains on   cells.h5, box 0:4",
         "labels      cells.h5:labels: 2 sections (0-1)",
@@ -128,8 +128,8 @@ def test_the_first_lines_state_what_where_from_how_long_and_how_to_stop(tmp_path
         "Ctrl-C saves; resume with --resume true",
         "an iteration on this CPU",
     ):
-        assert words in said, words
-    assert said.count("trains on") == 2  # process 1 is silent
+        assert words in printed, words
+    assert printed.count("trains on") == 2  # process 1 is silent
     assert network.training
     assert all(p.grad is None for p in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

@@ -1,4 +1,4 @@
-"""Downloads: what a server or a disk may do wrong, against a real HTTP server on the loopback."""
+"""Downloads: faults of a server or a disk, against a real HTTP server on the loopback."""
 
 import hashlib
 import http.server

@@ -1,4 +1,4 @@
-"""Manifests: those we ship are right, and a wrong one is named by its JSON path."""
+"""Manifests: those of the repository are valid, and an error in one is named by its JSON path."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Blocks of any size become whole chunks; what is half done is never taken for whole."""
+"""Blocks of any size become whole chunks; an unfinished prediction is never taken for a finished one."""
 
 import json
 import os

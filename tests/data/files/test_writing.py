@@ -1,4 +1,4 @@
-"""A file is whole or not there; slabs may be of any depth."""
+"""A file is complete or absent; slabs may be of any depth."""
 
 import h5py
 import numpy as np

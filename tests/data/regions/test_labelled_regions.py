@@ -1,4 +1,4 @@
-"""Labelled regions: which labels belong to a volume, how many of them are used, and what is said before training."""
+"""Labelled regions: which labels belong to a volume, how many are used, and what is reported before training."""
 
 import json
 import os
@@ -275,7 +275,7 @@ def test_a_held_out_section_is_never_read(file):
         check_held_out(training, labelled_regions(f"{file}:raw", f"{file}:labels", "validation", "12:20,:,:", CROP))
 
 
-# what is said before training
+# what is reported before training
 
 
 def test_labels_of_another_shape_or_axis_order_are_refused(tmp_path):

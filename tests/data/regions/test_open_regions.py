@@ -1,4 +1,4 @@
-"""Regions: what a config names becomes boxes, kept to the voxel, and what cannot be is said before any training."""
+"""Regions: names in a config become boxes, exact to the voxel; what cannot be read is refused before training."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Read sizes: a margin around the crop as far as the box has room, and never at the price of scarce labels."""
+"""Read sizes: a margin around the crop where the box is large enough, and never at the cost of scarce labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is odd about a region is reported before training: voxels, positions, and what files lack."""
+"""Unusual voxels, positions and missing parts of a region are reported before training."""
 
 import re
 
@@ -106,11 +106,11 @@ def test_whole_numbers_of_any_type_are_labels(dtype):
     assert KnownLabels(ArrayVolume(ids)).dtype.kind == "i"
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.5, "0.5"), (np.nan, "nan"), (-2, "-2"), (2.0**25, "3.35544e+07")])
-def test_real_numbers_that_are_no_ids_are_named_with_their_place(value, said):
+@pytest.mark.parametrize(("value", "printed"), [(0.5, "0.5"), (np.nan, "nan"), (-2, "-2"), (2.0**25, "3.35544e+07")])
+def test_real_numbers_that_are_no_ids_are_named_with_their_place(value, printed):
     ids = np.ones((2, 2, 2), np.float32)
     ids[1, 0, 1] = value
-    with pytest.raises(ValueError, match=f"hold {re.escape(said)}"):
+    with pytest.raises(ValueError, match=f"hold {re.escape(printed)}"):
         KnownLabels(ArrayVolume(ids))[...]
 
 

@@ -1,4 +1,4 @@
-"""Promises of the batch order: one order of samples for any number of processes, parts and interruptions."""
+"""Batch order: one order of samples for any number of processes, parts and interruptions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Promises of the random crops: sample i depends on (seed, i) alone, and a crop touches only its own voxels."""
+"""Random crops: sample i depends on (seed, i) alone, and a crop reads only its own voxels."""
 
 import pickle
 from itertools import product

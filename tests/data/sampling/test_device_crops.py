@@ -1,4 +1,4 @@
-"""Promises of the device-resident sampler: the loader's batches, to the bit, gathered where the training is."""
+"""Device-resident sampler: the batches of the loader, to the bit, gathered on the device of the training."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A damaged file is one line that names it: whatever byte was changed, and never another error of a library."""
+"""A damaged file ends in one line that names it, whichever byte was changed, never in an error of a library."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A volume at a coarser resolution: means of whole blocks, labels that are no mixtures, reads of a box's own blocks."""
+"""A volume at a coarser resolution: means of whole blocks, labels by majority, reads of the blocks of a box alone."""
 
 import os
 import pickle

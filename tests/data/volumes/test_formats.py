@@ -1,4 +1,4 @@
-"""Every format gives the same voxels by the same face."""
+"""Every format gives the same voxels through the same interface."""
 
 import os
 import pickle

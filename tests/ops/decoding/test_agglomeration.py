@@ -153,7 +153,7 @@ def test_fragments_that_do_not_touch_and_nothing_at_all_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"thresholds": (0.3, 0.1)}, "not ascending"),
         ({"thresholds": ()}, "not ascending"),
@@ -163,9 +163,9 @@ def test_fragments_that_do_not_touch_and_nothing_at_all_stay_as_they_are():
         ({"fragments": np.full((1, 2, 2), 10**6)}, "relabel the fragments consecutively"),
     ],
 )
-def test_wrong_input_is_an_error(change, says):
+def test_wrong_input_is_an_error(change, message):
     call = {"fragments": np.ones((1, 2, 2), np.uint32), "affinities": np.zeros((3, 1, 2, 2), np.float32)} | change
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         agglomerate(**call)
 
 

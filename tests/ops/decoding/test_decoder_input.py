@@ -1,4 +1,4 @@
-"""What every decoder promises about its input: what works, what is refused and how, and that nothing is changed."""
+"""Input of every decoder: what works, what is refused and how, and that nothing is changed."""
 
 import numpy as np
 import pytest

@@ -111,7 +111,7 @@ def test_flooding_the_distance_is_another_result():
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
         (lambda: BinaryThresholds(98, 85), r"seed 98 is outside \[0, 1\]"),
         (lambda: BinaryThresholds(0.5, 0.85), "mask 0.85 is above seed 0.5"),
@@ -120,8 +120,8 @@ def test_flooding_the_distance_is_another_result():
         (lambda: DistanceThresholds(distance=0.1, distance_mask=0.3), "distance_mask 0.3 is above distance 0.1"),
     ],
 )
-def test_thresholds_out_of_range_are_errors(made, says):
-    with pytest.raises(ValueError, match=says):
+def test_thresholds_out_of_range_are_errors(made, message):
+    with pytest.raises(ValueError, match=message):
         made()
 
 

@@ -231,7 +231,7 @@ def test_a_hub_with_many_neighbours_keeps_all_its_borders():
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "says"),
+    ("thresholds", "message"),
     [
         (lambda: AffinityThresholds(0.9, 0.1), "low 0.9 is above high 0.1"),
         (lambda: AffinityThresholds(1, 80, 20), "high 80 is not an affinity .* PercentileThresholds"),
@@ -240,8 +240,8 @@ def test_a_hub_with_many_neighbours_keeps_all_its_borders():
         (lambda: PercentileThresholds(0.9, 0.8), "low 0.9 is above high 0.8"),
     ],
 )
-def test_thresholds_out_of_range_or_order_are_errors(thresholds, says):
-    with pytest.raises(ValueError, match=says):
+def test_thresholds_out_of_range_or_order_are_errors(thresholds, message):
+    with pytest.raises(ValueError, match=message):
         thresholds()
 
 

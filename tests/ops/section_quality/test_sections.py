@@ -1,4 +1,4 @@
-"""Section rules: each defect is told from what is usual in a volume, and named once."""
+"""Section rules: each defect is found by its deviation from the rest of the volume, and named once."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Class weights: both classes of a sample weigh alike."""
+"""Class weights: both classes of a sample have equal weight."""
 
 import pytest
 import torch

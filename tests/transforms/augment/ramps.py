@@ -1,4 +1,4 @@
-"""Items in which every voxel tells where it came from."""
+"""Items in which the value of every voxel is its position."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Promises that all augmentations keep."""
+"""Properties of all augmentations."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_image_and_label_move_together_and_all_voxels_are_true(kind, axis):
         moved = made(kind, prob=1.0, seed=seed)(item)
         image, label = moved["image"], moved["label"]
         assert image.shape == label.shape
-        assert np.abs(image - label).max() <= 0.5 + 1e-4  # a ramp, read between voxels, tells the place itself
+        assert np.abs(image - label).max() <= 0.5 + 1e-4  # an interpolated ramp is its position
         assert label.min() >= 0
         assert label.max() <= item["label"].max()
 
