@@ -1,4 +1,4 @@
-"""The frozen networks that a probe compares: pre-trainings, their untrained twins, and grey values alone."""
+"""The frozen networks that a probe compares: pre-trainings, the same networks untrained, and grey values alone."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A box of voxels in a volume: the same words on the command line, in manifests and in configs."""
+"""A box of voxels in a volume: one notation for the command line, manifests and configs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The verbs of `python -m scripts <verb>`; nothing imports this room."""
+"""The verbs of `python -m scripts <verb>`; no other package imports them."""

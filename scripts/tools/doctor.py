@@ -1,4 +1,4 @@
-"""`python -m scripts doctor`: is everything here that the project needs, and does it work?"""
+"""`python -m scripts doctor`: check that the installation is complete and works."""
 
 import importlib.metadata
 import importlib.util

@@ -1,4 +1,4 @@
-"""Affinity targets: does a voxel belong to the same object as the voxel one step away?"""
+"""Affinity targets: whether a voxel belongs to the same object as its neighbour at an offset."""
 
 from collections.abc import Sequence
 

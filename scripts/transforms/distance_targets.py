@@ -1,4 +1,4 @@
-"""Distance targets: how deep inside an object, or how far outside all of them, is a voxel?"""
+"""Distance targets: the depth of a voxel inside an object, or its distance from all of them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Binary and contour targets: is a voxel in an object, and is it on the border of one?"""
+"""Binary and contour targets: voxels of objects, and voxels on their borders."""
 
 import numpy as np
 import torch

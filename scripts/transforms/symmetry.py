@@ -1,4 +1,4 @@
-"""A random symmetry for each crop: sections may be flipped along z, y and x, and y and x may trade places."""
+"""A random symmetry for each crop: flips along z, y and x, and an exchange of y and x."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a word of the command line stands for, by the rules of JSON and of Python."""
+"""The value of a word of the command line, by the rules of JSON and of Python."""
 
 import ast
 from typing import Any

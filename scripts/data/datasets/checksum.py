@@ -1,4 +1,4 @@
-"""Is a file what was published? Size and checksums, with a progress bar for large ones."""
+"""Check a file against its published size and checksums, with a progress bar for large ones."""
 
 import hashlib
 from pathlib import Path

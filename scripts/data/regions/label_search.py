@@ -1,4 +1,4 @@
-"""Check labels before training: is there anything to learn from, and are they labels at all?"""
+"""Check labels before training: known voxels, objects to learn from, values that are ids."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""A look at the voxels of regions before training: can they be read, are they numbers, was anything imaged?"""
+"""Check the voxels of regions before training: readable, finite, imaged."""
 
 import os
 from collections.abc import Iterator, Sequence

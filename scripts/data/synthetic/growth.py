@@ -1,4 +1,4 @@
-"""Kernels that grow the neurites of the synthetic volume: walk, avoid what is there, swell, join, put out spines."""
+"""Kernels that grow the neurites of the synthetic volume: steps, avoidance, swellings, branches, spines."""
 
 import numpy as np
 from numba import njit

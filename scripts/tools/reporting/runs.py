@@ -1,4 +1,4 @@
-"""What a run folder holds, read without training code: its log, its checkpoints, its evaluation."""
+"""Read a run folder without training code: its log, its checkpoints, its evaluation."""
 
 import json
 import os

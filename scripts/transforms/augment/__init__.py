@@ -1,4 +1,4 @@
-"""EM augmentations: what sections go through between tissue and picture, as MONAI array and dictionary pairs."""
+"""EM augmentations: artifacts of sections and of imaging, as MONAI array and dictionary pairs."""
 
 from scripts.transforms.augment.cut_blur import RandCutBlur, RandCutBlurd
 from scripts.transforms.augment.cut_noise import RandCutNoise, RandCutNoised
