@@ -13,7 +13,7 @@ from scripts.ops.box import Box
 from scripts.ops.limits import Limits
 from scripts.ops.scoring.scores import directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
-from scripts.tools.experiments.grids import KINDS, Experiment
+from scripts.tools.experiments.grids import KINDS, MAE, TRUNK, Experiment, Step
 from scripts.tools.experiments.results import write_results
 from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
 from scripts.tools.experiments.step_checks import check_steps, seed_list
@@ -32,6 +32,8 @@ def experiment(
     test_box: BoxText,
     seeds: str = "3",
     pretrainings: Annotated[int, PRETRAININGS] | None = None,
+    pretrained: str | None = None,
+    pretrained_trunk: str | None = None,
     values: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bundle: str = "sem_neuron_affinity",
@@ -51,7 +53,8 @@ def experiment(
     --train_box 0:80,:,: --validation_box 80:100,:,0:512 --test_box 80:100,:,512:1024 --values 2,6,20 --seeds 3
 
     Decoder settings are chosen on the validation box; the test box is scored once, by the evaluation. Complete steps
-    are skipped and stopped ones resume, so the same command continues an interrupted experiment.
+    are skipped and stopped ones resume, so the same command continues an interrupted experiment. The table is written
+    after every evaluation.
 
     Args:
         kind: label_budget, mask, ratio, decoder or architecture.
@@ -63,6 +66,8 @@ def experiment(
         test_box: is scored.
         seeds: of each condition: a number, 3 for seeds 0, 1 and 2, or a list with commas, such as 0,3,4 or 4, for 4.
         pretrainings: number of pre-trainings that the seeds share in turn; one of every seed if not given.
+        pretrained: checkpoint of an encoder that unetr and hybrid start from, in place of a pre-training of their own.
+        pretrained_trunk: the same for residual_unet.
         values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
         methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
             scratch, pretrained or both.
@@ -108,11 +113,18 @@ def experiment(
         pretrain_configs=tuple(pretrain_overlays),
         conditions=chosen,
         pretrainings=pretrainings,
+        pretrained={name: file for name, file in ((MAE, pretrained), (TRUNK, pretrained_trunk)) if file is not None},
     )
     steps = grid.steps()
     check_steps(grid, steps)
     if dry_run:
         return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
+    about = f"`python -m scripts experiment {kind}`, {bundle}, test box {test}"
+
+    def on_complete(step: Step) -> None:
+        if not step.trains:
+            write_results(grid, metric, about)
+
     lock = OutputLock(Path(out) / ".lock", out)
     try:
         if overwrite:
@@ -120,8 +132,9 @@ def experiment(
         check_grid(grid, steps)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         with open_workers(workers, scheduler, scheduler_file) as opened:
-            run_steps(grid.out, steps, environment, opened if isinstance(opened, DaskWorkers) else None)
-        table, files = write_results(grid, metric, f"`python -m scripts experiment {kind}`, {bundle}, test box {test}")
+            workers_there = opened if isinstance(opened, DaskWorkers) else None
+            run_steps(grid.out, steps, environment, workers_there, on_complete=on_complete)
+        table, files = write_results(grid, metric, about)
     finally:
         lock.release()
     return table + "\n" + "\n".join(map(str, files))

@@ -53,6 +53,7 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
         (["--methods", "tuned"], "--methods 'tuned' is not one of scratch, pretrained"),
         (["--volumes", "none.h5:raw"], "none.h5"),
         (["--overlays", "none.json"], "'none.json' does not exist"),
+        (["--methods", "pretrained", "--pretrained", "none.pt"], "--pretrained 'none.pt' is no file"),
         (["--bundle", "none"], "bundles/none/configs/train.json' does not exist"),
     ],
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS, EVALUATION, SCORES
 
 ARCHITECTURES = ("unetr", "residual_unet", "hybrid")
-"""Networks of fine-tuning."""
+"""Networks of fine-tuning; those of pre-training are the two below."""
+MAE, TRUNK = "mae", "residual_unet"
 PRETRAIN = "sem_mae_pretrain"
 RUNS, PRETRAININGS = "runs", "pretrain"
 """Folders of the runs in the folder of an experiment."""
@@ -72,6 +73,7 @@ class Experiment:
         conditions: what is compared.
         pretrainings: number of seeds of pre-training; seed s starts from pre-training s modulo this number. None: one
             of every seed.
+        pretrained: architecture of a pre-training -> checkpoint that is there already and takes its place.
     """
 
     out: Path
@@ -85,6 +87,7 @@ class Experiment:
     pretrain_configs: Sequence[str] = ()
     conditions: Sequence[Condition] = field(default_factory=tuple)
     pretrainings: int | None = None
+    pretrained: Mapping[str, str] = field(default_factory=dict)
 
     def steps(self) -> list[Step]:
         """All steps in the order in which they run: every condition of a seed before the next seed.
@@ -94,9 +97,11 @@ class Experiment:
         steps: dict[str, Step] = {}
         for seed in self.seeds:
             for condition in self.conditions:
-                start: Step | None = None
+                start: Step | str | None = None
                 if condition.pretraining is not None:
-                    start = self._pretraining(condition.pretraining, seed % (self.pretrainings or seed + 1))
+                    given = self.pretrained.get(str(condition.pretraining.get("architecture", MAE)))
+                    start = given or self._pretraining(condition.pretraining, seed % (self.pretrainings or seed + 1))
+                if isinstance(start, Step):
                     steps.setdefault(start.name, start)
                 for step in self._fine_tuning(condition, seed, start):
                     steps[step.name] = step
@@ -104,9 +109,10 @@ class Experiment:
 
     def scores(self, condition: Condition, seed: int) -> Path:
         """The file of scores of one run on the test box."""
-        return self._folder(condition, seed) / EVALUATION / SCORES
+        return self.folder(condition, seed) / EVALUATION / SCORES
 
-    def _folder(self, condition: Condition, seed: int) -> Path:
+    def folder(self, condition: Condition, seed: int) -> Path:
+        """The folder of one run."""
         return self.out / RUNS / f"{condition.name}_seed{seed}"
 
     def _pretraining(self, settings: Settings, seed: int) -> Step:
@@ -121,17 +127,17 @@ class Experiment:
         result = folder / CHECKPOINTS / BEST
         return Step(name, tuple(files), {**common, **settings}, result)
 
-    def _fine_tuning(self, condition: Condition, seed: int, start: Step | None) -> list[Step]:
-        folder = self._folder(condition, seed)
+    def _fine_tuning(self, condition: Condition, seed: int, start: Step | str | None) -> list[Step]:
+        folder = self.folder(condition, seed)
         configs = self.bundles / self.bundle / "configs"
         common: dict[str, object] = {"volumes": self.volumes, "labels": self.labels, "seed": seed, "output_dir": folder}
         common |= {name: self.boxes[name] for name in ("train_box", "validation_box")}
         if start is not None:
-            common["pretrained"] = str(start.result)
+            common["pretrained"] = str(start.result) if isinstance(start, Step) else start
         best = folder / CHECKPOINTS / BEST
         overlay = configs / f"{condition.fine_tuning.get('architecture')}.json"
         chosen = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.configs]
-        before = () if start is None else (start.name,)
+        before = (start.name,) if isinstance(start, Step) else ()
         settings = {**common, **condition.fine_tuning}
         train = Step(folder.name, tuple(chosen), settings, folder / SCORES, after=before)
         evaluated = {"checkpoint": best, "volume": self.volumes, "labels": self.labels, "box": self.boxes["test_box"]}
@@ -234,7 +240,7 @@ def _method(name: str) -> tuple[dict[str, object], dict[str, object] | None]:
         raise ValueError(f"--methods '{name}' is not ARCHITECTURE or ARCHITECTURE+pretrained, such as unetr+pretrained")
     pretraining: dict[str, object] | None = None
     if plus:
-        pretraining = {"architecture": "residual_unet"} if network == "residual_unet" else {}
+        pretraining = {"architecture": TRUNK} if network == TRUNK else {}
     return {"architecture": network}, pretraining
 
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from scripts.checkpoints.run_files import LOG
 from scripts.data.files.replacing import replacing
+from scripts.handlers.validation import VAL_LOSS
 from scripts.ops.scoring.scores import Score, headlines
 from scripts.tools.experiments.grids import RESULTS, Condition, Experiment
 from scripts.visualize.figure_file import new_figure, save_figure
+
+HELD_OUT = Score("held_out_loss", math.nan, "lower", "loss on fixed crops of the validation box", "held-out loss")
+"""Of the last validation of a run; the other scores are those of the test box."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +33,21 @@ class Row:
 
 
 def collect(experiment: Experiment) -> list[Row]:
-    """Read the scores of all runs on the test box."""
+    """Read the scores of all runs on the test box, and their losses on the validation box."""
     rows = []
     for condition in experiment.conditions:
-        tables = [_read(experiment.scores(condition, seed)) for seed in experiment.seeds]
-        names = [score.name for score in headlines() if any(score.name in table for table in tables)]
+        tables = [
+            _read(experiment.scores(condition, seed)) | _read_loss(experiment.folder(condition, seed) / LOG)
+            for seed in experiment.seeds
+        ]
+        names = [score.name for score in (HELD_OUT, *headlines()) if any(score.name in table for table in tables)]
         rows.append(Row(condition, {name: [table.get(name, math.nan) for table in tables] for name in names}))
     return rows
 
 
 def markdown(rows: Sequence[Row], seeds: Sequence[int], about: str) -> str:
-    """A table with mean and standard deviation of each headline score, and one with every run."""
-    labels = {score.name: _titled(score) for score in headlines()}
+    """Tables of mean and standard deviation of each headline score, of pairs of runs of one seed, and of every run."""
+    labels = {score.name: _titled(score) for score in (HELD_OUT, *headlines())}
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     head = ["condition", *(labels[name] for name in names)]
     summary = [[row.condition.name, *(spread(row.values.get(name, [])) for name in names)] for row in rows]
@@ -59,7 +67,45 @@ def markdown(rows: Sequence[Row], seeds: Sequence[int], about: str) -> str:
         "",
         *_table(head, summary),
     ]
+    lines += paired(rows, [name for name in names if directions()[name]])
     return "\n".join([*lines, "", "Every run:", "", *_table(["condition", "seed", *head[1:]], runs), ""])
+
+
+def paired(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Lines of a table of pre-trained minus scratch, seed by seed; none where no condition has both.
+
+    Args:
+        rows: of all conditions.
+        names: of scores that have a better direction.
+    """
+    pairs = [
+        (scratch, row)
+        for row in rows
+        if row.condition.pretraining is not None
+        for scratch in rows
+        if scratch.condition.pretraining is None and scratch.condition.fine_tuning == row.condition.fine_tuning
+    ]
+    if not pairs:
+        return []
+    cells = [[row.condition.name, *(_difference(scratch, row, name) for name in names)] for scratch, row in pairs]
+    labels = {score.name: score.label for score in (HELD_OUT, *headlines())}
+    title = (
+        "Pre-trained minus scratch of the same seed, mean and standard deviation, and in how many seeds it is better:"
+    )
+    return ["", title, "", *_table(["condition", *(labels[name] for name in names)], cells)]
+
+
+def _difference(scratch: Row, pretrained: Row, name: str) -> str:
+    """`-0.0460 +- 0.0480, 5 of 5`; pairs without a score are left out."""
+    both = zip(scratch.values.get(name, []), pretrained.values.get(name, []), strict=False)
+    found = [after - before for before, after in both if not math.isnan(after - before)]
+    better = [value for value in found if (value < 0 if directions()[name] == "lower" else value > 0)]
+    return f"{spread(found)}, {len(better)} of {len(found)}" if found else "-"
+
+
+def directions() -> dict[str, str]:
+    """Score -> "lower", "higher" or "" for a count: what is better."""
+    return {score.name: score.better for score in (HELD_OUT, *headlines())}
 
 
 def spread(values: Sequence[float]) -> str:
@@ -75,7 +121,7 @@ def write_results(experiment: Experiment, key: str, about: str) -> tuple[str, li
     """Write results.json, results.md and results.png into the folder of the experiment.
 
     Args:
-        experiment: with all runs complete.
+        experiment: whose complete runs are in the table.
         key: the score of the plot.
         about: first paragraph of the table: the command.
 
@@ -110,7 +156,8 @@ def draw(rows: Sequence[Row], key: str) -> Any:
     axes = fig.add_subplot()
     for colour, method in enumerate(methods):
         own = [(k, row) for k, row in enumerate(rows) if row.condition.method == method and key in row.values]
-        places = [float(row.condition.value) if row.condition.value is not None else float(k) for k, row in own]
+        beside = 1.04 ** (colour - (len(methods) - 1) / 2)  # so that no method covers another
+        places = [beside * row.condition.value if row.condition.value is not None else float(k) for k, row in own]
         for place, (_, row) in zip(places, own, strict=True):
             axes.plot([place] * len(row.values[key]), row.values[key], "o", color=f"C{colour}", alpha=0.4)
         means = [mean([v for v in row.values[key] if not math.isnan(v)] or [math.nan]) for _, row in own]
@@ -140,6 +187,15 @@ def _read(path: Path) -> dict[str, float]:
         return {}
     scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
     return {score["name"]: math.nan if score["value"] is None else float(score["value"]) for score in scores}
+
+
+def _read_loss(path: Path) -> dict[str, float]:
+    """The last loss on the validation box in the log of a run."""
+    if not path.exists():
+        return {}
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    found = [float(entry[VAL_LOSS]) for entry in entries if entry.get(VAL_LOSS) is not None]
+    return {HELD_OUT.name: found[-1]} if found else {}
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

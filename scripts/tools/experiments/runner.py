@@ -80,6 +80,7 @@ def run_steps(
     environment: Mapping[str, str] | None = None,
     workers: DaskWorkers | None = None,
     run: Run | None = None,
+    on_complete: Callable[[Step], object] | None = None,
 ) -> None:
     """Run every step that is not complete.
 
@@ -90,6 +91,7 @@ def run_steps(
         workers: run as many steps at once as there are of them, each after those whose results it reads; None: one
             after the other.
         run: what runs a step; by default `run_step`.
+        on_complete: called in this process with each step that became complete.
 
     Raises:
         ValueError: a step failed; names its log, its last lines and how to continue. With workers, steps that run
@@ -107,6 +109,8 @@ def run_steps(
     arguments = (functools.partial(run or run_step, out, environment=environment or {}), left, on_begin)
     ended = _one_by_one(*arguments) if workers is None else _in_parallel(*arguments, workers)
     for number, step in enumerate(ended, 1):
+        if on_complete is not None:
+            on_complete(step)
         rest = duration((time.monotonic() - began) / number * (len(left) - number))
         bar.update(1, lambda step=step, rest=rest: f"{step.name} is complete; about {rest} left")  # type: ignore[misc]
     bar.close()

@@ -8,12 +8,16 @@ from monai.bundle import ConfigParser
 
 from scripts.data.regions.label_budget import budget_boxes
 from scripts.ops.box import Box
-from scripts.tools.experiments.grids import Experiment, Step
+from scripts.tools.experiments.grids import MAE, TRUNK, Experiment, Step
 from scripts.workflow.knobs import KNOBS, knob_value
 from scripts.workflow.presets import chosen_preset
 
 PRESETS = {"network": "presets", "unetr_decoder": "unetr_decoder_presets", "trunk": "trunk_presets"}
 """Knob -> key of a config that has its presets."""
+OPTIONS = {MAE: "pretrained", TRUNK: "pretrained_trunk"}
+"""Architecture of a pre-training -> option of the command that gives its checkpoint."""
+EXAMPLES = {MAE: "unetr+pretrained", TRUNK: "residual_unet+pretrained"}
+"""Architecture of a pre-training -> a method that starts from it."""
 LARGEST_SEED = 2**32 - 1
 
 
@@ -44,7 +48,7 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
     """Raise ValueError for the first setting that no run can have.
 
     Args:
-        experiment: for its training box.
+        experiment: for its training box, and for checkpoints that are given.
         steps: all of them.
 
     Raises:
@@ -52,6 +56,7 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
             labelled sections than the training box has.
     """
     check_configs(steps)
+    check_pretrained(experiment)
     configs: dict[tuple[str, ...], dict[str, Any]] = {}
     for step in steps:
         for name, value in step.settings.items():
@@ -66,6 +71,26 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
         if sections is not None:
             box = Box.parse(experiment.boxes["train_box"], (2**31,) * 3)
             budget_boxes(box, box.stop, sections)
+
+
+def check_pretrained(experiment: Experiment) -> None:
+    """Raise ValueError for a given checkpoint that is no file, and for one that no condition can start from."""
+    for architecture, file in experiment.pretrained.items():
+        if not Path(file).is_file():
+            raise ValueError(f"--{OPTIONS[architecture]} '{file}' is no file; give a checkpoint of a pre-training")
+        starts = [c.pretraining for c in experiment.conditions if c.pretraining is not None]
+        own = [start for start in starts if start.get("architecture", MAE) == architecture]
+        if not own:
+            raise ValueError(
+                f"--{OPTIONS[architecture]} '{file}' is used by no method; give one that is pre-trained with it, such "
+                f"as {EXAMPLES[architecture]}"
+            )
+        varied = next((name for start in own for name in start if name != "architecture"), None)
+        if varied is not None:
+            raise ValueError(
+                f"--{OPTIONS[architecture]} '{file}' takes the place of pre-trainings that differ in {varied}; leave "
+                "it out, and each is trained"
+            )
 
 
 def check_configs(steps: Sequence[Step]) -> None:

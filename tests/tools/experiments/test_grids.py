@@ -59,6 +59,52 @@ def test_seeds_share_fewer_pretrainings_in_turn(experiment):
     assert len([step for step in steps if step.name.startswith("pretrain")]) == 2
 
 
+def test_a_given_checkpoint_takes_the_place_of_the_pretrainings_of_its_architecture(experiment, tmp_path):
+    (tmp_path / "vit.pt").touch()
+    methods = ("unetr+pretrained", "hybrid+pretrained", "residual_unet+pretrained", "unetr")
+    given = replace(experiment, conditions=label_budget(("2",), methods), pretrained={"mae": str(tmp_path / "vit.pt")})
+    steps = given.steps()
+    check_steps(given, steps)
+    assert {step.name for step in steps if step.name.startswith("pretrain")} == {
+        "pretrain_residual_unet_seed0",
+        "pretrain_residual_unet_seed1",
+    }
+    starts = {step.name: step.settings.get("pretrained") for step in steps if step.name.endswith("sections_seed1")}
+    assert starts["unetr+pretrained_2_sections_seed1"] == str(tmp_path / "vit.pt")
+    assert starts["hybrid+pretrained_2_sections_seed1"] == str(tmp_path / "vit.pt")
+    assert starts["residual_unet+pretrained_2_sections_seed1"].endswith(
+        "pretrain_residual_unet_seed1/checkpoints/best.pt"
+    )
+    assert starts["unetr_2_sections_seed1"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "methods", "architecture", "file", "message"),
+    [
+        ("label_budget", ("2",), ("unetr+pretrained",), "mae", "none.pt", r"--pretrained '.*none\.pt' is no file"),
+        ("label_budget", ("2",), ("unetr",), "mae", "vit.pt", "is used by no method"),
+        (
+            "label_budget",
+            ("2",),
+            ("unetr+pretrained",),
+            "residual_unet",
+            "vit.pt",
+            "--pretrained_trunk .* is used by",
+        ),
+        ("ratio", ("0.5",), ("unetr+pretrained",), "mae", "vit.pt", "pre-trainings that differ in mask_ratio"),
+    ],
+)
+def test_a_checkpoint_that_no_run_starts_from_is_refused(
+    experiment, tmp_path, kind, values, methods, architecture, file, message
+):
+    (tmp_path / "vit.pt").touch()
+    given = replace(
+        experiment, conditions=KINDS[kind][0](values, methods), pretrained={architecture: str(tmp_path / file)}
+    )
+    with pytest.raises(ValueError, match=message):
+        check_steps(given, given.steps())
+
+
 def test_two_conditions_of_a_budget_differ_in_the_pretraining_alone(experiment):
     steps = {step.name: step for step in experiment.steps()}
     one, other = (dict(steps[f"{m}_6_sections_seed1"].settings) for m in ("unetr", "unetr+pretrained"))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,36 @@ def test_a_run_without_scores_is_counted_and_not_averaged(experiment):
     table = markdown(collect(experiment), experiment.seeds, "about")
     assert "| unetr_2_sections | 0.5000 (1 of 2 without) |" in table
     assert "| unetr_2_sections | 1 | - |" in table
+
+
+def test_the_loss_on_the_validation_box_is_the_last_one_of_the_log(experiment):
+    entries = [{"iteration": 1, "loss": 3.0}, {"iteration": 2, "val_loss": 1.5}, {"iteration": 4, "val_loss": 1.25}]
+    text = "".join(json.dumps(entry) + "\n" for entry in entries) + '{"iteration": 5, "val'  # written while it trains
+    (experiment.folder(experiment.conditions[0], 1) / "log.jsonl").write_text(text)
+    table = markdown(collect(experiment), experiment.seeds, "about")
+    assert "| condition | held-out loss (lower is better) | " in table
+    assert "| unetr_2_sections | 1.2500 (1 of 2 without) | 0.6000 +- 0.1414 |" in table
+
+
+def test_pairs_are_compared_seed_by_seed_and_only_where_nothing_else_differs(experiment):
+    conditions = label_budget(("2", "6"), ("unetr", "unetr+pretrained"))[:3]  # 6 sections from scratch alone
+    budget = replace(experiment, seeds=(0, 1, 2), conditions=conditions)
+    errors = {0: (0.5, 0.7, 0.6), 1: (0.4, 0.75, 0.3), 2: (0.2, 0.4, 0.3)}
+    for k, condition in enumerate(conditions):
+        for seed in budget.seeds:
+            path = budget.scores(condition, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scores = [{"name": "adapted_rand_snemi3d", "value": errors[k][seed]}, {"name": "segments", "value": 7}]
+            path.write_text(json.dumps({"scores": scores}))
+    lines = markdown(collect(budget), budget.seeds, "about").splitlines()
+    place = next(k for k, line in enumerate(lines) if line.startswith("Pre-trained minus scratch"))
+    # differences -0.1, 0.05 and -0.3
+    assert lines[place + 2 : place + 6] == [
+        "| condition | Adapted Rand error (SNEMI3D) |",
+        "|---|---|",
+        "| unetr+pretrained_2_sections | -0.1167 +- 0.1756, 2 of 3 |",
+        "",
+    ]
 
 
 def test_results_are_written_as_json_table_and_plot(experiment):

@@ -50,6 +50,17 @@ def test_steps_run_in_order_and_begin_nothing_after_a_failure(steps, tmp_path):
     assert texts(steps) == ["first", "first second", "broken", "broken last"]
 
 
+def test_each_step_is_reported_when_it_is_complete_and_one_that_was_complete_is_not(steps, tmp_path, workers):
+    reported = []
+
+    def on_complete(step):
+        reported.append((step.name, step.result.exists()))
+
+    run_steps(tmp_path, steps[:1], run=append_names, on_complete=on_complete)
+    run_steps(tmp_path, steps[:2], {}, workers, append_names, on_complete)
+    assert reported == [("first", True), ("second", True)]
+
+
 def test_workers_run_each_step_once_after_those_that_it_reads(steps, tmp_path, workers):
     run_steps(tmp_path, steps, {"REPAIRED": "1"}, workers, append_names)
     expected = ["first", "first second", "broken", "broken last"]
