@@ -55,7 +55,8 @@ class BlockPrediction:
     of the evaluator it uses the network only.
 
     Args:
-        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata: as in `PredictionWriter`.
+        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata, ome_version: as in
+            `PredictionWriter`.
         who: this process, or workers.
         blocks: voxels (z, y, x) of a block.
 
@@ -75,6 +76,7 @@ class BlockPrediction:
         channels: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        ome_version: str = "0.5",
         who: WorkerChoice | None = None,
         blocks: Sequence[int] | None = None,
     ) -> None:
@@ -102,6 +104,7 @@ class BlockPrediction:
             voxel_size_nm=steps.region.image.voxel_size_nm,
             corner=steps.region.box.start,
             attributes=attributes_of(channels, metadata),
+            ome_version=ome_version,
         )
 
     @property

@@ -20,6 +20,7 @@ def prediction_writer(
     channels: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    ome_version: str = "0.5",
     workers: int = 0,
     scheduler: str | None = None,
     scheduler_file: str | None = None,
@@ -29,15 +30,15 @@ def prediction_writer(
     blocks are given, `BlockPrediction`, with the same bytes.
 
     Args:
-        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata: as in `PredictionWriter`.
+        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata, ome_version: as in
+            `PredictionWriter`.
         workers: processes to start on this machine; 0: none.
         scheduler, scheduler_file: see `open_workers`.
         blocks: voxels (z, y, x) of a block, multiples of the chunk; by default those of `chosen_block`, or of the run
             that is resumed.
     """
     who = WorkerChoice(workers or None, scheduler or None, scheduler_file or None)
+    common = (steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata, ome_version)
     if who == WorkerChoice() and blocks is None:
-        return PredictionWriter(steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata)
-    return BlockPrediction(
-        steps, inferer, out, dtype, overwrite, resume, channels, settings, metadata, who=who, blocks=blocks
-    )
+        return PredictionWriter(*common)
+    return BlockPrediction(*common, who=who, blocks=blocks)

@@ -44,6 +44,7 @@ class PredictionWriter:
         channels: names of the channels, stored with the prediction.
         settings: more that decide the result, such as the grey range; another run resumes only with the same.
         metadata: values to store, each as text, a mapping as JSON.
+        ome_version: `0.5` or `0.4`, of OME-Zarr.
 
     Raises:
         FileExistsError, BlockingIOError, ValueError: see `PartialPrediction`.
@@ -60,6 +61,7 @@ class PredictionWriter:
         channels: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        ome_version: str = "0.5",
     ) -> None:
         stored_type(dtype)
         self.steps, self.inferer, self.dtype, self.out = steps, inferer, dtype, Path(out)
@@ -74,6 +76,7 @@ class PredictionWriter:
             voxel_size_nm=steps.region.image.voxel_size_nm,
             corner=steps.region.box.start,
             attributes=attributes_of(channels, metadata),
+            ome_version=ome_version,
         )
         self._resumed_at = self.partial.completed
         steps.begin_at(self._resumed_at)

@@ -134,6 +134,8 @@ class Choice:
     def parse(self, value: Any) -> str | int:
         """The one that was meant."""
         found = literal(value) if isinstance(self.values[0], int) else value
+        if isinstance(found, float):  # a version, such as 0.4
+            found = str(found)
         if isinstance(found, bool) or not isinstance(found, str | int) or found not in self.values:
             raise ValueError
         return found

@@ -43,6 +43,7 @@ KNOBS: dict[str, KnobType] = {
     "sampler": Choice(("loader", "device")),
     "nonfinite": Choice(("refuse", "zero", "skip")),
     "dtype": Choice(("float16", "float32", "uint8")),
+    "ome_version": Choice(("0.4", "0.5")),
     "context": Choice(("volume", "box")),
     "workers": Number(0, 1024, whole=True),
     **dict.fromkeys(("scheduler", "scheduler_file"), Nullable(PathName())),

@@ -48,6 +48,7 @@ def predict_volume(
     scheduler_file: str | None = None,
     blocks: Sequence[int] | None = None,
     mask: str | os.PathLike[str] | None = None,
+    ome_version: str = "0.5",
 ) -> Path:
     """Predict a box of a volume with a few sections of it in memory. Reading, network and writing overlap.
 
@@ -72,6 +73,7 @@ def predict_volume(
         workers, scheduler, scheduler_file, blocks: who predicts blocks, and their voxels (z, y, x); see
             `scripts.blockwise.prediction_writer`.
         mask: the voxels that count, see `open_mask`; elsewhere maps are 0, and windows completely there are skipped.
+        ome_version: `0.5` or `0.4`, of OME-Zarr.
 
     Returns:
         The path of the prediction.
@@ -100,6 +102,7 @@ def predict_volume(
         channels,
         grey,
         metadata,
+        ome_version,
         workers=workers,
         scheduler=scheduler,
         scheduler_file=scheduler_file,

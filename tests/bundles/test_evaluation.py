@@ -113,7 +113,7 @@ def test_a_prediction_on_disk_is_that_of_the_evaluation(run, trained, bundle, la
     run("inference", bundle, out=str(tmp_path / "maps.h5"), **options)
     run("inference", bundle, out=str(tmp_path / "whole.zarr"), **{**options, "box": None})
     depth = torch.load(trained(bundle), weights_only=True)["recipe"]["stride"][0]
-    run("inference", bundle, out=str(tmp_path / "blocks.zarr"), **options, blocks=[depth, 999, 999])
+    run("inference", bundle, out=str(tmp_path / "blocks.zarr"), **options, blocks=[depth, 999, 999], ome_version="0.4")
     with h5py.File(tmp_path / "out" / "evaluation.h5") as file, h5py.File(tmp_path / "maps.h5") as maps:
         # windows at the border of the box see the volume around it here, and its mirror image in the evaluation
         near = np.abs(maps["prediction"][:, 2:4, :-8, :-8].astype(int) - file["prediction"][:, 2:4, :-8, :-8])

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tensorstore
 import torch
 import zarr
 from monai.engines import SupervisedEvaluator
@@ -110,6 +111,40 @@ def test_float16_and_uint8_keep_what_they_can(tmp_path, whole):
     levels, _ = read_prediction(tmp_path / "uint8.zarr")
     np.testing.assert_allclose(levels[:2] / 255.0, whole[:2], atol=0.5 / 255 + 1e-6)
     np.testing.assert_allclose(levels[2] / 127.5 - 1, whole[2], atol=1 / 255 + 1e-6)
+
+
+def read_by_tensorstore(folder, driver):
+    spec = {"driver": driver, "kvstore": {"driver": "file", "path": f"{folder}/"}}
+    return tensorstore.open(spec, open=True).result().read().result()
+
+
+def test_ome_zarr_0_4_has_the_maps_of_0_5_for_every_reader_also_after_a_stop(tmp_path, whole):
+    volume = ArrayVolume(GREY, voxel_size_nm=(30, 6, 6))
+    settings = {"dtype": "float32", "ome_version": "0.4"}
+    out = tmp_path / "p.ome.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        predict_volume(volume, Stops(convolution(), 160, KeyboardInterrupt()), inferer(), out, **settings)
+    noted = json.loads((tmp_path / "p.ome.zarr.partial" / "progress.json").read_text())
+    assert noted["sections"] > 0
+    with pytest.raises(ValueError, match=r"ome_version was 0\.4, is 0\.5\. Use the same"):
+        predict_volume(volume, convolution(), inferer(), out, dtype="float32", resume=True)
+    predict_volume(volume, Stops(convolution(), 9999, None), inferer(), out, resume=True, **settings)
+    group = zarr.open_group(out, mode="r")
+    assert (group.metadata.zarr_format, group.attrs["multiscales"][0]["version"]) == (2, "0.4")
+    assert "ome_version" not in group.attrs["settings"]
+    for maps in (read_prediction(out)[0], group["0"][:], read_by_tensorstore(out / "0", "zarr")):
+        assert np.array_equal(maps, whole)
+    blocks = predict_volume(volume, convolution(), inferer(), tmp_path / "b.zarr", blocks=(9, 999, 999), **settings)
+    newer = predict_volume(volume, convolution(), inferer(), tmp_path / "n.zarr", dtype="float32")
+    assert np.array_equal(read_prediction(blocks)[0], whole)
+    assert np.array_equal(read_by_tensorstore(newer / "0", "zarr3"), whole)
+
+
+def test_a_version_that_is_not_written_or_of_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"OME-Zarr version 0\.3 is not written; give one of 0\.4, 0\.5"):
+        predict_volume(ArrayVolume(GREY), convolution(), inferer(), tmp_path / "p.zarr", ome_version="0.3")
+    with pytest.raises(ValueError, match=r"--ome_version 0\.4 is of OME-Zarr and '.*p\.h5' is HDF5; give a \.zarr"):
+        predict_volume(ArrayVolume(GREY), convolution(), inferer(), tmp_path / "p.h5", ome_version="0.4")
 
 
 @pytest.mark.parametrize("box", ["5:14,8:29,0:20", "0:1,39:40,36:37", "16:17,0:40,3:19"])

@@ -74,6 +74,8 @@ def test_a_wrong_value_ends_in_one_line_with_knob_value_and_what_is_allowed(name
         ("pretrained", "null", None),
         ("box", ":,0:64,64:", ":,0:64,64:"),
         ("flips", "8", 8),
+        ("ome_version", "0.4", "0.4"),
+        ("ome_version", 0.4, "0.4"),
         ("decoder_grid", "{'threshold': [0.1, 0.2]}", {"threshold": [0.1, 0.2]}),
     ],
 )

@@ -5,20 +5,9 @@ from typing import Any
 
 from scripts.data.export.pyramid import PyramidLevel
 from scripts.data.export.target import Description
+from scripts.data.files.ome_version import image_group
 
-VERSIONS = ("0.4", "0.5")
 METHODS = {False: "mean", True: "mode"}
-
-
-def checked_version(version: object) -> str:
-    """`0.4` or `0.5`.
-
-    Raises:
-        ValueError: another version.
-    """
-    if str(version) not in VERSIONS:
-        raise ValueError(f"OME-Zarr version {version} is not written; give one of {', '.join(VERSIONS)}")
-    return str(version)
 
 
 def image_attributes(about: Description, levels: Sequence[PyramidLevel], version: str) -> dict[str, Any]:
@@ -61,11 +50,9 @@ def image_attributes(about: Description, levels: Sequence[PyramidLevel], version
         },
     }
     label: dict[str, Any] = {"image-label": {"source": {"image": "../../"}}} if about.labels else {}
-    if version == "0.5":
-        return {"ome": {"version": "0.5", "multiscales": [image], **label}}
-    if label:
+    if label and version == "0.4":
         label["image-label"]["version"] = "0.4"
-    return {"multiscales": [{**image, "version": "0.4"}], **label}
+    return image_group(image, version, label)
 
 
 def labels_attributes(names: Sequence[str], version: str) -> dict[str, Any]:

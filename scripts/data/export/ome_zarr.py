@@ -1,6 +1,5 @@
 """OME-Zarr images with a pyramid, and labels beside an image."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import zarr
 from numcodecs import Blosc
 from zarr.codecs import BloscCodec
 
-from scripts.data.export.ome_metadata import checked_version, image_attributes, labels_attributes
+from scripts.data.export.ome_metadata import image_attributes, labels_attributes
 from scripts.data.export.pyramid import pyramid_levels
 from scripts.data.export.target import Description, Target
+from scripts.data.files.ome_version import array_form, checked_version, stored_version, zarr_format
 from scripts.ops.box import Offset3
 
 CHUNKS = (16, 128, 128)
@@ -48,13 +48,10 @@ class OmeZarrTarget(Target):
         return box if self.description.channels is None else (slice(None), *box)
 
     def _create(self, folder: Path) -> None:
-        about, three = self.description, self.version == "0.5"
-        group = zarr.open_group(folder, mode="a", zarr_format=3 if three else 2)
+        about = self.description
+        group = zarr.open_group(folder, mode="a", zarr_format=zarr_format(self.version))
         lead = () if about.channels is None else (about.channels,)
-        form: dict[str, Any] = {"dimension_names": [*("c" for _ in lead), "z", "y", "x"]} if three else {}
-        if not three:
-            form["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
-        packed = BloscCodec(cname="zstd", clevel=3) if three else Blosc(cname="zstd", clevel=3)
+        packed: Any = (BloscCodec if self.version == "0.5" else Blosc)(cname="zstd", clevel=3)
         for number, level in enumerate(self.levels):
             group.create_array(
                 str(number),
@@ -64,7 +61,7 @@ class OmeZarrTarget(Target):
                 compressors=packed,
                 fill_value=0,
                 overwrite=True,
-                **form,
+                **array_form(self.version, [*("c" for _ in lead), "z", "y", "x"]),
             )
         group.attrs.update(image_attributes(about, self.levels, self.version))  # last: a group is complete with it
 
@@ -85,13 +82,13 @@ def version_of(folder: Path) -> str:
     """
     if not is_group(folder):
         raise ValueError(f"'{folder}' is no OME-Zarr image, so no labels can be added to it; convert the image first")
-    return "0.5" if os.path.exists(folder / "zarr.json") else "0.4"
+    return stored_version(folder)
 
 
 def add_label_name(folder: Path, name: str) -> None:
     """List labels in the group `labels` of an image, which is made where it is missing."""
     version = version_of(folder)
-    group = zarr.open_group(folder / "labels", mode="a", zarr_format=3 if version == "0.5" else 2)
+    group = zarr.open_group(folder / "labels", mode="a", zarr_format=zarr_format(version))
     known = group.attrs.asdict()
     names = known.get("ome", known).get("labels", [])  # type: ignore[union-attr]
     group.attrs.update(labels_attributes([*names, name], version))  # type: ignore[misc]

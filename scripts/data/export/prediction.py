@@ -11,12 +11,12 @@ import numpy as np
 import zarr
 
 from scripts.data.export.copying import copy_volume, resumable_folder
-from scripts.data.export.ome_metadata import checked_version
 from scripts.data.export.ome_zarr import OmeZarrTarget
 from scripts.data.export.pyramid import PyramidLevel
 from scripts.data.export.target import Description, Target
 from scripts.data.export.write import Options, levels_text, name_of, parse_target
 from scripts.data.files.attributes import attributes
+from scripts.data.files.ome_version import checked_version
 from scripts.data.files.prediction_store import DATASET
 from scripts.data.files.predictions import Prediction
 from scripts.data.files.writing import CHUNKS, FASTEST, new_hdf5

@@ -11,8 +11,9 @@ from scripts.data.export.ome_metadata import image_attributes
 from scripts.data.export.ome_zarr import OmeZarrTarget
 from scripts.data.export.pyramid import pyramid_levels
 from scripts.data.export.target import Description
+from scripts.data.files.ome_version import array_form, stored_version
 from scripts.data.files.prediction_store import DATASET
-from scripts.data.volumes.ome_zarr import level_at
+from scripts.data.volumes.ome_zarr import level_at, multiscales
 
 FINEST = "0"
 
@@ -21,7 +22,7 @@ class PredictionPyramid(OmeZarrTarget):
     """The group of a prediction, with its finest level as it is and empty arrays for the others.
 
     Args:
-        folder: of the group, OME-Zarr 0.5 with one level.
+        folder: of the group, with one level.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,7 +31,7 @@ class PredictionPyramid(OmeZarrTarget):
         level = level_at(_image(group), 0, str(folder))
         channels, *shape = finest.shape
         z, y, x = finest.chunks[1:]
-        self.version, self.chunks = "0.5", (z, y, x)
+        self.version, self.chunks = stored_version(folder), (z, y, x)
         self.levels = pyramid_levels(shape, level.voxel_size_nm, self.chunks)
         about = Description(
             self.levels[0].shape,
@@ -50,8 +51,8 @@ class PredictionPyramid(OmeZarrTarget):
                 dtype=about.dtype,
                 compressors=finest.compressors,
                 fill_value=0,
-                dimension_names=("c", "z", "y", "x"),
                 overwrite=True,
+                **array_form(self.version, ("c", "z", "y", "x")),
             )
             for number, level in enumerate(self.levels[1:], 1)
         ]
@@ -78,10 +79,9 @@ def add_levels(folder: Path) -> int:
         return listed
     pyramid = PredictionPyramid(folder)
     copy_volume(pyramid.arrays[0], pyramid, first=1)
-    group.attrs.update(image_attributes(pyramid.description, pyramid.levels, "0.5"))
+    group.attrs.update(image_attributes(pyramid.description, pyramid.levels, pyramid.version))
     return len(pyramid.levels)
 
 
 def _image(group: zarr.Group) -> Any:
-    ome: Any = group.attrs.asdict()["ome"]
-    return ome["multiscales"][0]
+    return multiscales(group.attrs.asdict())

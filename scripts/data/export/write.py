@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.data.export.copying import copy_volume, resumable_folder
-from scripts.data.export.ome_metadata import checked_version
 from scripts.data.export.target import Description, Target
+from scripts.data.files.ome_version import checked_version
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes.volume import Volume
 

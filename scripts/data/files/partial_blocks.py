@@ -29,6 +29,7 @@ class PartialBlocks(PartialPrediction):
     """
 
     unit = "blocks"
+    not_stored = ("ome_version", "blocks")
 
     def __init__(
         self,
@@ -51,11 +52,6 @@ class PartialBlocks(PartialPrediction):
     def total(self) -> int:
         """Blocks of the complete prediction."""
         return math.prod(-(-size // step) for size, step in zip(self.shape, self.block, strict=True))
-
-    @property
-    def stored_settings(self) -> dict[str, Any]:
-        """All but the blocks, on which the result does not depend."""
-        return {name: value for name, value in self.settings.items() if name != "blocks"}
 
     def begin(self, channels: int) -> None:
         """Make the store, where there is none, for maps of so many channels."""

@@ -38,14 +38,17 @@ class PartialPrediction:
         voxel_size_nm: (z, y, x) in nm, if known.
         corner: first voxel in the volume.
         attributes: metadata to store with the prediction.
+        ome_version: `0.5` or `0.4`, of OME-Zarr.
 
     Raises:
         FileExistsError: a prediction or an unfinished one exists, and neither `overwrite` nor `resume` is given.
         BlockingIOError: another process writes this prediction.
-        ValueError: an unknown ending, or settings other than those of the unfinished prediction.
+        ValueError: an unknown ending or version, or settings other than those of the unfinished prediction.
     """
 
     unit = "sections"
+    not_stored: tuple[str, ...] = ("ome_version",)
+    """Settings on which the voxels do not depend."""
 
     def __init__(
         self,
@@ -59,11 +62,13 @@ class PartialPrediction:
         voxel_size_nm: Sequence[float] | None = None,
         corner: Sequence[int] = (0, 0, 0),
         attributes: Mapping[str, Any] | None = None,
+        ome_version: str = "0.5",
     ) -> None:
-        self.out = Path(out)
-        self.kind = prediction_format(self.out)
+        self.out, self.ome_version = Path(out), str(ome_version)
+        self.kind = prediction_format(self.out, self.ome_version)
         self.shape, self.dtype = tuple(int(n) for n in shape), dtype
-        self.settings = json.loads(json.dumps({**settings, "shape": self.shape, "dtype": dtype}))
+        noted = {**settings, "shape": self.shape, "dtype": dtype, "ome_version": self.ome_version}
+        self.settings = json.loads(json.dumps(noted))
         self.chunks, self.voxel_size_nm, self.corner = chunks, voxel_size_nm, corner
         self.attributes = dict(attributes or {})
         self.overwrite = overwrite
@@ -88,7 +93,7 @@ class PartialPrediction:
     @property
     def stored_settings(self) -> dict[str, Any]:
         """Those of the settings that are stored with the prediction."""
-        return self.settings
+        return {name: value for name, value in self.settings.items() if name not in self.not_stored}
 
     @property
     def folder(self) -> Path:
@@ -223,16 +228,8 @@ class PartialPrediction:
         if not self.completed:
             remove(location)
         attributes = {**self.attributes, "settings": json.dumps(self.stored_settings)}
-        store = open_store(
-            location,
-            self.kind,
-            (channels, z, y, x),
-            self.dtype,
-            self.chunks,
-            self.voxel_size_nm,
-            self.corner,
-            attributes,
-        )
+        placed = (self.voxel_size_nm, self.corner, attributes, self.ome_version)
+        store = open_store(location, self.kind, (channels, z, y, x), self.dtype, self.chunks, *placed)
         self._progress.write(self.completed, self.channels, self.settings)
         return store
 

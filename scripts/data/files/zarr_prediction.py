@@ -1,4 +1,4 @@
-"""A prediction as OME-Zarr 0.5."""
+"""A prediction as OME-Zarr."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs import Blosc
 from zarr.codecs import BloscCodec
 
+from scripts.data.files.ome_version import array_form, image_group, zarr_format
 from scripts.data.files.prediction_store import DATASET, PredictionStore, Shape
 from scripts.data.volumes.voxel_size import checked_voxel_size
 
@@ -16,12 +18,13 @@ SCALE = "0"
 
 
 class ZarrStore(PredictionStore):
-    """Chunks of a Zarr 3 array, each written once, when all of its voxels are known.
+    """Chunks of a Zarr array, each written once, when all of its voxels are known.
 
     Args:
         folder: of the group.
         chunks: voxels of a chunk (z, y, x), of one channel.
         shape, dtype, voxel_size_nm, corner, attributes: as `open_store`.
+        version: of OME-Zarr, `0.5` (Zarr 3) or `0.4` (Zarr 2).
     """
 
     def __init__(
@@ -33,22 +36,24 @@ class ZarrStore(PredictionStore):
         voxel_size_nm: Sequence[float] | None,
         corner: Sequence[int],
         attributes: Mapping[str, Any],
+        version: str = "0.5",
     ) -> None:
         self.shape = shape
         z, y, x = (max(1, min(int(chunk), size)) for chunk, size in zip(chunks, shape[1:], strict=True))
         self.chunks = (z, y, x)
-        if (folder / "zarr.json").exists():
+        if (folder / SCALE).exists():
             self.array = zarr.open_array(folder / SCALE, mode="r+")
         else:
-            ome: Any = {"version": "0.5", "multiscales": [_multiscale(voxel_size_nm, corner)]}
-            group = zarr.open_group(folder, mode="w", zarr_format=3, attributes={"ome": ome, **attributes})
+            about: Any = {**image_group(_multiscale(voxel_size_nm, corner), version), **attributes}
+            group = zarr.open_group(folder, mode="w", zarr_format=zarr_format(version), attributes=about)
             self.array = group.create_array(
                 SCALE,
                 shape=shape,
                 dtype=dtype,
                 chunks=(1, *self.chunks),
-                compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
-                dimension_names=("c", "z", "y", "x"),
+                compressors=_compressor(version),
+                fill_value=0,
+                **array_form(version, ("c", "z", "y", "x")),
             )
         self._waiting: dict[tuple[int, int], tuple[np.ndarray, list[int]]] = {}
 
@@ -81,8 +86,14 @@ class ZarrStore(PredictionStore):
             del self._waiting[row, line]
 
 
+def _compressor(version: str) -> Any:
+    if version == "0.5":
+        return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
+    return Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
+
+
 def _multiscale(voxel_size_nm: Sequence[float] | None, corner: Sequence[int]) -> dict[str, Any]:
-    """OME-Zarr 0.5: names and units of the axes, size of a voxel and position of the first one."""
+    """Names and units of the axes, size of a voxel and position of the first one."""
     size = [1.0, 1.0, 1.0] if voxel_size_nm is None else list(checked_voxel_size(voxel_size_nm, "the prediction"))
     unit = {} if voxel_size_nm is None else {"unit": "nanometer"}
     place = [0.0, *(float(step * edge) for step, edge in zip(corner, size, strict=True))]

@@ -68,13 +68,15 @@ def test_images_and_labels_are_valid(schemas, tmp_path, version, size):
     assert errors(schemas, version, "label", labels) == []
 
 
+@pytest.mark.parametrize("written", ["0.4", "0.5"])
 @pytest.mark.parametrize("name", ["maps.zarr", "maps.ome.zarr"])
-def test_predictions_are_valid(schemas, tmp_path, name):
-    made = PartialPrediction(tmp_path / name, (2, 40, 40), "uint8", {}, chunks=(2, 16, 16), voxel_size_nm=SIZE)
+def test_predictions_are_valid(schemas, tmp_path, name, written):
+    placed = {"chunks": (2, 16, 16), "voxel_size_nm": SIZE, "ome_version": written}
+    made = PartialPrediction(tmp_path / name, (2, 40, 40), "uint8", {}, **placed)
     made.write(0, 0, np.ones((3, 2, 40, 40), np.uint8))
     made.done(2)
     attributes = zarr.open_group(made.finish(), mode="r").attrs.asdict()
-    assert errors(schemas, "0.5", "image", attributes) == []
+    assert errors(schemas, written, "image", attributes) == []
     for version in ("0.4", "0.5"):
         copy = f"{tmp_path}/copy{version[-1]}.zarr"
         with open_prediction(tmp_path / name) as maps:

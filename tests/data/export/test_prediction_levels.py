@@ -19,16 +19,17 @@ def partial(out, **options):
     )
 
 
-def written(out):
-    made = partial(out)
+def written(out, version="0.5"):
+    made = partial(out, ome_version=version)
     made.write(0, 0, MAPS)
     made.done(6)
     return made
 
 
-def test_coarser_levels_are_means_at_their_place_and_the_finest_is_as_without_them(tmp_path):
-    written(tmp_path / "maps.ome.zarr").finish()
-    written(tmp_path / "plain.zarr").finish()
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_coarser_levels_are_means_at_their_place_and_the_finest_is_as_without_them(tmp_path, version):
+    written(tmp_path / "maps.ome.zarr", version).finish()
+    written(tmp_path / "plain.zarr", version).finish()
     group, plain = zarr.open_group(tmp_path / "maps.ome.zarr"), zarr.open_group(tmp_path / "plain.zarr")
     assert sorted(group) == ["0", "1", "2"]
     assert sorted(plain) == ["0"]
@@ -37,8 +38,9 @@ def test_coarser_levels_are_means_at_their_place_and_the_finest_is_as_without_th
     level = level_at(image, 1, "maps")
     assert (level.voxel_size_nm, level.offset_nm) == ((30, 12, 12), (4 * 30, 3, 8 * 6 + 3))
     assert level_at(image, 0, "maps") == level_at(multiscales(plain.attrs), 0, "plain")
-    assert {key: value for key, value in group.attrs.items() if key != "ome"} == {
-        key: value for key, value in plain.attrs.items() if key != "ome"
+    assert group.metadata.zarr_format == {"0.4": 2, "0.5": 3}[version]
+    assert {key: value for key, value in group.attrs.items() if key not in ("ome", "multiscales")} == {
+        key: value for key, value in plain.attrs.items() if key not in ("ome", "multiscales")
     }
     files = [path.relative_to(tmp_path / "plain.zarr/0") for path in (tmp_path / "plain.zarr/0").rglob("*")]
     for path in files:
