@@ -69,6 +69,10 @@ class Store:
     def location(self, inner: str = "") -> Any:
         """The `kvstore` of a tensorstore spec for a path in the store."""
         within = f"{inner.strip('/')}/" if inner.strip("/") else ""
+        if self.address.startswith("s3://") and (endpoint := s3_endpoint()):
+            bucket, _, path = f"{self.address}/{within}".removeprefix("s3://").partition("/")
+            region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+            return {"driver": "s3", "bucket": bucket, "path": path, "endpoint": endpoint, "aws_region": region}
         if "://" in self.address:
             return f"{self.address}/{within}"
         return {"driver": "file", "path": f"{os.path.abspath(self.address)}/{within}"}
@@ -182,6 +186,11 @@ class CloudVolume(Volume):
         return np.ascontiguousarray(block.transpose([stored.index(axis) for axis in self._axes]), dtype=self.dtype)
 
 
+def s3_endpoint() -> str | None:
+    """Address of the S3 server where it is not Amazon's, such as a MinIO, by the names that the AWS tools read."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
 def _there(asked: Any) -> bool:
     try:
         return bool(asked.result().state == "value")
@@ -209,7 +218,8 @@ def without_secrets(address: str) -> str:
 def remedy(address: str) -> str:
     """What to check where an address cannot be read."""
     if address.startswith("s3://"):
-        return "check bucket and region, and set AWS_ACCESS_KEY_ID or AWS_PROFILE where the bucket is not public"
+        server = ", AWS_ENDPOINT_URL" if s3_endpoint() else ""
+        return f"check bucket{server} and region, and set AWS_ACCESS_KEY_ID or AWS_PROFILE where it is not public"
     if address.startswith("gs://"):
         return "check the bucket, and set GOOGLE_APPLICATION_CREDENTIALS where it is not public"
     return "check the address and the connection" if "://" in address else "check the permissions of the folder"
