@@ -34,12 +34,12 @@ def test_an_experiment_is_run_scored_and_not_run_again(words, tmp_path, capsys):
 
 def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
     wrong = tmp_path / "wrong.json"
-    wrong.write_text('{"iterations": -3}')
+    wrong.write_text('{"crop": [4, 15, 16]}')
     with pytest.raises(SystemExit):
         main([*words, "--overlays", f"{TINY_SEGMENTATION},{wrong}"])
     message = capsys.readouterr().err
     assert "step 'unetr_scratch_seed0' ended with exit code" in message
-    assert "iterations" in message
+    assert "15" in message
     assert f"in '{tmp_path}/exp/logs/unetr_scratch_seed0.log'" in message
 
 

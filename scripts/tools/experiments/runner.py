@@ -3,10 +3,8 @@
 import functools
 import json
 import logging
-import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +17,7 @@ from scripts.data.files.replacing import replacing
 from scripts.engines.duration import duration
 from scripts.engines.progress_bar import ProgressBar
 from scripts.tools.experiments.grids import PRETRAININGS, RESULTS, RUNS, Experiment, Step
+from scripts.tools.experiments.step_processes import RUNNING, ended_together, run_process
 
 GRID = "grid.json"
 """In the folder of an experiment: the commands of all its steps."""
@@ -68,7 +67,7 @@ def remove_experiment(out: Path) -> None:
     """Remove the runs, logs and results in the folder of an experiment; leaves a folder without `grid.json` alone."""
     if not (out / GRID).exists():
         return
-    for folder in (RUNS, PRETRAININGS, LOGS, DONE):
+    for folder in (RUNS, PRETRAININGS, LOGS, DONE, RUNNING):
         shutil.rmtree(out / folder, ignore_errors=True)
     for file in (RESULTS, RESULTS.replace(".json", ".md"), RESULTS.replace(".json", ".png"), GRID):
         (out / file).unlink(missing_ok=True)
@@ -108,11 +107,12 @@ def run_steps(
 
     arguments = (functools.partial(run or run_step, out, environment=environment or {}), left, on_begin)
     ended = _one_by_one(*arguments) if workers is None else _in_parallel(*arguments, workers)
-    for number, step in enumerate(ended, 1):
-        if on_complete is not None:
-            on_complete(step)
-        rest = duration((time.monotonic() - began) / number * (len(left) - number))
-        bar.update(1, lambda step=step, rest=rest: f"{step.name} is complete; about {rest} left")  # type: ignore[misc]
+    with ended_together(out):
+        for number, step in enumerate(ended, 1):
+            if on_complete is not None:
+                on_complete(step)
+            rest = duration((time.monotonic() - began) / number * (len(left) - number))
+            bar.update(1, lambda step=step, rest=rest: f"{step.name} is complete; about {rest} left")  # type: ignore[misc]
     bar.close()
 
 
@@ -166,16 +166,14 @@ def run_step(out: Path, step: Step, environment: Mapping[str, str]) -> None:
     words = command(step, resume=stopped)
     with log.open("a", encoding="utf-8") as file:
         print(shlex.join(words[1:]), file=file, flush=True)
-        done = subprocess.run(
-            words, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment}, check=False
-        )
-    if done.returncode != 0 or not step.result.exists():
+        code = run_process(words, file, environment, out, step.name)
+    if code != 0 or not step.result.exists():
         lines = [
             line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
         ]
         cause = [line for line in lines[-SHOWN:] if line.startswith("error: ")] or lines[-SHOWN:]
         raise ValueError(
-            f"step '{step.name}' ended with exit code {done.returncode}: {' / '.join(cause).removeprefix('error: ')}; "
+            f"step '{step.name}' ended with exit code {code}: {' / '.join(cause).removeprefix('error: ')}; "
             f"its output is in '{log}'; the same command continues with this step"
         )
     (out / DONE / step.name).touch()

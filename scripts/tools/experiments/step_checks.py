@@ -10,6 +10,7 @@ from scripts.data.regions.label_budget import budget_boxes
 from scripts.ops.box import Box
 from scripts.tools.experiments.grids import MAE, TRUNK, Experiment, Step
 from scripts.workflow.knobs import KNOBS, knob_value
+from scripts.workflow.overrides import checked_values
 from scripts.workflow.presets import chosen_preset
 
 PRESETS = {"network": "presets", "unetr_decoder": "unetr_decoder_presets", "trunk": "trunk_presets"}
@@ -52,10 +53,11 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
         steps: all of them.
 
     Raises:
-        ValueError: a config file that is missing, a knob with a value that it does not allow, an unknown preset, more
-            labelled sections than the training box has.
+        ValueError: a config file that is missing, a knob with a value that it does not allow, in an overlay too, an
+            unknown preset, more labelled sections than the training box has.
     """
     check_configs(steps)
+    check_overlays((*experiment.configs, *experiment.pretrain_configs))
     check_pretrained(experiment)
     configs: dict[tuple[str, ...], dict[str, Any]] = {}
     for step in steps:
@@ -71,6 +73,15 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
         if sections is not None:
             box = Box.parse(experiment.boxes["train_box"], (2**31,) * 3)
             budget_boxes(box, box.stop, sections)
+
+
+def check_overlays(files: Sequence[str]) -> None:
+    """Raise ValueError for the first overlay with a knob of a value that it does not allow."""
+    for file in files:
+        try:
+            checked_values(ConfigParser.load_config_file(file))
+        except ValueError as error:
+            raise ValueError(f"'{file}': {str(error).removeprefix('--')}") from None
 
 
 def check_pretrained(experiment: Experiment) -> None:

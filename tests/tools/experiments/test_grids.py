@@ -183,6 +183,15 @@ def test_a_missing_overlay_is_named_before_anything_runs(experiment):
     assert not broken.out.exists()
 
 
+@pytest.mark.parametrize("option", ["configs", "pretrain_configs"])
+def test_an_impossible_value_in_an_overlay_is_refused_before_the_first_run(experiment, tmp_path, option):
+    (tmp_path / "wrong.json").write_text('{"iterations": -3}')
+    broken = replace(experiment, **{option: (str(tmp_path / "wrong.json"),)})
+    with pytest.raises(ValueError, match=r"wrong\.json': iterations -3 is not a whole number of 1 or more"):
+        check_steps(broken, broken.steps())
+    assert not broken.out.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"),
     [("3", (0, 1, 2)), ("0,3,4", (0, 3, 4)), ("[4, 7]", (4, 7)), ("4,", (4,)), ("[4]", (4,)), ("1", (0,))],
