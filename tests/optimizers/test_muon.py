@@ -7,7 +7,7 @@ import torch
 
 from scripts.networks import Encoder, MaskedAutoencoder, MaskedTrunk, ResidualUNet
 from scripts.optimizers import pretraining_optimizer
-from scripts.optimizers.muon import block_matrices
+from scripts.optimizers.muon import Muon, orthogonalized
 
 
 def network() -> MaskedAutoencoder:
@@ -42,25 +42,50 @@ def test_only_the_matrices_in_blocks_are_of_muon_and_each_parameter_is_in_one_gr
     assert {group["lr"] for group in optimizer.param_groups} == {0.01}
 
 
-def test_a_step_is_that_of_torchs_muon_and_torchs_adamw_apart():
+def test_a_matrix_moves_as_by_torchs_muon_within_the_error_of_its_bfloat16():
+    generator = torch.Generator().manual_seed(2)
+    start = torch.randn(6, 10, generator=generator)
+    ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    settings = {"momentum": 0.95, "adjust_lr_fn": "match_rms_adamw"}
+    optimizers = Muon([{"params": [ours]}], 0.01, 0.5), torch.optim.Muon([theirs], 0.01, 0.5, **settings)
+    for _ in range(4):
+        ours.grad = torch.randn(6, 10, generator=generator)
+        theirs.grad = ours.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    moves = [(matrix.detach() - start).flatten() for matrix in (ours, theirs)]
+    assert torch.cosine_similarity(*moves, dim=0) > 0.998
+    assert float(moves[0].norm()) == pytest.approx(float(moves[1].norm()), rel=0.02)
+
+
+def test_what_is_in_no_block_moves_as_by_torchs_adamw():
     together, apart = network(), network()
-    steps(together, made(together), 3)
-    hidden = block_matrices(apart)
-    in_blocks = {id(matrix) for matrix in hidden}
-    rest = [p for p in apart.parameters() if id(p) not in in_blocks]
-    groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.05},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    muon = torch.optim.Muon(hidden, lr=0.01, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), fused=True)
-    image = torch.randn(2, 1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
-    for _ in range(3):
-        apart.zero_grad()
-        (apart(image) - image).square().mean().backward()
-        muon.step()
-        adamw.step()
-    assert all(torch.equal(a, b) for a, b in zip(together.parameters(), apart.parameters(), strict=True))
+    steps(together, made(together), 1)
+    rest = {name: p for name, p in apart.named_parameters() if "blocks" not in name}
+    groups = [{"params": [p for p in rest.values() if (p.ndim > 1) == decayed]} for decayed in (True, False)]
+    groups[0]["weight_decay"], groups[1]["weight_decay"] = 0.05, 0.0
+    steps(apart, torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), fused=True), 1)
+    moved = dict(together.named_parameters())
+    assert all(torch.equal(moved[name], parameter) for name, parameter in rest.items())
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5)])
+def test_an_orthogonalized_matrix_keeps_its_singular_vectors_and_has_singular_values_near_1(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    inner = left.T @ orthogonalized(matrix) @ right.T
+    values = inner.diagonal()
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    assert (inner - values.diag()).abs().max() < 1e-4
+
+
+def test_a_matrix_without_a_gradient_keeps_its_values():
+    frozen, trained = (torch.nn.Parameter(torch.ones(2, 3)) for _ in range(2))
+    trained.grad = torch.ones(2, 3)
+    Muon([{"params": [frozen, trained]}], lr=0.1, weight_decay=0.0).step()
+    assert frozen.eq(1).all()
+    assert not trained.eq(1).any()
 
 
 def test_a_restored_state_continues_to_the_bit():
