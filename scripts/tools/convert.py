@@ -87,6 +87,7 @@ def convert(
             finish = partial(write_segment_files, drawn=drawn)
         plan = {
             "source": volume.path,
+            "scale": scale,
             "box": str(part.box),
             "labels": are_labels,
             "voxel_size_nm": None if part.voxel_size_nm is None else list(part.voxel_size_nm),

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 from scripts.data.volumes import Volume
-from scripts.data.volumes.open import FORMATS
+from scripts.data.volumes.cloud import without_secrets
+from scripts.data.volumes.open import FORMATS, VIEWER_PREFIXES, kind_of, split_path, without_prefix
 from scripts.ops.box import Box, Offset3
 
 HDF5 = FORMATS["hdf5"]
@@ -55,6 +56,8 @@ def open_prediction(path: str) -> OpenedPrediction:
         FileNotFoundError: no such file.
         ValueError: no array of four axes, or several.
     """
+    if "://" in path:
+        raise ValueError(f"prediction '{without_secrets(path)}' is at an address; copy it, it is read from a file")
     file, _, name = path.partition(":")
     if not os.path.exists(file):
         raise FileNotFoundError(f"prediction '{file}' does not exist")
@@ -127,25 +130,28 @@ def viewer_url(path: str, root: str, base: str) -> str:
     Raises:
         ValueError: a format that a browser does not read, or a folder outside `root`.
     """
-    if path.partition("://")[0] in ("zarr", "zarr2", "zarr3", "n5", "precomputed"):
-        return path
+    path = without_prefix(path)
     if "://" in path:
+        if path.partition("://")[0] in VIEWER_PREFIXES:
+            return path
         return f"{'n5' if path.rstrip('/').endswith('.n5') else 'zarr' if '.zarr' in path else 'precomputed'}://{path}"
-    file, _, inner = path.partition(":")
-    folder = Path(file)
-    kinds = (("zarr.json", "zarr3"), (".zgroup", "zarr2"), (".zarray", "zarr2"), ("info", "precomputed"))
-    kind = next((kind for name, kind in kinds if (folder / name).is_file()), None)
-    if kind is None and folder.suffix == ".n5":
-        kind = "n5"
-    if kind is None:
+    file, inner = split_path(path)
+    kind, part = kind_of(file)[0], inner or ""
+    if kind == "zarr":
+        if part.rpartition("/")[2].isdigit() and not Path(file, part).exists():  # the number of a level of an image
+            part = part.rpartition("/")[0]
+        kind = "zarr3" if Path(file, part, "zarr.json").is_file() else "zarr2"
+    elif kind == "precomputed":  # one address for all scales
+        part = ""
+    elif kind != "n5":
         raise ValueError(
             f"'{path}' is of no format that a browser reads; convert it first: "
-            f"python -m scripts convert {path} {folder.stem}.zarr"
+            f"python -m scripts convert {path} {Path(file).stem}.zarr"
         )
-    within = os.path.relpath(folder.resolve(), Path(root).resolve())
+    within = os.path.relpath(Path(file).resolve(), Path(root).resolve())
     if within.startswith(".."):
         raise ValueError(f"'{path}' is outside the folder '{root}' that is served; give --root a folder that holds it")
-    return f"{kind}://{base.rstrip('/')}/{within}{'/' + inner.strip('/') if inner else ''}"
+    return f"{kind}://{base.rstrip('/')}/{within}{'/' + part if part else ''}"
 
 
 def _noted(attributes: Any) -> tuple[int, int, int] | None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from scripts.data.volumes import ArrayVolume
 from scripts.tools.cli import main
@@ -165,7 +166,25 @@ def test_an_address_is_made_for_what_a_browser_reads(files):
         viewer_url(f"{files}/cells", f"{files}/v.zarr", base)
 
 
+def test_an_address_has_the_form_of_the_part_that_is_named(files, tmp_path):
+    base = "http://127.0.0.1:9000"
+    whole = viewer_url(f"{files}/cells", str(files), base)  # of precomputed, a viewer takes all scales
+    names = (f"{files}/cells:0", f"precomputed://{files}/cells", f"file://{files}/cells:0")
+    assert {viewer_url(name, str(files), base) for name in names} == {whole}
+    zarr.create_array(tmp_path / "v.zarr" / "raw", shape=(2, 4, 5), chunks=(2, 4, 5), dtype="u1", zarr_format=2)
+    image = zarr.open_group(tmp_path / "v.zarr" / "em", mode="w", zarr_format=3)
+    image.create_array("s0", shape=(2, 4, 5), chunks=(2, 4, 5), dtype="u1")
+    assert viewer_url(f"{tmp_path}/v.zarr:raw", str(tmp_path), base) == f"zarr2://{base}/v.zarr/raw"
+    for name in ("em", "em/0"):  # the number of a level stands for its image
+        assert viewer_url(f"{tmp_path}/v.zarr:{name}", str(tmp_path), base) == f"zarr3://{base}/v.zarr/em"
+    assert viewer_url(f"{tmp_path}/v.zarr/em/s0", str(tmp_path), base) == f"zarr3://{base}/v.zarr/em/s0"
+    (tmp_path / "v.n5" / "em" / "s0").mkdir(parents=True)
+    assert viewer_url(f"{tmp_path}/v.n5/em/s0", str(tmp_path), base) == f"n5://{base}/v.n5/em/s0"
+
+
 def test_what_cannot_be_shown_is_one_line(files, error_of):
+    line = error_of("view", f"{files}/v.h5:raw", "--prediction", "s3://user:secret@bucket/maps.zarr")
+    assert line == "error: prediction 's3://bucket/maps.zarr' is at an address; copy it, it is read from a file"
     assert "--scores needs --instances and --truth" in error_of(
         "view", f"{files}/v.h5:raw", "--scores", f"{files}/none.json"
     )

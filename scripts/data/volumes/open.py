@@ -53,10 +53,10 @@ def open_volume(
 
     Args:
         path: `file.h5:dataset`, `folder.zarr`, `folder.zarr:array`, `folder.n5:dataset`, a folder with Neuroglancer's
-            `info`, a folder of sections, `stack.tif`, `file.nii.gz` or `file.npy`; or the address of a Zarr, N5 or
-            precomputed volume, such as `s3://bucket/image.zarr`. A scale level may be named: `image.zarr:1`,
-            `precomputed_folder:8_8_30`. Where an HDF5 file or a Zarr folder has exactly one 3D array, its name may be
-            left out. Axes of length 1 beside z, y and x are left out.
+            `info` (or `precomputed://FOLDER`), a folder of sections, `stack.tif`, `file.nii.gz` or `file.npy`; or the
+            address of a Zarr, N5 or precomputed volume, such as `s3://bucket/image.zarr`. A scale level may be named,
+            or its number given: `image.zarr:1`, `precomputed_folder:8_8_30`. Where an HDF5 file or a Zarr folder has
+            exactly one 3D array, its name may be left out. Axes of length 1 beside z, y and x are left out.
         scale: level of an OME-Zarr, N5 or precomputed image, 0 the finest.
         voxel_size_nm: edge lengths of a voxel (z, y, x) in nm; None takes what the file states.
         cache_mib: memory for decoded chunks and mapped pages in MiB. It is a budget for the run: the volumes of a
@@ -141,6 +141,7 @@ def _open(
 
 def split_path(path: str) -> tuple[str, str | None]:
     """`file.h5:dataset`, or `file.h5/dataset`, to its two parts; a colon in the name of a file is part of it."""
+    path = without_prefix(path)
     if "://" in path:
         scheme, _, rest = path.rpartition("://")
         host, slash, within = rest.partition("/")
@@ -156,6 +157,14 @@ def split_path(path: str) -> tuple[str, str | None]:
     within = file[len(container) :].strip("/")
     inner = "/".join(part for part in (within, inner.strip("/")) if part)
     return container, inner or None
+
+
+def without_prefix(path: str) -> str:
+    """The folder of `precomputed://FOLDER`, as `convert` names it, and of `file://FOLDER`; any other path as it is."""
+    prefix, marked, rest = path.partition("://")
+    if marked and prefix in VIEWER_PREFIXES and ("://" not in rest or rest.startswith("file://")):
+        path = rest
+    return path.removeprefix("file://")
 
 
 def container_of(path: str) -> str:

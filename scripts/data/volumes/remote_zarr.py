@@ -20,7 +20,7 @@ def open_remote_zarr(
 
     Args:
         path: address of the root.
-        inner: path of an array, an image or a scale level; None takes the root.
+        inner: path of an array, an image or a scale level, or the number of a level; None takes the root.
         scale: level of an OME-Zarr image, 0 the finest.
 
     Raises:
@@ -41,6 +41,9 @@ def open_remote_zarr(
         names = [str(one.get("path")) for one in image.get("datasets", ())] if image else []
         if image is not None and last in names:
             level = level_at(image, names.index(last), place)
+        elif image is not None and last.isdigit() and _array(store, name)[0] is None:
+            level = level_at(image, int(last), place)
+            name = f"{parent}/{level.path}" if parent else level.path
         if scale != 0:
             raise ValueError(f"scale {scale} was requested of '{store.shown}:{name}', one array; name its image")
     array, version = _array(store, name)

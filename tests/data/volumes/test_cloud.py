@@ -197,11 +197,11 @@ def test_scales_of_precomputed_are_named_by_number_and_key(tmp_path, voxels):
 def test_an_ome_zarr_is_read_at_an_address_by_image_and_level(tmp_path, voxels, served, version):
     group = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=version)
     for level, array in enumerate((voxels, voxels[:, ::2, ::2])):
-        stored = group.create_array(str(level), shape=(1, *array.shape), chunks=(1, 3, 8, 16), dtype=array.dtype)
+        stored = group.create_array(f"s{level}", shape=(1, *array.shape), chunks=(1, 3, 8, 16), dtype=array.dtype)
         stored[:] = array[None]
     levels = [
         {
-            "path": str(level),
+            "path": f"s{level}",
             "coordinateTransformations": [
                 {"type": "scale", "scale": [1, 0.03, 0.006 * step, 0.006 * step]},
                 {"type": "translation", "translation": [0, 0.3, 0, 0]},
@@ -215,9 +215,19 @@ def test_an_ome_zarr_is_read_at_an_address_by_image_and_level(tmp_path, voxels, 
     group.attrs.update({"multiscales": [image]} if version == 2 else {"ome": {"multiscales": [image]}})
     for root in (f"{served}/v.zarr", str(tmp_path / "v.zarr")):
         check(root, voxels, offset=(300, 0, 0))
-        for half in (open_volume(f"{root}:1"), open_volume(root, scale=1)):
+        for half in (open_volume(f"{root}:1"), open_volume(f"{root}:s1"), open_volume(root, scale=1)):
             assert half.voxel_size_nm == pytest.approx((30, 12, 12))
             assert np.array_equal(half[:], voxels[:, ::2, ::2])
+        with pytest.raises(ValueError, match=r"v\.zarr(:2)?' has no scale 2; there are: 0 \('s0'\), 1 \('s1'\)"):
+            open_volume(f"{root}:2")
+
+
+def test_the_name_that_convert_writes_to_is_read(tmp_path, voxels):
+    path = write_precomputed(tmp_path / "v", voxels)
+    for name in (f"precomputed://{path}", f"precomputed://file://{path}", f"file://{path}", f"precomputed://{path}:0"):
+        with open_volume(name) as volume:
+            assert np.array_equal(volume[2], voxels[2])
+            assert np.array_equal(open_volume(volume.path)[2], voxels[2])
 
 
 def test_every_format_is_found_at_an_address_with_ranges_of_shards(tmp_path, voxels, served):

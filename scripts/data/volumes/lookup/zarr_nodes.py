@@ -31,7 +31,8 @@ def find_array(
 
     Args:
         path: the folder.
-        inner: path of an array, a group or an image within it; None takes the image, else the only array.
+        inner: path of an array, a group or an image within it, or the number of a level of an image, such as `1` or
+            `labels/cells/1`; None takes the image, else the only array.
         scale: level of an OME-Zarr image, 0 the finest.
         axes: how many axes the array has, see `choose_array`.
 
@@ -39,6 +40,8 @@ def find_array(
         ValueError: no such array, several to choose from, no such scale level, or metadata that cannot be
             read.
     """
+    if inner is not None and scale == 0:
+        inner, scale = _numbered_level(path, inner)
     name = inner or ""
     node = _node(path, inner)
     if isinstance(node, zarr.Group):
@@ -150,6 +153,16 @@ def _named_level(path: str, name: str) -> Level | None:
             if within in levels:
                 return level_at(image, levels.index(within), f"{path}:{name}")
     return None
+
+
+def _numbered_level(path: str, name: str) -> tuple[str | None, int]:
+    """Image and number of a level, of `1` where no array has this name; else the name as it is and 0."""
+    above, _, number = name.rpartition("/")
+    if number.isdigit() and not os.path.exists(os.path.join(path, name)) and is_zarr(os.path.join(path, above)):
+        node = _node(path, above or None)
+        if isinstance(node, zarr.Group) and multiscales(node.attrs) is not None:
+            return above or None, int(number)
+    return name, 0
 
 
 def _node(path: str, name: str | None) -> zarr.Array | zarr.Group:
