@@ -35,12 +35,15 @@ class CountOutcomes:
 
 
 def tests(results: Results, size: Size) -> None:
-    """Run every test that is marked `gpu`; they are skipped where there is no GPU."""
+    """Run every test that is marked `gpu`; they are skipped where there is no GPU.
+
+    A warning is no failure here: the machine's torch and Python may be others than those of the usual tests.
+    """
     root = Path(__file__).parents[1]
     files = sorted(str(path) for path in root.rglob("test_*.py") if MARK in path.read_text(encoding="utf-8"))
     outcomes = CountOutcomes(results)
-    loaded_before = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    code = pytest.main(["-m", "gpu", "-q", "-p", "no:cacheprovider", *loaded_before, *files], plugins=[outcomes])
+    warnings = ["-W", "default", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    code = pytest.main(["-m", "gpu", "-q", "-p", "no:cacheprovider", *warnings, *files], plugins=[outcomes])
     results.add("tests", files=len(files), **outcomes.counts)
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RuntimeError(f"pytest ended with exit code {int(code)}")

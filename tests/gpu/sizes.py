@@ -9,6 +9,7 @@ from scripts.ops.box import Size3
 
 BUNDLE_TESTS = Path(__file__).parents[1] / "bundles"
 TRUNK_LARGE = {"widths": (64, 96, 144, 192), "forms": ("23", "233", "233", "233"), "fold": 2}
+FEW_THRESHOLDS = {"threshold": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]}
 TRUNK_TINY = {"widths": (8, 8, 8, 8), "forms": ("23", "23", "23", "23"), "fold": 2}
 
 
@@ -73,8 +74,11 @@ PUBLISHED = Size(
     box=(20, 512, 512),
     volume=(100, 512, 512),
     pretraining={"sampler": "device", "compile": True, "val_batches": 4, "baseline_crops": 4},
-    fine_tuning={"flips": 1, "labelled_sections": 20},
-    unet={"flips": 1, "labelled_sections": 20, "trunk": "large", "crop": [6, 96, 96], "batch": 24},
+    fine_tuning={"flips": 1, "labelled_sections": 20, "decoder_grid": FEW_THRESHOLDS},
+    unet={
+        **{"flips": 1, "labelled_sections": 20, "decoder_grid": FEW_THRESHOLDS},
+        **{"trunk": "large", "crop": [6, 96, 96], "batch": 24},
+    },
     iterations=None,
     trial=40,
 )

@@ -58,6 +58,7 @@ def test_bf16_follows_float32(device):
 
 @pytest.mark.gpu
 @NO_GPU
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores:UserWarning")  # off here on purpose
 def test_a_compiled_network_computes_what_the_eager_one_does():
     torch.testing.assert_close(steps("cuda", 4, compiled=True), steps("cuda", 4), rtol=2e-3, atol=0)
 

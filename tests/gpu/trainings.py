@@ -1,6 +1,7 @@
 """The parts that train: pre-training, then fine-tuning of a U-Net, and of a UNETR from scratch and pre-trained."""
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -18,8 +19,8 @@ from tests.gpu.source import Source
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 PRETRAIN, FINE_TUNE = BUNDLES / "sem_mae_pretrain" / "configs", BUNDLES / "sem_neuron_affinity" / "configs"
-SHARE = 0.7
-"""Of a training's time that its iterations may take: it also starts, validates and is evaluated."""
+PRETRAINING_SHARE, FINE_TUNING_SHARE = 0.8, 0.55
+"""Of a part's time that a short run and the iterations may take: it also starts, validates and is evaluated."""
 TRIED = (12, 192, 192)
 """Most voxels of the box that a short run validates."""
 SCORED = ("adapted_rand_snemi3d", "voi_split", "voi_merge", "voi")
@@ -31,7 +32,7 @@ def pretraining(results: Results, size: Size, source: Source, seconds: float) ->
     boxes = source.boxes()
     knobs |= {"volumes": source.volumes, "train_box": boxes["train_box"], "validation_box": boxes["validation_box"]}
     folder = results.folder / "pretrain"
-    knobs |= _iterations(results, "pretraining", size, files, knobs, seconds)
+    knobs |= _iterations(results, "pretraining", size, files, knobs, PRETRAINING_SHARE * seconds)
     _run(files, {**knobs, "output_dir": folder})
     _trained(results, "pretraining", "ViT", folder)
 
@@ -71,7 +72,8 @@ def _fine_tuned(
     knobs |= {"volumes": source.volumes, "labels": source.labels, "pretrained": pretrained}
     knobs |= {"train_box": boxes["train_box"], "validation_box": boxes["validation_box"]}
     folder = results.folder / name.replace(", ", "_").replace("-", "_").lower()
-    knobs |= _iterations(results, "unet" if unet else "unetr", size, files, knobs, seconds)
+    name_of_count = "unet" if unet else "unetr"
+    knobs |= _iterations(results, name_of_count, size, files, knobs, FINE_TUNING_SHARE * seconds)
     _run(files, {**knobs, "output_dir": folder})
     _trained(results, part, name, folder)
     best = folder / CHECKPOINTS / BEST
@@ -98,8 +100,10 @@ def _iterations(
 ) -> dict[str, Any]:
     """Knobs of as many iterations as fit, by the median time of the last ones of a short run; validated at the end.
 
-    Trainings of one name have the same number, which is measured once. The short run validates a box of few voxels.
+    Trainings of one name have the same number, which is measured once. The short run validates a box of few voxels;
+    what it takes, with compiling, is taken off the seconds.
     """
+    began = time.monotonic()
     known = [row["iterations"] for row in results.rows("iterations") if row["of"] == name]
     if not known:
         folder = results.folder / f"trial_{name}"
@@ -111,7 +115,8 @@ def _iterations(
         _run(files, {**knobs, **short})
         times = [entry["seconds"] for entry in _log(folder) if "seconds" in entry]
         typical = median(times[len(times) // 2 :])
-        known = [size.iterations or max(size.trial, int(SHARE * seconds / typical))]
+        left = seconds - (time.monotonic() - began)
+        known = [size.iterations or max(size.trial, int(left / typical))]
         results.add("iterations", of=name, iterations=known[0], **{"seconds of one, in a short run": typical})
     count = known[0]
     return {"iterations": count, "warm_up": max(1, count // 20), "val_interval": count, **_at_the_end(count)}
