@@ -152,7 +152,9 @@ class Sections:
         """The count or the list."""
         found = literal(value)
         if isinstance(found, list | tuple) and found:
-            return [int(Number(0, whole=True).parse(one)) for one in found if not isinstance(one, str)] or [0]
+            if any(isinstance(one, str) for one in found):
+                raise ValueError
+            return [int(Number(0, whole=True).parse(one)) for one in found]
         return int(Number(1, whole=True).parse(found))
 
 

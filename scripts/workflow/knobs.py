@@ -12,7 +12,7 @@ RATE = Number(0, open_low=True)
 SHARE = Number(0, 1, open_high=True)
 KNOBS: dict[str, KnobType] = {
     **dict.fromkeys(("volumes", "volume", "checkpoints"), PathName(several=True)),
-    "labels": Nullable(PathName(several=True)),
+    "labels": Nullable(PathName(several=True, gaps=True)),
     **dict.fromkeys(("train_box", "validation_box", "labelled_box", "box"), Nullable(BoxText())),
     "labelled_sections": Nullable(Sections()),
     **dict.fromkeys(("grey_low", "grey_high"), Nullable(Number())),

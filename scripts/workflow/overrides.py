@@ -5,8 +5,8 @@ MONAI ignores an unknown option, and reads words by Python's rules: `false` and 
 """
 
 import ast
-import difflib
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -14,19 +14,13 @@ from typing import Any
 
 from monai.bundle import ConfigParser, run
 
+from scripts.workflow.config_ids import RENAMED, check_overlay, check_replaced, nearest
+from scripts.workflow.expressions import check_expression
 from scripts.workflow.knobs import KNOBS, knob_value
 from scripts.workflow.typed_words import WORDS, literal
 
 RUN_OPTIONS = {name for name, parameter in inspect.signature(run).parameters.items() if name != "override"}
 """What `python -m monai.bundle run` itself takes."""
-RENAMED = {
-    "reduce": "downsample",
-    "decoder": "unetr_decoder",
-    "decode": "instance_decoder",
-    "decode_settings": "instance_decoder_settings",
-    "choices": "decoder_grid",
-}
-"""Earlier names of knobs."""
 TRAINING = "train"
 """A config that trains has this id."""
 COMPUTED = ("$", "@", "%")
@@ -48,7 +42,8 @@ def check_overrides(
         The typed options by id, with the values that they stand for.
 
     Raises:
-        ValueError: an unknown option, with the nearest known one; a value that its knob does not allow.
+        ValueError: an unknown option or id of an overlay, with the nearest known one; a value that its knob does not
+            allow; a word that belongs to no option.
     """
     if arguments is None:
         if Path(sys.argv[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
@@ -57,17 +52,43 @@ def check_overrides(
     given = given_options(arguments)
     from_file = ConfigParser.load_config_files(str(given["args_file"])) if "args_file" in given else {}
     given = {**from_file, **given}
-    configs = [ConfigParser.load_config_file(file) for file in _as_list(given.get("config_file"))]
+    files = _as_list(given.get("config_file"))
+    configs = [ConfigParser.load_config_file(file) for file in files]
     if not configs:
         return {}
-    refuse_unknown(given, {name for config in configs for name in config})
-    training = any(TRAINING in config for config in configs)
+    refuse_stray_words(arguments)
+    merged: dict[str, Any] = dict(itertools.chain.from_iterable(config.items() for config in configs))
+    training = TRAINING in merged
+    refuse_unknown(given, merged)
+    for number in range(1, len(configs)):
+        before = {name for config in configs[:number] for name in config}
+        check_overlay(files[number], configs[number], dict.fromkeys(before), merged)
+    options = {name: value for name, value in given.items() if name not in RUN_OPTIONS}
+    for option, value in options.items():
+        check_replaced(option.lstrip("+").replace("::", "#"), value, merged)
+        check_expression(option, value, merged.get("imports", ()))
+    written = {}
     for config in configs:
-        checked_values(config, training)
-    values = checked_values({name: value for name, value in given.items() if name not in RUN_OPTIONS}, training)
+        written.update(checked_values(config, training))
+    values = checked_values(options, training)
     if settings is not None:
-        settings.update({name: value for name, value in values.items() if not _is_component(value)})
+        changed = {name: value for name, value in written.items() if name not in options and value != merged[name]}
+        settings.update({name: value for name, value in {**changed, **values}.items() if not _is_component(value)})
     return values
+
+
+def refuse_stray_words(arguments: Sequence[str]) -> None:
+    """Raise ValueError for the first word that is neither an option nor its value: MONAI would take it for an id.
+
+    `python -m monai.bundle run ID` is left to MONAI where the word is right behind `run`.
+    """
+    for place in range(2, len(arguments)):
+        word, before = arguments[place], arguments[place - 1]
+        if word != "--" and not _is_option(word) and not (_is_option(before) and "=" not in before):
+            raise ValueError(
+                f"the word {word!r} belongs to no option; write --NAME VALUE, quote a value with spaces, and give "
+                "several volumes as a list, \"['a.h5','b.h5']\""
+            )
 
 
 def checked_values(settings: Mapping[str, Any], training: bool = True) -> dict[str, Any]:
@@ -107,8 +128,9 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
             continue
         if RENAMED.get(name) in names:
             raise ValueError(f"unknown option --{name}: it is --{RENAMED[name]} now")
-        near = difflib.get_close_matches(name, [*knobs, *RUN_OPTIONS], n=1, cutoff=0.5)
-        raise ValueError(f"unknown option --{name}; {f'did you mean --{near[0]}?' if near else f'there are: {knobs}'}")
+        near = nearest(name, [*knobs, *RUN_OPTIONS])
+        there = ", ".join(knob for knob in knobs if knob in KNOBS)
+        raise ValueError(f"unknown option --{name}; {f'did you mean --{near}?' if near else f'there are: {there}'}")
 
 
 def given_options(arguments: Sequence[str]) -> dict[str, Any]:

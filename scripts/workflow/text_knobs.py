@@ -7,6 +7,7 @@ from typing import Any
 from scripts.data.regions.volume_mask import rule_value
 from scripts.workflow.typed_words import WORDS, literal
 
+RANGE = r"\s*(\d*)\s*:\s*(\d*)\s*"
 TOKEN_MASKS = ("random", "space_only", "section_only")
 """Values of `token_mask`, which was called mask."""
 
@@ -33,25 +34,31 @@ class PathName:
 
     Args:
         several: whether a list of them is allowed too.
+        gaps: whether null may stand in the list.
     """
 
     several: bool = False
+    gaps: bool = False
 
     def __str__(self) -> str:
         return "a path or a list of paths" if self.several else "a path"
 
-    def parse(self, value: Any) -> str | list[str]:
+    def parse(self, value: Any) -> str | list[str | None]:
         """The text, without quotes around it; a list of texts."""
-        if self.several and isinstance(value, str) and value.lstrip().startswith("["):
+        if self.several and isinstance(value, str) and value.lstrip().startswith(("[", "(")):
             value = literal(value)
         if self.several and isinstance(value, list | tuple):
-            if not value or not all(isinstance(one, str) and one for one in value):
+            named = [one for one in value if not (self.gaps and one is None)]
+            if not named or not all(isinstance(one, str) and one.strip() for one in named):
                 raise ValueError
             return list(value)
-        if not isinstance(value, str) or not value.strip() or value.lower() in WORDS:
+        if not isinstance(value, str) or value.lower() in WORDS:
             raise ValueError
         found = literal(value)
-        return found if isinstance(found, str) else value
+        found = found if isinstance(found, str) else value
+        if not found.strip() or "\0" in found:
+            raise ValueError
+        return found
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,14 @@ class Mask:
             "nonzero, not:VALUE, or the path of a volume (or a list of these); which tokens are hidden is --token_mask"
         )
 
-    def parse(self, value: Any) -> str | list[str]:
+    def parse(self, value: Any) -> str | list[str | None]:
         """The rule or path as it was typed, or a list of them."""
-        found = PathName(several=True).parse(value)
+        found = PathName(several=True, gaps=True).parse(value)
         for one in [found] if isinstance(found, str) else found:
             if one in TOKEN_MASKS:
                 raise ValueError
-            rule_value(one)
+            if one is not None:
+                rule_value(one)
         return found
 
 
@@ -82,6 +90,9 @@ class BoxText:
 
     def parse(self, value: Any) -> str:
         """The text."""
-        if not isinstance(value, str) or not re.fullmatch(r"(\s*\d*\s*:\s*\d*\s*)(,\s*\d*\s*:\s*\d*\s*){2}", value):
+        if not isinstance(value, str) or not re.fullmatch(rf"{RANGE},{RANGE},{RANGE}", value, re.ASCII):
             raise ValueError
+        for low, high in re.findall(RANGE, value, re.ASCII):
+            if high and int(high) <= int(low or 0):
+                raise ValueError
         return value

@@ -13,12 +13,24 @@ def word(value: Any) -> Any:
 
 
 def literal(value: Any) -> Any:
-    """A typed word as the Python or JSON value that it writes, else as the text that it is."""
+    """A typed word as the Python or JSON value that it writes, else as the text that it is.
+
+    Example:
+        >>> literal("['a.h5', null]"), literal("1_000"), literal("my maps")
+        (['a.h5', None], 1000, 'my maps')
+    """
     if not isinstance(value, str):
         return value
     if value.lower() in WORDS:
         return WORDS[value.lower()]
     try:
-        return ast.literal_eval(value.strip())
+        return ast.literal_eval(_JsonWords().visit(ast.parse(value.strip(), mode="eval")))
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return value
+
+
+class _JsonWords(ast.NodeTransformer):
+    """Put the values of `true`, `false` and `null` into lists and objects."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(WORDS[node.id]) if node.id in WORDS else node

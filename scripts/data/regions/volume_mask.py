@@ -1,5 +1,6 @@
 """Masks of an image: which of its voxels count, by a volume or by a rule on the grey values."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +18,7 @@ from scripts.ops.box import Offset3
 
 NONZERO, NOT = "nonzero", "not:"
 """Rules: voxels whose grey value is not 0, and voxels whose grey value is not the number after the colon."""
-Masks = Paths | Sequence[Paths] | None
+Masks = Paths | Sequence[Paths | None] | None
 """`mask` of a config: null, one rule or volume, or a list with one for each volume named."""
 
 
@@ -100,9 +101,12 @@ def rule_value(mask: str) -> float | None:
     if not mask.startswith(NOT):
         return None
     try:
-        return float(mask.removeprefix(NOT))
+        value = float(mask.removeprefix(NOT))
     except ValueError:
-        raise ValueError(f"mask '{mask}': give the grey value of empty space, such as {NOT}255") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"mask '{mask}': give the grey value of empty space, such as {NOT}255")
+    return value
 
 
 def masks_of(masks: Masks, names: Sequence[str]) -> list[str | None]:
@@ -115,7 +119,7 @@ def masks_of(masks: Masks, names: Sequence[str]) -> list[str | None]:
         return [None if masks is None else os.fspath(masks)] * len(names)
     if len(masks) != len(names):
         raise ValueError(f"{len(masks)} masks for {len(names)} volumes ({', '.join(names)}); give one for each")
-    return [os.fspath(mask) for mask in masks]
+    return [None if mask is None else os.fspath(mask) for mask in masks]
 
 
 class MaskedLabels(Volume):
