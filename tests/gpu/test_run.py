@@ -27,6 +27,8 @@ def test_every_part_runs_and_leaves_its_numbers(tmp_path):
     assert not [row for row in rows if "error" in row]
     scored = [row["network"] for row in rows if row["part"] == "fine_tuning" and "adapted_rand_snemi3d" in row]
     assert scored == ["UNETR, pre-trained", "UNETR, scratch", "U-Net, scratch"]
+    losses = {row["network"]: row["held-out loss"] for row in rows if row.get("measured") == "training"}
+    assert losses["UNETR, pre-trained"] != losses["UNETR, scratch"]  # the encoder was loaded
     steps = [row for row in rows if row["part"] == "mae_step" and STATUS not in row]
     assert steps[-1]["ratio"] == pytest.approx(steps[0]["samples/s"] / steps[1]["samples/s"])
     assert "| unetr_scratch | complete |" in (tmp_path / "results.md").read_text()

@@ -85,7 +85,8 @@ def _fine_tuned(
 
 def _files(configs: Path, settings: Mapping[str, Any], unet: bool = False) -> tuple[list[str], dict[str, Any]]:
     """Config files and knobs of a training; its loss curve and pictures are not drawn."""
-    knobs = {**settings, "train_and_report": ["@training"]}
+    loaded_first = ["@pretrained_encoder"] if configs == FINE_TUNE else []
+    knobs = {**settings, "train_and_report": [*loaded_first, "@training"]}
     overlay = knobs.pop("overlay", None)
     files = [
         configs / "train.json",
