@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scripts.blockwise.prediction_choice import prediction_writer
 
-__all__ = ["prediction_writer"]
+__all__ = ["DECODING", "prediction_writer"]
+
+DECODING = ("distributed", "scripts.blockwise.decode", "scripts.blockwise.compiled_tables")
+"""Modules that workers of this machine import before they decode, once for all of them."""
 
 _WHEN_ASKED = {"prediction_writer": "scripts.blockwise.prediction_choice"}
 

@@ -65,7 +65,7 @@ def find_borders(folder: Path, number: int) -> None:
     rule = size_rule(folder, plan)
     numbers = BlockNumbers.of(folder, plan.grid, number)
     known = numbers.known
-    affinities = read_affinities(plan, plan.grid.around(number, 1, 0)[0])  # first, as it takes buffers
+    affinities = _upper_affinities(plan, number)  # first, as it takes buffers
     segments = numbers.volume(folder, plan.grid, number)
     place = _place(plan, number)
     if agglomerates(plan):
@@ -192,6 +192,14 @@ def _score(plan: Plan) -> tuple[tuple[float, ...], float]:
 def _unit(plan: Plan) -> int:
     """In what parts of 1 affinities are summed."""
     return 255 if number_type(plan) == np.uint8 else FLOAT_UNIT
+
+
+def _upper_affinities(plan: Plan, number: int) -> np.ndarray:
+    """Affinities of a block, and 0 for the voxel before it, whose faces belong to other blocks."""
+    outer, inner = plan.grid.around(number, 1, 0)
+    affinities = np.zeros((3, *outer.shape), dtype=number_type(plan))
+    affinities[(slice(None), *inner.slices)] = read_affinities(plan, plan.grid.box(number))
+    return affinities
 
 
 def _place(plan: Plan, number: int) -> Place:

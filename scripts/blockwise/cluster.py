@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 from scripts import __version__
 from scripts.blockwise.workers import TRIES, BlockError, Task, ThisProcess, Workers, failure
+from scripts.engines.fork_server import start_fork_server
 
 IN_FLIGHT = 4
 """Tasks a worker is given at most, with those that wait; so a failure is noticed early."""
@@ -28,13 +30,25 @@ QUIET = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # a block that waits on a worker that ends would count as failed
     "distributed.comm.timeouts.connect": PATIENCE,
+    # What dask measures for its dashboard: a tenth of a core for two workers.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.worker.memory.monitor-interval": "500ms",
+    "distributed.scheduler.active-memory-manager.start": False,
+    # With this variable glibc maps every array anew, and the system clears its pages: a tenth of the CPU time.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 """Arrays go through files, so workers keep nothing that could be spilled."""
 
 
 @contextmanager
 def open_workers(
-    workers: int | None = None, scheduler: str | None = None, scheduler_file: str | None = None
+    workers: int | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
+    modules: Sequence[str] = (),
 ) -> Iterator[Workers]:
     """This process without any of the three (or with one worker), else dask.
 
@@ -42,6 +56,8 @@ def open_workers(
         workers: processes to start on this machine.
         scheduler: address of a running scheduler, such as tcp://head:8786.
         scheduler_file: the file that `dask scheduler --scheduler-file` writes.
+        modules: what processes of this machine are forked with, see `start_fork_server`; without any, each starts on
+            its own.
 
     Raises:
         ValueError: more than one of them, or fewer than one worker.
@@ -57,13 +73,16 @@ def open_workers(
     if not given or workers == 1:
         yield ThisProcess()
         return
+    forked = workers is not None and bool(modules) and start_fork_server(modules)
     dask, distributed = _libraries()
-    with dask.config.set(QUIET):
+    with dask.config.set(QUIET | {"distributed.worker.multiprocessing-method": "forkserver" if forked else "spawn"}):
         if workers is not None:
             with (
-                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
                 distributed.Client(cluster) as client,
             ):
+                if forked:  # this process has nothing to do until the first blocks are done
+                    Thread(target=lambda: list(map(importlib.import_module, modules)), daemon=True).start()
                 yield DaskWorkers(client)
         else:
             with _connected(distributed, scheduler, scheduler_file) as client:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.blockwise import DECODING
 from scripts.blockwise.affinities import AffinityDecoder
 from scripts.blockwise.cluster import DaskWorkers, open_workers
 from scripts.blockwise.decode import decode_blocks, finished_store
@@ -108,7 +109,7 @@ def run_in_blocks(plan: Plan, out: Path, engine: Engine, resume: bool, overwrite
     """
     folder = partial_folder(out)
     _begin(plan, out, folder, resume, overwrite)
-    with open_workers(engine.workers, engine.scheduler, engine.scheduler_file) as workers:
+    with open_workers(engine.workers, engine.scheduler, engine.scheduler_file, DECODING) as workers:
         counts = _reporting(folder, out, workers, decode_blocks)
     if out.exists():
         os.replace(out, folder / "replaced")

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from scripts.blockwise import DECODING
+from scripts.engines.fork_server import start_fork_server
 from scripts.messages import show_messages
 from scripts.tools.command_line.arguments import help_text, parse_arguments
 
@@ -32,6 +34,8 @@ VERBS = {
     "doctor": ("scripts.tools.doctor:doctor", "check that everything the project needs is installed and works"),
 }
 """Verb -> (module:function, one line for the list)."""
+FORKED = {"decode": DECODING}
+"""Verb -> modules that its workers import. They begin before this process imports the verb, which takes as long."""
 OUTPUT_CLOSED = 141
 """Exit code where the program that reads our output has ended, as in a shell: 128 + SIGPIPE."""
 
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f"did you mean '{near[0]}'? " if near else ""
         _stop(f"unknown verb '{verb}'; {hint}there are: {', '.join(VERBS)}")
     try:
+        if verb in FORKED and _has_workers(words):
+            start_fork_server(FORKED[verb])
         function = _load(verb)
         if {"--help", "-h"} & set(words[1:]):
             print(help_text(verb, function))
@@ -80,6 +86,13 @@ def _listing() -> str:
     lines += [f"  {verb:<{width}}  {line}" for verb, (_, line) in VERBS.items()]
     lines += ["", "`python -m scripts VERB --help` shows the options of a verb and an example."]
     return "\n".join(lines)
+
+
+def _has_workers(words: Sequence[str]) -> bool:
+    """Whether --workers asks for two or more; what else it may be is refused later."""
+    values = [value for word, value in zip(words, [*words[1:], ""], strict=True) if word == "--workers"]
+    values += [word.removeprefix("--workers=") for word in words if word.startswith("--workers=")]
+    return any(value.isdecimal() and int(value) > 1 for value in values)
 
 
 def _load(verb: str) -> Callable[..., object]:

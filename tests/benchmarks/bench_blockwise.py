@@ -46,6 +46,20 @@ SETTINGS = {
     "agglomeration": {"high": 0.995},
     "agglomeration-quantile": {"high": 0.995},
 }
+MEASURE = """
+import ctypes, os, resource, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: processes whose parent has ended come to this one
+begin = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+seconds = time.perf_counter() - begin
+try:
+    while True:
+        os.wait()
+except ChildProcessError:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+"""Print seconds, CPU seconds of all processes, and MiB of the largest one, of a command; Linux only."""
 
 
 def main() -> None:
@@ -128,17 +142,10 @@ def run(pred: Path, folder: Path, decoder: str, words: list[str], code: str = ".
     command = [sys.executable, "-m", "scripts", "decode", str(pred), f"--decoder={decoder}", "--overwrite", *words]
     command += [f"--out={folder}/out.zarr" if code == "." else f"--out={folder}/out.h5"]
     command += [f"--{name}={value}" for name, value in SETTINGS[decoder].items()]
-    measure = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
-        "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"
-    )
-    begin = time.perf_counter()
     found = subprocess.run(
-        [sys.executable, "-c", measure, *command], check=True, capture_output=True, text=True, cwd=code
+        [sys.executable, "-c", MEASURE, *command], check=True, capture_output=True, text=True, cwd=code
     )
-    seconds = time.perf_counter() - begin
-    cpu, mib = map(float, found.stdout.split()[-2:])
+    seconds, cpu, mib = map(float, found.stdout.split()[-3:])
     return seconds, cpu, mib
 
 

@@ -1,0 +1,46 @@
+"""Start processes from one that has imported what they need, instead of each on its own."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
+
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ZARR_THREADING__MAX_WORKERS": "1",
+}
+"""Variables that the processes find, each where it has no value: there are as many processes as cores."""
+
+
+def start_fork_server(modules: Sequence[str]) -> bool:
+    """Start the process that others are forked from; it imports while this one continues, and ends with it.
+
+    Where it runs already, it is kept as it is. A module that cannot be imported is left to the forked processes.
+
+    Args:
+        modules: what to import. None may start threads, which a fork does not copy.
+
+    Returns:
+        Whether there is one: False where the system cannot fork, as Windows.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    forkserver.set_forkserver_preload(list(modules))
+    with _defaults(ONE_THREAD):
+        forkserver.ensure_running()
+    return True
+
+
+@contextmanager
+def _defaults(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables of the environment that have no value, for a while."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
