@@ -3,6 +3,7 @@
 from scripts.networks.activated_network import ActivatedNetwork
 from scripts.networks.architectures import pretraining_network, segmentation_network
 from scripts.networks.encoder_protocol import VolumeEncoder, build_encoder, register_encoder
+from scripts.networks.enlarged_sections import EnlargedSections, enlarged_sections
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.masked_trunk import MaskedTrunk
@@ -18,12 +19,14 @@ __all__ = [
     "UNETR",
     "ActivatedNetwork",
     "Encoder",
+    "EnlargedSections",
     "HybridUNet",
     "MaskedAutoencoder",
     "MaskedTrunk",
     "ResidualUNet",
     "VolumeEncoder",
     "build_encoder",
+    "enlarged_sections",
     "even_taps",
     "in_grey",
     "kept_tokens",

@@ -23,6 +23,7 @@ KNOBS: dict[str, KnobType] = {
     **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
     "pad": Numbers(ANY_COUNT),
     "flips": Choice((1, 4, 8, 16)),
+    "enlarge": Number(1, 4),
     "architecture": Choice(("mae", "unetr", "residual_unet", "hybrid")),
     **dict.fromkeys(("network", "unetr_decoder", "trunk", "instance_decoder", "key_score"), Name()),
     "mask": Nullable(Mask()),

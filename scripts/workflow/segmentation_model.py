@@ -13,7 +13,7 @@ from scripts.checkpoints.restore import restore
 from scripts.checkpoints.run_files import BEST
 from scripts.data.volumes import ArrayVolume, Volume, downsampled_volume
 from scripts.inferers import VolumeInferer
-from scripts.networks import ActivatedNetwork, segmentation_network
+from scripts.networks import ActivatedNetwork, enlarged_sections, segmentation_network
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder
 from scripts.ops.scoring.contingency import ContingencyTable
@@ -47,7 +47,11 @@ class SegmentationModel:
         self.scale = ScaleGrey(recipe["grey_low"], recipe["grey_high"])
 
     def predict(
-        self, volume: np.ndarray | Volume, box: str | Box | None = None, **windows: int | Sequence[int]
+        self,
+        volume: np.ndarray | Volume,
+        box: str | Box | None = None,
+        enlarge: float = 1.0,
+        **windows: int | Sequence[int],
     ) -> np.ndarray:
         """The maps of a volume, or of a box of it, in memory.
 
@@ -56,6 +60,8 @@ class SegmentationModel:
         Args:
             volume: grey values (z, y, x).
             box: z0:z1,y0:y1,x0:x1; beyond its ends the network sees the mirror image, as in validation.
+            enlarge: for voxels larger in plane than those of the training, their size over that; see
+                `EnlargedSections`.
             windows: `window`, `stride`, `pad`, `flips` or `batch`, other than in training.
 
         Returns:
@@ -74,7 +80,12 @@ class SegmentationModel:
         settings: dict[str, Any] = {name: self.recipe[name] for name in ("window", "stride", "pad", "flips")}
         inferer = VolumeInferer(**{**settings, **windows}, affinity=self.recipe["offsets"])
         image = self.scale(grey[part.slices])[None, None].to(self.device)
-        return inferer(image, self.network).cpu().numpy()[0]
+        return inferer(image, self._enlarged(enlarge)).cpu().numpy()[0]
+
+    def _enlarged(self, factor: float) -> ActivatedNetwork:
+        maps = self.network
+        network = enlarged_sections(maps.network, factor, self.recipe["patch"], self.recipe["offsets"])
+        return ActivatedNetwork(network, maps.activations, maps.auxiliary).to(self.device).eval()
 
     def decode(self, maps: np.ndarray, **settings: Any) -> np.ndarray:
         """Instances (z, y, x) of maps, by the decoder that validation chose; `settings` change some of its own."""

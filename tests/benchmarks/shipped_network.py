@@ -2,7 +2,8 @@
 
 `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.shipped_network` prints adapted Rand error (SNEMI3D), VOI split and VOI
 merge at every threshold on the half where it is chosen, and at the chosen one everywhere else. `--flips 4` averages
-four flips; `--weights PATH` takes another network; `--all` prints every threshold everywhere.
+four flips; `--enlarge` shows the network volumes of larger voxels at the size of its training; `--weights PATH` takes
+another network; `--all` prints every threshold everywhere.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from scipy.ndimage import label as components
 from scripts.checkpoints.file import load_checkpoint
 from scripts.data import open_volume
 from scripts.inferers import VolumeInferer
-from scripts.networks import ActivatedNetwork, segmentation_network
+from scripts.networks import ActivatedNetwork, enlarged_sections, segmentation_network
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder
 from scripts.ops.scoring.contingency import ContingencyTable
@@ -34,6 +35,8 @@ SCORED_ON = (
     ("gala_fibsem_train.h5", ":,:,:"),
 )
 THRESHOLDS = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8]
+TRAINED_NM = 6.0
+"""Voxels of the training in plane."""
 SCORES = ("adapted_rand_snemi3d", "voi_split", "voi_merge")
 
 
@@ -50,6 +53,12 @@ def network(weights: Path) -> ActivatedNetwork:
     return ActivatedNetwork(made, recipe["activations"], auxiliary).eval()
 
 
+def patch(weights: Path) -> list[int]:
+    """The patch of a network, which its windows are multiples of."""
+    found: list[int] = load_checkpoint(weights)["recipe"]["patch"]
+    return found
+
+
 def scored(truth: np.ndarray, found: np.ndarray) -> tuple[float, ...]:
     """The three scores of a segmentation."""
     scores = all_scores(ContingencyTable.from_arrays(truth, found), definitions=("snemi3d", "voi"))
@@ -57,17 +66,18 @@ def scored(truth: np.ndarray, found: np.ndarray) -> tuple[float, ...]:
     return tuple(round(float(values[name]), 4) for name in SCORES)
 
 
-def volume(folder: str, file: str, box: str) -> tuple[np.ndarray, np.ndarray]:
-    """Grey values and labels of a box."""
+def volume(folder: str, file: str, box: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Grey values and labels of a box, and the size of its voxels in plane, in nm."""
     raw, labels = (open_volume(f"{folder}/{file}:{name}") for name in ("raw", "labels"))
     part = Box.parse(box, raw.shape).slices
-    return raw[part], labels[part].astype(np.int64)
+    return raw[part], labels[part].astype(np.int64), raw.voxel_size_nm[1]
 
 
 def main() -> None:
     """Print a line for each threshold where it is chosen, and two for each volume where it is scored."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--flips", type=int, default=1)
+    options.add_argument("--enlarge", action="store_true")
     options.add_argument("--weights", type=Path, default=WEIGHTS)
     options.add_argument("--all", action="store_true", help="every threshold everywhere, for looking only")
     given = options.parse_args()
@@ -78,10 +88,16 @@ def main() -> None:
     inferer = VolumeInferer((6, 96, 96), (4, 72, 72), given.flips, affinity="nearest", pad=(1, 12, 12))
     trained, threshold = network(given.weights), 0.0
     for file, box in (CHOSEN_ON, *SCORED_ON):
-        grey, truth = volume(folder, file, box)
+        grey, truth, nm = volume(folder, file, box)
+        factor = max(1.0, nm / TRAINED_NM) if given.enlarge else 1.0
+        larger = enlarged_sections(trained.network, factor, patch(given.weights), "nearest")
+        shown = ActivatedNetwork(larger, trained.activations, trained.auxiliary).eval()
         begun = time.process_time()
-        maps = inferer(torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None], trained)[0].numpy()
-        print(f"\n{file} {box}: predicted in {time.process_time() - begun:.0f} s of CPU time", flush=True)
+        maps = inferer(torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None], shown)[0].numpy()
+        print(
+            f"\n{file} {box}, enlarged {factor:.3g}: predicted in {time.process_time() - begun:.0f} s of CPU time",
+            flush=True,
+        )
         tried = THRESHOLDS if given.all or (file, box) == CHOSEN_ON else [threshold]
         found = {at: scored(truth, ids) for at, ids in decoder("agglomeration", {}).at_each(maps, tried)}
         for at, scores in found.items():

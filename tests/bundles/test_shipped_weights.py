@@ -71,3 +71,23 @@ def test_the_affinity_network_separates_borders_from_insides(volume, tmp_path):
         along = np.moveaxis(affinities[channel], axis, 0)[1:]
         inside = along[(here == before) & (here > 0)].mean()
         assert inside > MARGIN * along[here != before].mean()
+
+
+def test_a_volume_of_larger_voxels_is_segmented_better_when_it_is_enlarged(volume, tmp_path):
+    with h5py.File(volume) as file:
+        grey, labels = file["raw"][:6], file["labels"][:6, 1::2, 1::2]
+    coarse = grey.reshape(6, 64, 2, 64, 2).mean(axis=(2, 4)).astype(np.uint8)
+    with h5py.File(tmp_path / "coarse.h5", "w") as file:
+        file["raw"] = coarse
+    margins = []
+    for factor in (1, 2):
+        out = tmp_path / f"affinities{factor}.h5"
+        windows = {"window": [6, 64, 64], "stride": [6, 64, 64], "pad": [0, 0, 0], "flips": 1, "enlarge": factor}
+        run_inference(
+            "sem_neuron_affinity", volume=f"{tmp_path}/coarse.h5:raw", out=str(out), dtype="float32", **windows
+        )
+        with h5py.File(out) as file:
+            along_x = file["prediction"][2, :, :, 1:]
+        here, before = labels[..., 1:], labels[..., :-1]
+        margins.append(along_x[(here == before) & (here > 0)].mean() / along_x[here != before].mean())
+    assert margins[1] > 1.1 * margins[0]
