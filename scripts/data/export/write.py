@@ -11,6 +11,7 @@ from scripts.data.export.copying import copy_volume, resumable_folder
 from scripts.data.export.target import Description, Target
 from scripts.data.files.ome_version import checked_version
 from scripts.data.files.writing import write_hdf5
+from scripts.data.volumes.cloud import without_secrets
 from scripts.data.volumes.volume import Volume
 
 KINDS = {".zarr": "ome-zarr", ".h5": "hdf5", ".hdf5": "hdf5", ".tif": "tiff", ".tiff": "tiff"}
@@ -56,6 +57,11 @@ def parse_target(target: str) -> Destination:
     Raises:
         ValueError: no format has this name.
     """
+    if "://" in target.removeprefix(PRECOMPUTED):
+        raise ValueError(
+            f"target '{without_secrets(target)}' is at an address, and files of this machine alone are written; write "
+            "to a folder and copy it there"
+        )
     if target.startswith(PRECOMPUTED):
         return Destination("precomputed", Path(target.removeprefix(PRECOMPUTED).rstrip("/")), None)
     file, colon, inner = target.partition(":")

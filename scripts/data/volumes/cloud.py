@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -209,10 +208,8 @@ def reason(error: Exception) -> str:
 
 def without_secrets(address: str) -> str:
     """An address without user, password and query, which may hold a key."""
-    if "://" not in address:
-        return address
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts = re.match(r"((?:\w+://)+)(?:[^/?#]*@)?([^?#]*)", address)
+    return address if parts is None else parts[1] + parts[2]
 
 
 def remedy(address: str) -> str:
@@ -236,7 +233,12 @@ def _context(process: int, cache_bytes: int) -> Any:
         "s3_request_retries": RETRIES,
         "gcs_request_retries": RETRIES,
     }
-    keys = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
-    if not any(key in os.environ for key in keys) and not os.path.exists(os.path.expanduser("~/.aws")):
-        settings["aws_credentials"] = {"type": "anonymous"}
+    kind = "anonymous"
+    if "AWS_ACCESS_KEY_ID" in os.environ:
+        kind = "environment"  # the default searches files too, and prints lines where there are none
+    elif {"AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"} & set(os.environ) or os.path.exists(
+        os.path.expanduser("~/.aws")
+    ):
+        kind = "default"
+    settings["aws_credentials"] = {"type": kind}
     return tensorstore.Context(settings)

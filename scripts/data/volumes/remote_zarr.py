@@ -47,6 +47,11 @@ def open_remote_zarr(
         if scale != 0:
             raise ValueError(f"scale {scale} was requested of '{store.shown}:{name}', one array; name its image")
     array, version = _array(store, name)
+    if array is None and not name:
+        raise ValueError(
+            f"'{store.shown}' has no zarr.json and no .zarray: it is no Zarr array or image, or nothing is there; "
+            f"check the address, or name an array as '{store.shown}:ARRAY'"
+        )
     if array is None:
         raise ValueError(f"'{store.shown}' has no Zarr array '{name}'; name one as '{store.shown}:ARRAY'")
     shape, attributes = array["shape"], _attributes(store, name)

@@ -308,6 +308,11 @@ def test_channels_are_downsampled_one_by_one(image):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
+        (
+            "s3://key:secret@bucket/v.zarr",
+            r"target .* is at an address, .*; write to a folder and copy it",
+        ),
+        ("precomputed://gs://bucket/v", r"target 'precomputed://gs://bucket/v' is at an address"),
         ("v.n6", r"target 'v\.n6' is of an unknown format; give image\.zarr"),
         ("v.zarr:1", "what is added to an image is labels; name them v.zarr:labels/NAME"),
         ("v.tif:raw", "leave ':raw' out"),

@@ -130,6 +130,7 @@ def read(server, paths, home, **credentials):
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert SECRET not in ended.stdout + ended.stderr
+    assert "AWS_ERROR" not in ended.stderr
     assert ended.returncode == 0, ended.stderr
     return [json.loads(line) for line in ended.stdout.splitlines()]
 

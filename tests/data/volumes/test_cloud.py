@@ -15,6 +15,7 @@ import tensorstore
 import zarr
 
 from scripts.data.volumes import open_volume
+from scripts.data.volumes.cloud import without_secrets
 from scripts.tools.serve import FileServer
 
 SHARDING = {
@@ -316,9 +317,20 @@ class TestBadInput:
             r"'http://127\.0\.0\.1:9/v\.zarr' cannot be read .*connect.*; check the address", str(error.value)
         )
 
+    def test_an_address_is_shown_without_user_password_and_query(self):
+        for prefix in ("", "precomputed://", "zarr3://"):
+            for tail in ("", "?key=secret", "#secret", "?at=https://secret@x"):
+                shown = without_secrets(f"{prefix}https://user:secret@host:80/a/v.zarr{tail}")
+                assert shown == f"{prefix}https://host:80/a/v.zarr"
+        assert without_secrets("folder/v.zarr:raw") == "folder/v.zarr:raw"
+
     def test_an_address_with_nothing_is_an_error(self, served):
         with pytest.raises(ValueError, match="holds neither a precomputed volume nor N5 nor Zarr"):
             open_volume(f"{served}/nothing")
+        with pytest.raises(
+            ValueError, match=r"nothing\.zarr' has no zarr\.json and no \.zarray: .*; check the address"
+        ):
+            open_volume(f"{served}/nothing.zarr")
         with pytest.raises(ValueError, match="has no Zarr array 'raw'"):
             open_volume(f"{served}/nothing.zarr:raw")
 
