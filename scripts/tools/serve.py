@@ -41,7 +41,8 @@ class FileServer(ThreadingHTTPServer):
             super().__init__((bind, port), partial(_Files, directory=str(self.folder)))
         except OSError as error:
             raise OSError(
-                f"port {port} of {bind} cannot be used ({error.strerror}); give another --port, or 0 for any"
+                f"port {port} of {bind} cannot be used ({error.strerror}); give another --port, or 0 for any, or "
+                "another --bind"
             ) from error
         self.url = f"http://{bind}:{self.server_address[1]}"
 

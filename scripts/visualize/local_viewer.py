@@ -1,5 +1,6 @@
 """Neuroglancer served from this machine: volumes of any format are read as the viewer asks for them."""
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -74,7 +75,10 @@ def open_viewer(state: Mapping[str, Any], data: Mapping[str, Viewed], bind: str 
     try:
         socket.create_server((bind, port)).close()
     except OSError as error:
-        raise OSError(f"port {port} of {bind} cannot be used ({error.strerror}); give another --port, or 0") from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(
+            f"port {port} of {bind} cannot be used ({why}); give another --port, or 0 for any, or another --bind"
+        ) from error
     neuroglancer.set_server_bind_address(bind, port)
     made = neuroglancer.ViewerState(dict(state))
     for name, viewed in data.items():
