@@ -60,6 +60,23 @@ def pyramid_levels(
     return levels
 
 
+def levels_of_factors(shape: Sequence[int], factors: Sequence[Size3]) -> list[PyramidLevel]:
+    """The levels of a pyramid of given factors, the finest first.
+
+    Args:
+        shape: voxels (z, y, x) of the finest level.
+        factors: of each level, voxels (z, y, x) of the finest one that become one; multiples of those before.
+    """
+    levels: list[PyramidLevel] = []
+    before: Sequence[int] = (1, 1, 1)
+    for z, y, x in factors:
+        step = (z // before[0], y // before[1], x // before[2])
+        depth, height, width = (-(-extent // by) for extent, by in zip(shape, step, strict=True))
+        levels.append(PyramidLevel((depth, height, width), step, (z, y, x)))
+        shape, before = levels[-1].shape, (z, y, x)
+    return levels
+
+
 def downsample(voxels: np.ndarray, step: Sequence[int], labels: bool) -> np.ndarray:
     """One voxel for each block of `step` voxels: the mean of grey values, the most frequent of labels.
 

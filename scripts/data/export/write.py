@@ -153,17 +153,17 @@ def _write_precomputed(
 
 
 def _write_ome_zarr(path: Path, label: str | None, volume: Volume, about: Description, options: Options) -> list[str]:
-    from scripts.data.export.ome_zarr import OmeZarrTarget, add_label_name, version_of
+    from scripts.data.export.ome_zarr import OmeZarrTarget, add_label_name, factors_of_image, version_of
 
-    folder, version = path, checked_version(options.version)
+    folder, version, factors = path, checked_version(options.version), None
     if label is not None:
-        version, folder = version_of(path), path / "labels" / label
+        version, folder, factors = version_of(path), path / "labels" / label, factors_of_image(path)
         about = about._replace(labels=True)
         if about.dtype.kind not in "ui":
             raise ValueError(f"labels of type {about.dtype} are no ids; OME-Zarr labels are whole numbers")
     plan = {**options.plan, "version": version}
     with resumable_folder(folder, plan, options.resume, options.overwrite) as (partial, record):
-        target = OmeZarrTarget(partial, about, version)
+        target = OmeZarrTarget(partial, about, version, factors=factors)
         copy_volume(volume, target, record, options.progress)
     if label is not None:
         add_label_name(path, label)

@@ -113,6 +113,39 @@ def test_ome_zarr_metadata_have_what_the_format_asks_for(tmp_path, image, cells,
     assert np.array_equal(open_volume(f"{tmp_path}/v.zarr:labels/cells")[:], cells)
 
 
+@pytest.mark.parametrize("steps", [[(1, 1, 1), (1, 2, 2), (2, 8, 8)], [(1, 1, 1)]])
+def test_labels_of_a_box_have_the_levels_of_their_image_whatever_its_size(tmp_path, cells, steps):
+    """The specification: as many datasets as the image. A box is so small that it would have one level of its own."""
+    image = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=2)
+    scales = [[edge * by / 1000 for edge, by in zip(SIZE, step, strict=True)] for step in steps]
+    levels = [
+        {"path": str(number), "coordinateTransformations": [{"type": "scale", "scale": [1, *scale]}]}
+        for number, scale in enumerate(scales)
+    ]
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    image.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    box = np.ascontiguousarray(cells[3:8, 60:91, 2:37])
+    write(box, f"{tmp_path}/v.zarr:labels/cells")
+    labels = zarr.open_group(tmp_path / "v.zarr/labels/cells", mode="r")
+    datasets = labels.attrs["multiscales"][0]["datasets"]
+    assert [one["coordinateTransformations"][0]["scale"] for one in datasets] == [
+        [edge * by for edge, by in zip(SIZE, step, strict=True)] for step in steps
+    ]
+    before = box
+    for number, step in enumerate(steps):
+        last = steps[max(number - 1, 0)]
+        before = block_modes(before, [by // since for by, since in zip(step, last, strict=True)])
+        assert np.array_equal(labels[str(number)][:], before)
+
+
+def test_labels_are_not_added_to_an_image_without_scales(tmp_path, cells):
+    image = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=2)
+    image.attrs["multiscales"] = [{"version": "0.4", "datasets": [{"path": "0"}]}]
+    with pytest.raises(ValueError, match=r"metadata of '.*v\.zarr' state no scale of its levels; fix them before"):
+        write(cells, f"{tmp_path}/v.zarr:labels/cells")
+
+
 def test_labels_are_precomputed_as_compressed_segmentation_with_properties(tmp_path, cells):
     write(cells, f"precomputed://{tmp_path}/seg")
     volume = open_volume(tmp_path / "seg")
