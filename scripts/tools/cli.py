@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from scripts.blockwise import DECODING
 from scripts.engines.fork_server import start_fork_server
-from scripts.messages import show_messages
+from scripts.messages import one_line, show_messages
 from scripts.tools.command_line.arguments import help_text, parse_arguments
 
 VERBS = {
@@ -113,6 +113,5 @@ def _message(error: Exception) -> str:
 
 
 def _stop(message: str) -> None:
-    line = " ".join(message.split()).encode("utf-8", "backslashreplace").decode("utf-8")
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(2)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scripts.data.files.attributes import attributes
+from scripts.data.volumes.open import split_path
 from scripts.ops.decoding.decoders import DECODERS
 from scripts.ops.decoding.settings import setting_types
 from scripts.ops.targets.affinity_convention import convention
@@ -33,10 +34,10 @@ def decoder_metadata(pred: str) -> tuple[str, dict[str, Any]]:
         FileNotFoundError: no such file.
         ValueError: it names no decoder, or an attribute that cannot be read.
     """
-    file = str(pred).partition(":")[0]
+    file = split_path(str(pred))[0]
     if not Path(file).exists():
         raise FileNotFoundError(f"prediction '{file}' does not exist")
-    noted = attributes(file)
+    noted = attributes(pred)
     try:
         if "decoder_settings" in noted:
             return str(noted["decoder"]), _mapping(noted["decoder_settings"])

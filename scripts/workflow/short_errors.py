@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 
 from scripts.engines.switches import switch
-from scripts.messages import show_messages
+from scripts.messages import one_line, show_messages
 
 USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
@@ -44,6 +44,6 @@ def _print_error(kind: type[BaseException], error: BaseException, trace: Traceba
     if isinstance(error, KeyboardInterrupt):
         print("\nstopped at once; resume from the last checkpoint with --resume true", file=sys.stderr)
     elif isinstance(cause, USER_ERRORS):
-        print(f"\nerror: {' '.join(error_text(cause).split())}", file=sys.stderr)
+        print(f"\nerror: {one_line(error_text(cause))}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

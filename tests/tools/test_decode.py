@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
+from scripts.data.files.attributes import attributes
 from scripts.data.files.open_store import open_store, prediction_format
 from scripts.ops.decoding.decoders import DECODERS, MeanAgglomeration, ZWatershed
 from scripts.ops.targets.affinities import label_affinities
@@ -319,9 +320,31 @@ def test_offsets_are_taken_from_the_option_or_from_the_attributes_and_printed(fi
         if given != "as given":
             file["affs"].attrs["offsets"] = NEXT_XYZ
     option = [f"--offsets={json.dumps(NEXT_XYZ)}"] if given == "as given" else []
-    main(["decode", f"{files}/next.h5:affs", "zwatershed", f"--out={files}/s.h5", *option])
-    np.testing.assert_array_equal(labels(files / "s.h5"), CELLS)
-    assert f"offsets: {json.dumps(NEXT_XYZ)} (z, y, x), {given}" in capsys.readouterr().out
+    for name in (":affs", "/affs", ""):  # one array however it is named
+        main(["decode", f"{files}/next.h5{name}", "zwatershed", f"--out={files}/s.h5", "--overwrite", *option])
+        np.testing.assert_array_equal(labels(files / "s.h5"), CELLS)
+        assert f"offsets: {json.dumps(NEXT_XYZ)} (z, y, x), {given}" in capsys.readouterr().out
+
+
+def test_attributes_are_those_of_the_array_and_all_above_it(tmp_path):
+    with h5py.File(tmp_path / "co:lon.h5", "w") as file:
+        file["volumes/affs"] = np.ones((3, 2, 2, 2), np.float32)
+        file["other"] = np.ones(3)
+        file.attrs["program"], file["volumes"].attrs["units"], file["volumes/affs"].attrs["offsets"] = (
+            "a",
+            "nm",
+            NEXT_XYZ,
+        )
+    group = zarr.open_group(tmp_path / "p.zarr", mode="w")
+    array = group.create_array("volumes/affs", shape=(3, 2, 2, 2), chunks=(3, 2, 2, 2), dtype="f4")
+    array[:] = 1
+    group.attrs["program"], array.attrs["offsets"] = "a", NEXT_XYZ
+    for path in ("co:lon.h5", "co:lon.h5:volumes/affs", "p.zarr", "p.zarr/volumes/affs"):
+        noted = attributes(str(tmp_path / path))
+        assert noted["program"] == "a"
+        assert np.array_equal(noted["offsets"], NEXT_XYZ)
+    assert attributes(str(tmp_path / "co:lon.h5:nope")) == {"program": "a"}
+    assert attributes(str(tmp_path / "absent.h5")) == {}
 
 
 def test_nothing_is_decoded_where_the_mask_is_0(files):

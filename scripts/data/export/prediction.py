@@ -24,7 +24,10 @@ from scripts.data.volumes.open import kind_of, split_path
 from scripts.data.volumes.open_array import open_array
 from scripts.ops.box import Box, Offset3
 
-OF_A_FORMAT = ("ome", "multiscales", "omero", "offset", "resolution", "voxel_size_nm")
+OF_A_FORMAT = (
+    *("ome", "multiscales", "omero", "offset", "offset_nm", "resolution", "voxel_size_nm", "voxel_size", "units"),
+    *("unit", "element_size_um", "axes", "axistags", "axis_names", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS"),
+)
 """Attributes that the target has from its own format; all others, such as the decoder, are copied."""
 
 

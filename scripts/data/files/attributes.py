@@ -1,32 +1,48 @@
 """Attributes of a prediction or segmentation: what the program that wrote it noted."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
-import h5py
+from scripts.data.volumes.open import kind_of, split_path
 
-ENDINGS = (".h5", ".hdf5", ".hdf")
+AXES = (4, 3)
+"""Axes of the array that is meant where none is named: that of maps, else of instances."""
 
 
 def attributes(path: str) -> Mapping[str, Any]:
-    """Attributes of an HDF5 file or Zarr folder, and of the array named after the colon; none of any other file.
+    """Attributes of an HDF5 file or Zarr folder, of the groups that hold its array, and of the array, which is the only
+    one where none is named; none of any other file.
 
     Args:
         path: `file.h5`, `file.h5:dataset`, `x.zarr` or `x.zarr:array`.
     """
-    file, _, name = str(path).partition(":")
-    if not Path(file).exists():
-        return {}
-    if file.endswith(ENDINGS):
-        with h5py.File(file, "r") as opened:
-            found = {**opened.attrs, **(opened[name].attrs if name in opened else {})}
-            return {key: _printable(value) for key, value in found.items()}
-    if file.rstrip("/").endswith(".zarr"):
+    file, name = split_path(str(path))
+    kind = kind_of(file)[0] if os.path.exists(file) else ""
+    found: dict[str, Any] = {}
+    if kind == "hdf5":
+        from scripts.data.volumes.lookup.hdf5_file import find_dataset, open_file
+
+        with open_file(file) as opened:
+            found.update(opened.attrs)
+            with suppress(Exception):  # no such array: whoever reads it says so
+                node = opened
+                for part in find_dataset(opened, file, name, AXES).name.strip("/").split("/"):
+                    node = node[part]
+                    found.update(node.attrs)
+    elif kind == "zarr":
         import zarr
 
-        return {key: _printable(value) for key, value in zarr.open(file, mode="r").attrs.items()}
-    return {}
+        from scripts.data.volumes.lookup.zarr_nodes import find_array, groups_above
+
+        found.update(zarr.open(file, mode="r").attrs)
+        with suppress(ValueError, OSError):
+            inner, array, _ = find_array(file, name, axes=AXES)
+            for _, group in reversed([*groups_above(file, inner)]):
+                found.update(group.attrs)
+            found.update(array.attrs)
+    return {key: _printable(value) for key, value in found.items()}
 
 
 def _printable(value: Any) -> Any:
