@@ -10,7 +10,6 @@ take some 20 minutes of CPU time.
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import zarr
 
-from tests.benchmarks.bench_blockwise import source, write_mirrored
+from tests.benchmarks.bench_blockwise import MEASURE, source, write_mirrored
 from tests.benchmarks.side_by_side import hardware, print_table
 
 DECODER = ["--decoder=agglomeration", "--threshold=0.6"]
@@ -77,22 +76,16 @@ def main() -> None:
 
 
 def measured(pred: Path, out: Path, decode: Decode) -> dict[str, object]:
-    """Seconds (those before a stop are not counted) and result of a run, with its kills."""
+    """Seconds and result of a run, with its kills; those of the command that completes it are counted."""
     command = [sys.executable, "-m", "scripts", "decode", str(pred), *DECODER, f"--out={out}", "--resume"]
     command += [f"--blocks={decode.blocks}", f"--workers={decode.workers}"]
-    partial = out.with_name(f"{out.name}.partial")
-    begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    if not out.exists():
-        for files in decode.kills:
-            killed(command, partial, files)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        "s": time.perf_counter() - begin,
-        "cpu": after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime,
-        "instances": instances(out),
-        "sha": content(out),
-    }
+    if out.exists():
+        raise SystemExit(f"'{out}' is complete, but its seconds were not noted; remove it")
+    for files in decode.kills:
+        killed(command, out.with_name(f"{out.name}.partial"), files)
+    done = subprocess.run([sys.executable, "-c", MEASURE, *command], check=True, capture_output=True, text=True)
+    seconds, cpu, _ = map(float, done.stdout.split())
+    return {"s": seconds, "cpu": cpu, "instances": instances(out), "sha": content(out)}
 
 
 def killed(command: list[str], partial: Path, files: int) -> None:

@@ -1,15 +1,17 @@
 """The reach of decoding and inference block by block: each bar, what was measured, and whether it is met.
 
 python -m tests.benchmarks.blockwise_reach --map maps.zarr [--before FOLDER] [--folder FOLDER] [--repeats 2]
+    [--rows speed,workers,memory,root,before,windows]
 
 The map: (3, z, y, x) affinities in uint8, at least 16 x 512 x 512 voxels; mirrored to about 250 Mvoxel for speed.
 `--before` is a checkout that decoding in memory is compared with. Ratios of seconds need a machine without other work;
-it takes some five minutes then, and 8 GiB of memory.
+all takes some nine minutes then, `--rows workers` five, and 8 GiB of memory.
 """
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,29 +54,36 @@ def main() -> None:
     """Print the tables of each measurement, then that of all bars."""
     words = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     maps = source(words.get("--map"))
+    chosen = words.get("--rows", "speed,workers,memory,root,before,windows").split(",")
+    rows: list[Row] = []
     print(hardware())
     with tempfile.TemporaryDirectory(dir=words.get("--folder")) as name:
         folder = Path(name)
-        rows = [*speed_rows(maps, folder, int(words.get("--repeats", 2))), *memory_rows(maps, folder)]
-        bytes_a_border = merge_table(10_000_000)
-        rows.append(("root, bytes a border", "at most 48", bytes_a_border, bytes_a_border <= 48))
-        if "--before" in words:
+        if "speed" in chosen or "workers" in chosen:
+            rows += speed_rows(maps, folder, int(words.get("--repeats", 2)), chosen)
+        if "memory" in chosen:
+            rows += memory_rows(maps, folder)
+        if "root" in chosen:
+            bytes_a_border = merge_table(10_000_000)
+            rows.append(("root, bytes a border", "at most 48", bytes_a_border, bytes_a_border <= 48))
+        if "before" in chosen and "--before" in words:
             rows += before_rows(maps, folder, words["--before"])
-    rows += window_rows()
+    if "windows" in chosen:
+        rows += window_rows()
     head = ("what", "bar", "measured", "met")
     print_table("reach", head, [(*row[:3], "yes" if row[3] else "no") for row in rows])
 
 
-def speed_rows(maps: np.ndarray, folder: Path, repeats: int) -> list[Row]:
-    """One process and two workers against memory, the fastest of several runs of the command that take turns."""
+def speed_rows(maps: np.ndarray, folder: Path, repeats: int, chosen: Sequence[str]) -> list[Row]:
+    """Decoding in memory (speed), or by one and two workers (workers), against blocks in one process without dask; the
+    fastest of several runs of the command that take turns."""
     pred = folder / "maps.zarr"
-    copies = (max(1, round(64 / maps.shape[1])), max(1, 2048 // maps.shape[2]), max(1, 2048 // maps.shape[3]))
-    shape = write_mirrored(maps, pred, copies)
-    ways = {
-        "memory": [],
-        "blocks": [f"--blocks={','.join(map(str, BLOCKS))}"],
-        "2 workers": [f"--blocks={','.join(map(str, BLOCKS))}", "--workers=2"],
-    }
+    shape = write_mirrored(maps, pred, mirrors(maps))
+    in_blocks = f"--blocks={','.join(map(str, BLOCKS))}"
+    ways: dict[str, list[str]] = {"in memory": []} if "speed" in chosen else {}
+    ways["blocks, one process"] = [in_blocks]
+    if "workers" in chosen:
+        ways |= {"blocks, 1 worker": [in_blocks, "--workers=1"], "blocks, 2 workers": [in_blocks, "--workers=2"]}
     for way in ways.values():  # loads the compiled kernels
         run(pred, folder, DECODER, [*way[:1], "--box=0:32,0:256,0:256"])
     found = [{name: run(pred, folder, DECODER, way) for name, way in ways.items()} for _ in range(repeats)]
@@ -83,18 +92,31 @@ def speed_rows(maps: np.ndarray, folder: Path, repeats: int) -> list[Row]:
     table = [(name, s, cpu, voxels / s / 1e6, mib) for name, (s, cpu, mib) in best.items()]
     title = f"decode, {DECODER}, {' x '.join(map(str, shape))} voxels in blocks of {' x '.join(map(str, BLOCKS))}"
     print_table(title, ("what", "s", "CPU s", "Mvoxel/s", "largest process, MiB"), table)
-    memory, blocks, two = (best[name] for name in ways)
-    ratio, cpu_ratio, gain = memory[0] / blocks[0], memory[1] / blocks[1], blocks[0] / two[0]
-    return [
-        ("one process in blocks / in memory, speed", "at least 0.6", ratio, ratio >= 0.6),
-        ("the same, by CPU seconds", "at least 0.6", cpu_ratio, cpu_ratio >= 0.6),
-        ("2 workers / 1, speed", "at least 1.6", gain, gain >= 1.6),
-    ]
+    one, rows = best["blocks, one process"], []
+    if "speed" in chosen:
+        ratio, cpu_ratio = (best["in memory"][i] / one[i] for i in range(2))
+        rows += [
+            ("one process in blocks / in memory, speed", "at least 0.6", ratio, ratio >= 0.6),
+            ("the same, by CPU seconds", "at least 0.6", cpu_ratio, cpu_ratio >= 0.6),
+        ]
+    if "workers" in chosen:
+        for name in ("blocks, one process", "blocks, 1 worker"):
+            gain = best[name][0] / best["blocks, 2 workers"][0]
+            rows.append((f"2 workers / {name.removeprefix('blocks, ')}, speed", "at least 1.6", gain, gain >= 1.6))
+    return rows
+
+
+def mirrors(maps: np.ndarray) -> tuple[int, int, int]:
+    """Copies along z, y and x for about 64 x 2048 x 2048 voxels."""
+    return max(1, round(64 / maps.shape[1])), max(1, 2048 // maps.shape[2]), max(1, 2048 // maps.shape[3])
 
 
 def memory_rows(maps: np.ndarray, folder: Path) -> list[Row]:
     """Bytes a voxel of the steps, and 512 sections of 512 x 512 voxels against 64."""
-    steps = steps_table(folder / "maps.zarr", folder / "run", DECODER, BLOCKS, (1024, 1024))
+    pred = folder / "maps.zarr"
+    if not pred.exists():
+        write_mirrored(maps, pred, mirrors(maps))
+    steps = steps_table(pred, folder / "run", DECODER, BLOCKS, (1024, 1024))
     most = max(peak / voxels for _, _, peak, voxels in steps.values() if voxels)
     rows: list[Row] = [("a worker, bytes a voxel with halo", "at most 14", most, most <= 14)]
     peaks = {}
