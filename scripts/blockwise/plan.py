@@ -127,9 +127,10 @@ class Plan:
         return Box((z0 + z, y0 + y, x0 + x), (z1 + z, y1 + y, x1 + x))
 
     def differences(self, other: "Plan") -> list[str]:
-        """Where another plan differs, by name and values."""
+        """Where another plan differs, by name and values; `made_by` is a hash of others."""
         mine, theirs = asdict(self), asdict(other)
-        return [f"{name} was {theirs[name]}, is {mine[name]}" for name in mine if mine[name] != theirs[name]]
+        named = [name for name in mine if name != "made_by"]
+        return [f"{name} was {theirs[name]}, is {mine[name]}" for name in named if mine[name] != theirs[name]]
 
 
 def _tuples(value: Any) -> Any:

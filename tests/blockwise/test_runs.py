@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from scripts.ops.targets.noised_affinities import noised_affinities
 from scripts.tools.cli import main
 from tests.blockwise.tiny_volumes import decoded_in_blocks, end_this_process, plan_of
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = {"high": 0.999, "size": 20, "dust": 30}
 OPTIONS = ["--decoder=agglomeration", *(f"--{name}={value}" for name, value in SETTINGS.items())]
 
@@ -200,21 +202,26 @@ def test_a_bad_voxel_stops_the_run_with_its_block_and_what_resumes(folder, capsy
     assert json.loads((folder / "o.zarr.partial/plan.json").read_text())["block"] == [4, 16, 16]
 
 
+def commands_of_slurm() -> list[list[str]]:
+    """What `docs/scaling.md` lets Slurm run: of a scheduler, then of a worker."""
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    found = [shlex.split(command) for command in re.findall(r'^sbatch .*--wrap "(.*)"$', page, re.MULTILINE)]
+    return [[str(Path(sys.executable).with_name(Path(words[0]).name)), *words[1:]] for words in found]
+
+
 @pytest.mark.slow
-def test_workers_that_join_by_a_scheduler_file_as_on_slurm_decode_the_volume(folder, maps):
-    file = folder / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    started = [[*dask, "scheduler", "--scheduler-file", str(file), "--port", "0", "--no-dashboard"]]
-    started.append([*dask, "worker", "--scheduler-file", str(file), "--nworkers", "1", "--nthreads", "1"])
-    started[1].append("--no-dashboard")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    running = [subprocess.Popen(command, **quiet) for command in started]
+def test_what_slurm_runs_in_the_documentation_decodes_the_volume(folder, maps):
+    scheduler, worker = commands_of_slurm()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "cwd": folder}
+    quiet["env"] = os.environ | {"PYTHONPATH": str(ROOT)}
+    scheduler += ["--port", "0", "--no-dashboard"]  # the ports of the documentation may be in use
+    running = [subprocess.Popen(command, **quiet) for command in (scheduler, worker)]
     try:
-        while not file.exists():
+        while not (folder / "scheduler.json").exists():
             assert running[0].poll() is None
             time.sleep(0.1)
         command = ["decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/out.zarr", "--blocks=12,32,32"]
-        main([*command, f"--scheduler_file={file}"])
+        main([*command, f"--scheduler_file={folder}/scheduler.json", "--resume"])
     finally:
         for process in running:
             os.killpg(process.pid, signal.SIGKILL)
