@@ -35,7 +35,6 @@ QUIET = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.cycle": "10s",
     "distributed.admin.system-monitor.interval": "5s",
-    "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.scheduler.active-memory-manager.start": False,
     # With this variable glibc maps every array anew, and the system clears its pages: a tenth of the CPU time.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
@@ -75,14 +74,14 @@ def open_workers(
         return
     forked = workers is not None and bool(modules) and start_fork_server(modules)
     dask, distributed = _libraries()
+    if forked:  # the steps of the volume need them as well, and this process waits for the workers
+        Thread(target=lambda: list(map(importlib.import_module, modules)), daemon=True).start()
     with dask.config.set(QUIET | {"distributed.worker.multiprocessing-method": "forkserver" if forked else "spawn"}):
         if workers is not None:
             with (
-                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
                 distributed.Client(cluster) as client,
             ):
-                if forked:  # this process has nothing to do until the first blocks are done
-                    Thread(target=lambda: list(map(importlib.import_module, modules)), daemon=True).start()
                 yield DaskWorkers(client)
         else:
             with _connected(distributed, scheduler, scheduler_file) as client:

@@ -6,13 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "ZARR_THREADING__MAX_WORKERS": "1",
-}
-"""Variables that the processes find, each where it has no value: there are as many processes as cores."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Variables that dask sets for its workers, each where it has no value."""
 
 
 def start_fork_server(modules: Sequence[str]) -> bool:
