@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from scripts.data.export.prediction import is_prediction, write_prediction
 from scripts.data.export.write import Options, parse_target, voxels_of_levels, write_volume
+from scripts.data.files.attributes import made_by
 from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
@@ -93,7 +94,9 @@ def convert(
             "voxel_size_nm": None if part.voxel_size_nm is None else list(part.voxel_size_nm),
         }
         with _progress(part.shape) as bar:
-            notes = write_volume(part, out, Options(are_labels, plan=plan, progress=bar.update, **how), finish)
+            noted = made_by(source) if are_labels else {}
+            options = Options(are_labels, plan=plan, progress=bar.update, attributes=noted, **how)
+            notes = write_volume(part, out, options, finish)
     shape = " x ".join(map(str, part.shape))
     return "\n".join([f"{out}: {shape} voxels (z, y, x), {part.dtype}", *notes])
 

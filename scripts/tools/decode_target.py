@@ -11,6 +11,7 @@ import zarr
 
 from scripts.data.export.ome_zarr import version_of
 from scripts.data.export.write import Options, for_viewers, parse_target, voxels_of_levels, write_volume
+from scripts.data.files.attributes import made_by
 from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
@@ -138,7 +139,8 @@ class DecodeTarget:
             total = voxels_of_levels(volume.shape)
             with tqdm(total=total, unit="voxel", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
                 plan = {"prediction": prediction, "box": str(part)}
-                options = Options(True, self.version, plan, self.resume, self.overwrite, bar.update)
+                noted = made_by(str(self.decoded))
+                options = Options(True, self.version, plan, self.resume, self.overwrite, bar.update, noted)
                 lines = write_volume(volume, self.out, options, finish)
         shutil.rmtree(self.decoded)
         return lines

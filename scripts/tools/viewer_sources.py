@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from scripts.data.files.attributes import made_by
 from scripts.data.volumes import Volume
 from scripts.data.volumes.cloud import without_secrets
 from scripts.data.volumes.open import FORMATS, VIEWER_PREFIXES, kind_of, split_path, without_prefix
@@ -106,17 +107,9 @@ def offset_of(volume: Volume, voxel_size_nm: Sequence[float]) -> tuple[int, int,
 
 
 def decode_of(instances: str | None) -> str | None:
-    """The hash of the decode that wrote an HDF5 file or a Zarr folder of instances, where it states one."""
-    file = (instances or "").partition(":")[0].rstrip("/")
-    if file.endswith(HDF5):
-        with h5py.File(file, "r") as opened:
-            return str(opened.attrs["decode"]) if "decode" in opened.attrs else None
-    if file.endswith(".zarr"):
-        import zarr
-
-        found = zarr.open(file, mode="r").attrs.get("decode")
-        return None if found is None else str(found)
-    return None
+    """The hash of the decode that made instances on this machine, where they state one."""
+    found = None if instances is None else made_by(instances).get("decode")
+    return None if found is None else str(found)
 
 
 def viewer_url(path: str, root: str, base: str) -> str:

@@ -12,6 +12,7 @@ from scripts.data.volumes import open_volume
 from scripts.ops.targets.affinities import label_affinities
 from scripts.tools.cli import main
 from scripts.tools.decode_target import DecodeTarget
+from scripts.tools.viewer_sources import decode_of
 
 SIZE = (30.0, 6.0, 6.0)
 CORNER = (2, 0, 10)
@@ -77,6 +78,9 @@ def test_decode_writes_the_bytes_of_decode_and_convert(folder, tmp_path, form):
     volume = open_volume(f"{tmp_path}/once/{target}")
     assert np.array_equal(volume[:], open_volume(f"{tmp_path}/seg.h5:labels")[:])
     assert volume.voxel_size_nm == SIZE
+    with h5py.File(tmp_path / "seg.h5") as file:
+        noted = decode_of(f"{tmp_path}/once/{target}")  # edits by ids in the viewer need it
+        assert noted == (None if form == "tiff" else file.attrs["decode"])
 
 
 def test_the_instances_of_a_box_of_a_prediction_of_a_box_are_at_their_place_in_the_image(folder, tmp_path):
@@ -97,6 +101,10 @@ def test_precomputed_has_the_properties_and_meshes_of_decode_and_convert(folder,
     command = ["convert", f"{tmp_path}/seg.h5:labels", f"precomputed://{tmp_path}/twice", "--labels", *drawn]
     main([*command, "--smallest=30000", f"--prediction={folder}/maps.zarr"])
     assert content(tmp_path / "once/cells") == content(tmp_path / "twice")
+    with h5py.File(tmp_path / "seg.h5") as file:
+        for path in (f"precomputed://{tmp_path}/twice", f"{tmp_path}/twice:0", f"{tmp_path}/seg.h5:labels"):
+            assert decode_of(path) == file.attrs["decode"]
+    assert decode_of("s3://bucket/cells") is None
     assert {"mesh/1:0", "swc/2.swc", "properties/info"} <= set(content(tmp_path / "twice"))
 
 

@@ -133,8 +133,8 @@ def write_segment_properties(folder: Path, table: SegmentTable) -> None:
     set_info(folder, segment_properties="properties")
 
 
-def set_info(folder: Path, **entries: str) -> None:
-    """Name a folder of properties, meshes or skeletons in the `info` of a precomputed volume."""
+def set_info(folder: Path, **entries: Any) -> None:
+    """Add entries to the `info` of a precomputed volume, such as the folder of its meshes."""
     info = json.loads((folder / "info").read_text())
     (folder / "info").write_text(json.dumps(info | entries, indent=1))
 

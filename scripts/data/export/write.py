@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+import zarr
 
 from scripts.data.export.copying import copy_volume, resumable_folder
 from scripts.data.export.target import Description, Target
@@ -37,6 +38,7 @@ class Options(NamedTuple):
         plan: what is written, to refuse the continuation of something else.
         resume, overwrite: as `resumable_folder`.
         progress: is called with the voxels of each block.
+        attributes: stored with labels in OME-Zarr and precomputed.
     """
 
     labels: bool
@@ -45,6 +47,7 @@ class Options(NamedTuple):
     resume: bool = False
     overwrite: bool = False
     progress: Callable[[int], object] | None = None
+    attributes: Mapping[str, Any] = MappingProxyType({})
 
 
 def parse_target(target: str) -> Destination:
@@ -145,10 +148,13 @@ def _write_precomputed(
     path: Path, volume: Volume, about: Description, options: Options, finish: Finish | None
 ) -> list[str]:
     from scripts.data.export.precomputed import PrecomputedTarget
+    from scripts.data.export.segment_table import set_info
 
     with resumable_folder(path, dict(options.plan), options.resume, options.overwrite) as (folder, record):
         target = PrecomputedTarget(folder, about)
         copy_volume(volume, target, record, options.progress)
+        if options.attributes:
+            set_info(folder, attributes=dict(options.attributes))
         return [f"precomputed, {levels_text(target)}", *(finish(folder, target) if finish is not None else [])]
 
 
@@ -165,6 +171,7 @@ def _write_ome_zarr(path: Path, label: str | None, volume: Volume, about: Descri
     with resumable_folder(folder, plan, options.resume, options.overwrite) as (partial, record):
         target = OmeZarrTarget(partial, about, version, factors=factors)
         copy_volume(volume, target, record, options.progress)
+        zarr.open_group(partial, mode="r+").attrs.update(options.attributes)
     if label is not None:
         add_label_name(path, label)
     return [f"OME-Zarr {version}, {levels_text(target)}"]
