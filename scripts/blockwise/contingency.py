@@ -13,6 +13,7 @@ from typing import Any
 from scripts.blockwise.cluster import DaskWorkers
 from scripts.blockwise.result_files import load, save
 from scripts.blockwise.workers import Workers
+from scripts.data.regions.known_labels import whole_labels
 from scripts.data.regions.label_pair import mask_on_truth, on_truth
 from scripts.data.volumes.open import open_volume
 from scripts.ops.box import Box
@@ -71,8 +72,9 @@ def count_one_block(folder: Path, number: int) -> None:
 def _opened(gt: str, pred: str, mask: str) -> Iterator[tuple[Any, Any, Any]]:
     with ExitStack() as stack:
         opened = [stack.enter_context(open_volume(path, cache_mib=32)) for path in (gt, pred, mask) if path]
-        segments = on_truth(opened[1], opened[0])
-        yield opened[0], segments, mask_on_truth(opened[2], segments, opened[0]) if mask else None
+        truth = whole_labels(opened[0])
+        segments = on_truth(whole_labels(opened[1]), truth)
+        yield truth, segments, mask_on_truth(opened[2], segments, truth) if mask else None
 
 
 def _box(edges: list[list[int]]) -> Box:

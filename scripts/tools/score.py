@@ -17,6 +17,7 @@ from scripts.blockwise.workers import ThisProcess
 from scripts.data import Volume, open_volume
 from scripts.data.files.prediction_mask import mask_path
 from scripts.data.files.swc import read_swc
+from scripts.data.regions.known_labels import whole_labels
 from scripts.data.regions.label_pair import mask_on_truth, on_truth, shared_box
 from scripts.engines.memory_check import check_memory
 from scripts.metrics.score_report import as_json, check_free, markdown_table, write_reports
@@ -95,8 +96,8 @@ def score(
     mask = None if mask is None else mask_path(mask, pred)
     begin = time.perf_counter()
     with (
-        open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32) as truth,
-        open_volume(pred, cache_mib=32) as stored,
+        whole_labels(open_volume(gt, voxel_size_nm=voxel_size_nm, cache_mib=32)) as truth,
+        whole_labels(open_volume(pred, cache_mib=32)) as stored,
     ):
         segments = on_truth(stored, truth)
         whole = shared_box(box, segments, truth)

@@ -20,7 +20,7 @@ def pair(tmp_path):
     pred[:2][gt[:2] == 1] = 9
     pred[gt == 4] = 3
     with h5py.File(tmp_path / "pair.h5", "w") as file:
-        for name, volume in (("gt", gt), ("pred", pred), ("image", gt.astype(np.float32)), ("small", gt[:2])):
+        for name, volume in (("gt", gt), ("pred", pred), ("image", gt / 4), ("small", gt[:2])):
             file.create_dataset(name, data=volume).attrs["resolution"] = (30, 6, 6)
     return str(tmp_path / "pair.h5")
 
@@ -33,6 +33,21 @@ def test_one_table_states_every_definition_and_lists_the_worst(pair, capsys):
     assert "SNEMI3D arithmetic: gt 0 ignored" in out
     assert "- 1: 0.2500 bits, 1600 voxels in 1 (800), 9 (800)" in out
     assert "- 3: 0.5000 bits, 3200 voxels in 3 (1600), 4 (1600)" in out
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">i4", np.int64])
+def test_whole_numbers_of_any_type_are_ids_and_those_of_minus_1_are_left_out(pair, tmp_path, capsys, dtype):
+    with h5py.File(pair) as file, h5py.File(tmp_path / "other.h5", "w") as other:
+        for name in ("gt", "pred"):
+            other[name] = file[name][...].astype(dtype)
+        other["gt"][:1] = -1
+        other.create_dataset("as_int", data=other["gt"][...].astype(np.int32))
+    tables = []
+    for truth in ("gt", "as_int"):
+        main(["score", f"{tmp_path}/other.h5:pred", f"{tmp_path}/other.h5:{truth}"])
+        tables.append([line for line in capsys.readouterr().out.splitlines() if line.startswith("|")])
+    assert tables[0] == tables[1]
+    assert any(line.startswith("| voxels ") and " 4800 " in line for line in tables[0])
 
 
 def test_a_mask_of_one_id_is_pointed_out_by_its_path(pair, tmp_path, capsys):
@@ -116,7 +131,7 @@ def test_run_lengths_come_from_swc_or_from_labels(pair, tmp_path, error_of):
     ("words", "message"),
     [
         (["{}:small", "{}:gt"], "the ground truth has shape (4, 40, 40), the prediction (2, 40, 40); cut both"),
-        (["{}:image", "{}:gt"], "the prediction is of type float32, not integers"),
+        (["{}:image", "{}:gt"], "hold 0.25 at (z, y, x) = (0, 0, 0); ids are whole numbers"),
         (["{}:pred", "{}:gt", "--box", "0:9,:,:"], "outside the volume of shape (4, 40, 40)"),
         (["{}:pred", "{}:gt", "--mask", "{}:small"], "small has shape (2, 40, 40) (z, y, x)"),
         (["{}:pred", "{}:gt", "--border", "-3"], "--border '-3' is not a whole number from 0 to 1000"),

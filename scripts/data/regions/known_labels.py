@@ -91,3 +91,8 @@ class KnownLabels(Volume):
     def close(self) -> None:
         """Close the file. A later read opens it again."""
         self.labels.close()
+
+
+def whole_labels(labels: Volume) -> Volume:
+    """Labels of a real type as whole numbers, checked as they are read; others as they are."""
+    return KnownLabels(labels) if labels.dtype.kind == "f" else labels
