@@ -149,15 +149,15 @@ def write_results(experiment: Experiment, key: str, about: str) -> tuple[str, li
 
 
 def draw(rows: Sequence[Row], key: str) -> Any:
-    """Return a figure: a dot for every run, and the means, as a line over values or a dash over each name."""
+    """Return a figure: a dot for every run, and the means, as a line over several values or a dash over each name."""
     methods = list(dict.fromkeys(row.condition.method for row in rows))
-    numbered = all(row.condition.value is not None for row in rows)
+    numbered = len({row.condition.value for row in rows} - {None}) > 1 and None not in {r.condition.value for r in rows}
     fig = new_figure(7.0, 4.0)
     axes = fig.add_subplot()
     for colour, method in enumerate(methods):
         own = [(k, row) for k, row in enumerate(rows) if row.condition.method == method and key in row.values]
         beside = 1.04 ** (colour - (len(methods) - 1) / 2)  # so that no method covers another
-        places = [beside * row.condition.value if row.condition.value is not None else float(k) for k, row in own]
+        places = [beside * float(row.condition.value or 1) if numbered else float(k) for k, row in own]
         for place, (_, row) in zip(places, own, strict=True):
             axes.plot([place] * len(row.values[key]), row.values[key], "o", color=f"C{colour}", alpha=0.4)
         means = [mean([v for v in row.values[key] if not math.isnan(v)] or [math.nan]) for _, row in own]
@@ -172,7 +172,8 @@ def draw(rows: Sequence[Row], key: str) -> Any:
         axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], **slant)
         axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set_ylabel(next((_titled(score).replace(" (", "\n(") for score in headlines() if score.name == key), key))
-    axes.legend()
+    if numbered or len(methods) < len(rows):  # else each has its name below
+        axes.legend()
     axes.grid(alpha=0.3)
     return fig
 

@@ -108,3 +108,10 @@ def test_the_plot_has_a_dot_for_every_run_and_a_line_through_the_means(experimen
     assert dots == {(2.0, 0.5), (2.0, 0.7), (6.0, 0.2), (6.0, 0.4)}
     (means,) = [points for marker, points in drawn if marker != "o"]
     assert means == [(2.0, pytest.approx(0.6)), (6.0, pytest.approx(0.3))]
+
+
+def test_methods_at_one_value_are_drawn_beside_each_other_with_their_names(experiment):
+    one = replace(experiment, conditions=experiment.conditions[:1])
+    axes = draw(collect(one), "adapted_rand_snemi3d").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["unetr_2_sections"]
+    assert axes.get_xscale() == "linear"
