@@ -2,9 +2,9 @@
 
 `python -m tests.benchmarks.time_to_quality [my.h5:raw]`, by default on the synthetic volume; needs einops. Ours as the
 demo pre-trains it, with each optimizer; MONAI's network of the same sizes with a loss and a loop as one writes them by
-hand. Same crops, batch, steps and schedule for all, each in a process of its own; seconds of forward, backward and step
-alone, on one thread. The first 90 % of the sections train, the rest validate (256 fixed crops and masks; a token's mean
-scores 1).
+hand. The same crops and batch, a warm-up and a cosine to 0 over each one's own number of steps, each in a process of
+its own; seconds of forward, backward and step alone, on one thread. The first 90 % of the sections train, the rest
+validate (256 fixed crops and masks; a token's mean scores 1).
 """
 
 import argparse
@@ -32,6 +32,7 @@ CROP, PATCH, GRID, BATCH = (2, 32, 32), (1, 8, 8), (2, 4, 4), 32
 SIZES = {"width": 96, "depth": 3, "heads": 6, "decoder_width": 64, "decoder_depth": 2, "decoder_heads": 4}
 QUALITIES = (0.95, 0.90)
 EVERY, CROPS = 50, 256
+CONTENDERS = {"muon": "ours, Muon", "adamw": "ours, AdamW", "monai": "MONAI's, AdamW"}
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -66,7 +67,7 @@ def monai(lr: float, ratio: float) -> Learner:
     def loss(image: torch.Tensor, _mask: torch.Tensor) -> torch.Tensor:
         prediction, hidden = network(image)
         target = image.view(-1, z, y, p, x, q).permute(0, 1, 2, 4, 3, 5).reshape(-1, z * y * x, p * q)
-        target = (target - target.mean(2, keepdim=True)) / (target.var(2, keepdim=True) + 1e-6).sqrt()
+        target = (target - target.mean(2, keepdim=True)) / (target.var(2, correction=0, keepdim=True) + 1e-6).sqrt()
         return ((prediction - target).square().mean(2) * hidden).sum() / hidden.sum()
 
     return Learner(network, loss, torch.optim.AdamW(network.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.05))
@@ -94,7 +95,7 @@ def validation_error(learner: Learner, held_out: list[Batch]) -> float:
 
 
 def curve(make: Callable[[], Learner], volume: str, steps: int, seed: int, ratio: float) -> list[tuple[float, float]]:
-    """(CPU seconds, validation error) of a training, up to the last quality."""
+    """(CPU seconds, validation error) of a training, printed, up to the last quality."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     learner, spent = make(), 0.0
@@ -111,6 +112,7 @@ def curve(make: Callable[[], Learner], volume: str, steps: int, seed: int, ratio
         spent += time.process_time() - begin
         if step % EVERY == 0:
             points.append((spent, validation_error(learner, held_out)))
+            print(f"  step {step}: {spent:.1f} s of CPU time, error {points[-1][1]:.4f}", flush=True)
             if points[-1][1] <= QUALITIES[-1]:
                 break
     return points
@@ -125,30 +127,34 @@ def main() -> None:
     """Print every run as it ends, then the ratios."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("volume", nargs="?", default="synthetic")
-    options.add_argument("--steps", type=int, default=2000)
-    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--which", nargs="+", default=[*CONTENDERS], choices=[*CONTENDERS])
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--muon_steps", type=int, default=800)
+    options.add_argument("--adamw_steps", type=int, default=1600, help="of AdamW, ours and MONAI's")
     options.add_argument("--mask_ratio", type=float, default=0.5)
     options.add_argument("--lr", type=float, default=0.001, help="of AdamW, ours and MONAI's")
     options.add_argument("--muon_lr", type=float, default=0.003)
     given = options.parse_args()
     torch.set_num_threads(1)
     print(hardware())
+    muon, adamw = (given.muon_lr, given.muon_steps), (given.lr, given.adamw_steps)
     contenders = {
-        "ours, muon": partial(ours, "muon", given.muon_lr),
-        "ours, adamw": partial(ours, "adamw", given.lr),
-        "MONAI, adamw": partial(monai, given.lr, given.mask_ratio),
+        "muon": (partial(ours, "muon", muon[0]), muon[1]),
+        "adamw": (partial(ours, "adamw", adamw[0]), adamw[1]),
+        "monai": (partial(monai, adamw[0], given.mask_ratio), adamw[1]),
     }
     rows = []
-    for seed in range(given.seeds):
-        for name, make in contenders.items():
+    for seed in given.seeds:
+        for name in given.which:
+            make, steps = contenders[name]
             with multiprocessing.get_context("spawn").Pool(1) as process:
-                points = process.apply(curve, (make, given.volume, given.steps, seed, given.mask_ratio))
+                points = process.apply(curve, (make, given.volume, steps, seed, given.mask_ratio))
             reached = [seconds_to(points, quality) for quality in QUALITIES]
             last = points[-1]
-            rows.append((seed, name, *(f"over {last[0]:.0f}" if r is None else r for r in reached), *last))
+            rows.append((seed, CONTENDERS[name], *(f"over {last[0]:.0f}" if r is None else r for r in reached), *last))
             print(*rows[-1], flush=True)
     header = ("seed", "which", *(f"CPU s to {quality}" for quality in QUALITIES), "CPU s in all", "last error")
-    print_table(f"Time to quality, {given.volume}, {given.steps} steps of {BATCH} crops", header, rows)
+    print_table(f"Time to quality, {given.volume}, batches of {BATCH} crops", header, rows)
 
 
 if __name__ == "__main__":
