@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -13,7 +15,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THRE
 def start_fork_server(modules: Sequence[str]) -> bool:
     """Start the process that others are forked from; it imports while this one continues, and ends with it.
 
-    Where it runs already, it is kept as it is. A module that cannot be imported is left to the forked processes.
+    Ctrl-C in a terminal reaches this process alone, which stops the others. Where the process runs already, it is kept
+    as it is. A module that cannot be imported is left to the forked processes.
 
     Args:
         modules: what to import. None may start threads, which a fork does not copy.
@@ -24,7 +27,7 @@ def start_fork_server(modules: Sequence[str]) -> bool:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return False
     forkserver.set_forkserver_preload(list(modules))
-    with _defaults(ONE_THREAD):
+    with _defaults(ONE_THREAD), _interrupts_ignored():
         forkserver.ensure_running()
     return True
 
@@ -39,3 +42,16 @@ def _defaults(variables: dict[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C for a while, in the main thread; processes that are started meanwhile go on to ignore it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

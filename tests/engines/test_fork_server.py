@@ -19,12 +19,14 @@ if __name__ == "__main__":
     with multiprocessing.get_context("forkserver").Pool(1) as pool:
         loaded = pool.apply(eval, (f"[name in __import__('sys').modules for name in {DECODING}]",))
         threads = psutil.Process(pool.apply(os.getppid)).num_threads()
-        print(all(loaded), threads, pool.apply(os.getenv, ("OMP_NUM_THREADS",)), os.getenv("OMP_NUM_THREADS"))
+        interrupted = pool.apply(eval, ("__import__('signal').getsignal(2).name",))
+        variable = pool.apply(os.getenv, ("OMP_NUM_THREADS",))
+        print(all(loaded), threads, interrupted, variable, os.getenv("OMP_NUM_THREADS"))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
-def test_workers_find_decoding_imported_by_one_thread_and_this_process_keeps_its_variables():
+def test_workers_find_decoding_imported_ignore_an_interrupt_and_have_one_thread():
     environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     found = subprocess.run(
         [sys.executable, "-c", PRINT_WHAT_IS_FORKED],
@@ -34,7 +36,7 @@ def test_workers_find_decoding_imported_by_one_thread_and_this_process_keeps_its
         env=environment,
         cwd=Path(__file__).parents[2],
     )
-    assert found.stdout.split() == ["True", "1", "1", "None"]
+    assert found.stdout.split() == ["True", "1", "SIG_IGN", "1", "None"]
 
 
 @pytest.mark.parametrize(
