@@ -62,15 +62,15 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    self._step(matrix, group["lr"], group["weight_decay"])
+                    self._step(matrix, matrix.grad, group["lr"], group["weight_decay"])
         return loss
 
-    def _step(self, matrix: nn.Parameter, lr: float, weight_decay: float) -> None:
+    def _step(self, matrix: nn.Parameter, gradient: torch.Tensor, lr: float, weight_decay: float) -> None:
         state = self.state[matrix]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
-        momentum = state["momentum_buffer"].lerp_(matrix.grad, 1 - MOMENTUM)
-        direction = orthogonalized(matrix.grad.lerp(momentum, MOMENTUM))
+        momentum = state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
+        direction = orthogonalized(gradient.lerp(momentum, MOMENTUM))
         matrix.mul_(1 - lr * weight_decay)
         matrix.add_(direction, alpha=-lr * 0.2 * math.sqrt(max(matrix.shape)))
 
