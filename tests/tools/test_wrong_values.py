@@ -75,7 +75,16 @@ FREE_TEXT |= {
     "scheduler_file",
 }
 FREE_TEXT |= {"titles", "image", "edits", "instances", "truth", "scores", "state", "url", "root"}
-FREE_TEXT |= {"volumes", "labels", "values", "methods", "overlays", "pretrain_overlays", "pretrained"}
+FREE_TEXT |= {
+    "volumes",
+    "labels",
+    "values",
+    "methods",
+    "overlays",
+    "pretrain_overlays",
+    "pretrained",
+    "pretrained_trunk",
+}
 """Options that take any text; a wrong path is found when it is opened."""
 
 
