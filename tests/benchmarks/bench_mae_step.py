@@ -100,7 +100,7 @@ def monai(
     def loss() -> torch.Tensor:
         prediction, hidden = forward(image.to(dtype))
         target = image.view(-1, z, y, 16, x, 16).permute(0, 1, 2, 4, 3, 5).reshape(-1, z * y * x, 256)
-        target = (target - target.mean(2, keepdim=True)) / (target.var(2, keepdim=True) + 1e-6).sqrt()
+        target = (target - target.mean(2, keepdim=True)) / (target.var(2, correction=0, keepdim=True) + 1e-6).sqrt()
         return ((prediction.float() - target).square().mean(2) * hidden).sum() / hidden.sum()
 
     return Contender(network, loss, torch.optim.AdamW(network.parameters(), lr=1e-5, fused=fused), autocast)
