@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 from types import SimpleNamespace
 
 import pytest
@@ -163,3 +164,17 @@ def test_a_log_line_reads_as_json(tmp_path):
         "waiting": 0.1,
         "elapsed": 1.0,
     }
+
+
+def test_a_full_disk_is_reported_with_its_remedy_when_the_log_is_closed_too(tmp_path):
+    log = JsonlLog(tmp_path / "log.jsonl")
+    log.on_start(0, 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        for write in (lambda: log.on_step(record(1)), log.close):
+            with pytest.raises(OSError, match=r"no space left for '.*log\.jsonl'.* resume with --resume true"):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.close()

@@ -71,10 +71,11 @@ class JsonlLog(LogSink):
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Close the file; what a full disk refused is reported as by a write."""
+        file, self._file = self._file, None
+        if file is not None:
+            with self._full_disk_reported():
+                file.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
