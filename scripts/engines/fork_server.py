@@ -46,7 +46,7 @@ def _defaults(variables: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a while, in the main thread; processes that are started meanwhile go on to ignore it."""
+    """Ignore Ctrl-C for a while, in the main thread; processes started meanwhile ignore it for good."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

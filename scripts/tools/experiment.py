@@ -16,7 +16,8 @@ from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
 from scripts.tools.experiments.grids import KINDS, MAE, TRUNK, Experiment, Step
 from scripts.tools.experiments.results import write_results
 from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
-from scripts.tools.experiments.step_checks import check_steps, seed_list
+from scripts.tools.experiments.seeds import seed_list
+from scripts.tools.experiments.step_checks import check_steps
 
 PRETRAININGS = Limits(1, 1000)
 

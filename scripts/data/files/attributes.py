@@ -29,7 +29,7 @@ def attributes(path: str) -> Mapping[str, Any]:
 
         with open_file(file) as opened:
             found.update(opened.attrs)
-            with suppress(Exception):  # no such array: whoever reads it says so
+            with suppress(Exception):  # no such array: reading it raises the error
                 node = opened
                 for part in find_dataset(opened, file, name, AXES).name.strip("/").split("/"):
                     node = node[part]

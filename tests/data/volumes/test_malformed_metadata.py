@@ -75,11 +75,11 @@ def test_transformations_of_the_image_apply_to_its_levels(tmp_path):
     assert (both.voxel_size_nm, both.position) == ((30, 6, 6), (2, 0, 0))
 
 
-@pytest.mark.parametrize(("unit", "told"), [("yard", "the unit 'yard', which is no length"), (None, "no unit")])
-def test_a_unit_that_is_not_known_is_remarked(tmp_path, unit, told):
+@pytest.mark.parametrize(("unit", "problem"), [("yard", "the unit 'yard', which is no length"), (None, "no unit")])
+def test_a_unit_that_is_not_known_is_remarked(tmp_path, unit, problem):
     path = ome(tmp_path, [scale(30, 6, 6)], unit)
     (remark,) = open_volume(path).remarks()
-    assert remark.startswith(f"its voxels of 30 x 6 x 6 (z, y, x) have {told}")
+    assert remark.startswith(f"its voxels of 30 x 6 x 6 (z, y, x) have {problem}")
     assert open_volume(path, voxel_size_nm=(30, 6, 6)).remarks() == []
     assert open_volume(ome(tmp_path, [scale(1, 1, 1)], None)).remarks() == []
 

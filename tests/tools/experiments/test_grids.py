@@ -7,7 +7,8 @@ import pytest
 
 from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
 from scripts.tools.experiments.runner import DONE, check_grid, command, is_complete, remove_experiment
-from scripts.tools.experiments.step_checks import check_steps, seed_list
+from scripts.tools.experiments.seeds import seed_list
+from scripts.tools.experiments.step_checks import check_steps
 
 BOXES = {"train_box": "0:8,0:9,0:9", "validation_box": "8:10,0:9,0:9", "test_box": "10:12,0:9,0:9"}
 
