@@ -64,15 +64,17 @@ def hdf5(folder: Path, shape: tuple[int, int, int]) -> str:
 
 
 def gzip_hdf5(folder: Path, shape: tuple[int, int, int]) -> str:
-    """A chunked dataset without a chunk written."""
+    """A chunked dataset with one chunk written: one without any is refused."""
     with h5py.File(folder / "volume.h5", "w") as file:
-        file.create_dataset("raw", shape, "u1", chunks=CHUNKS, compression="gzip")
+        dataset = file.create_dataset("raw", shape, "u1", chunks=CHUNKS, compression="gzip")
+        dataset[: CHUNKS[0], : CHUNKS[1], : CHUNKS[2]] = 1
     return f"{folder}/volume.h5:raw"
 
 
 def zarr_3(folder: Path, shape: tuple[int, int, int]) -> str:
-    """An array without a chunk written."""
-    zarr.create_array(folder / "volume.zarr", shape=shape, chunks=CHUNKS, dtype="u1")
+    """An array with one chunk written: one without any is refused."""
+    array = zarr.create_array(folder / "volume.zarr", shape=shape, chunks=CHUNKS, dtype="u1")
+    array[: CHUNKS[0], : CHUNKS[1], : CHUNKS[2]] = 1
     return str(folder / "volume.zarr")
 
 
