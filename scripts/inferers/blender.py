@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scripts.inferers.window_bounds import WindowBounds
 from scripts.ops.blending import TotalWeights
 from scripts.ops.windows import WindowGrid, WindowRow
 
@@ -41,9 +42,7 @@ class Blender:
         self.grid, self.device, self.scratch, self.limit = grid, device, scratch, limit
         self.totals = totals
         self._sums: torch.Tensor | None = None
-        self._low = self._high = torch.empty(0)
-        self._cells = _cells(grid)
-        self._cell_of = torch.from_numpy(self._cells).to(device)
+        self._bounds: WindowBounds | None = None
         self._pages: mmap.mmap | None = None
 
     def plane_bytes(self, channels: int) -> int:
@@ -64,23 +63,19 @@ class Blender:
         if self._sums is None:
             self._sums = self._allocated(channels)
             self.device = self._sums.device
-            self._cell_of = self._cell_of.to(self.device)
-            cells = (channels, self.grid.window[0], self.grid.shape[1], int(self._cells[-1]) + 1)
-            self._low = torch.full(cells, torch.inf, device=self.device)
-            self._high = torch.full(cells, -torch.inf, device=self.device)
+            self._bounds = WindowBounds(self.grid, channels, self.device)
 
-    def add(
-        self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor, low: torch.Tensor, high: torch.Tensor
-    ) -> None:
+    def add(self, z: int, y: int, x: int, votes: torch.Tensor, weights: torch.Tensor, bounds: torch.Tensor) -> None:
         """Add a window at (z, y, x) of the padded volume.
 
         Args:
             z, y, x: first voxel of the window.
             votes: (C, z, y, x), summed over flips.
             weights: (C, z, y, x), for a sum over flips.
-            low, high: (C,) lowest and highest value of the network in this window.
+            bounds: (2, C) lowest values of the network in this window, and negated highest ones.
         """
-        assert self._sums is not None
+        assert self._sums is not None and self._bounds is not None
+        self._bounds.add(z, y, x, bounds)
         (z0, z1), (y0, y1), (x0, x1) = (
             self.grid.in_box((start, start + size), axis)
             for axis, (start, size) in enumerate(zip((z, y, x), self.grid.window, strict=True))
@@ -88,20 +83,16 @@ class Blender:
         first_y, first_x = y0 + self.grid.before[1] - y, x0 + self.grid.before[2] - x
         lines, columns = slice(first_y, first_y + y1 - y0), slice(first_x, first_x + x1 - x0)
         below = z0 + self.grid.before[0] - z
-        cells = slice(int(self._cells[x0]), int(self._cells[x1 - 1]) + 1)
         for here, there in self._ring(z0, z1, below):
             sums = self._sums[:, here, y0:y1, x0:x1]
             sums.addcmul_(votes[:, there, lines, columns], weights[:, there, lines, columns])
-            lowest, highest = self._low[:, here, y0:y1, cells], self._high[:, here, y0:y1, cells]
-            torch.minimum(lowest, low.view(-1, 1, 1, 1), out=lowest)
-            torch.maximum(highest, high.view(-1, 1, 1, 1), out=highest)
 
     def completed(self, step: WindowRow) -> torch.Tensor | None:
         """Return the blended maps that `step` completes, cut to the box: (C, z, y, x) float32; None outside the box.
 
         Call it once a step, in order: the sums of these voxels are set to zero.
         """
-        assert self._sums is not None
+        assert self._sums is not None and self._bounds is not None
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
         if z0 >= z1 or y0 >= y1:
             return None
@@ -112,11 +103,8 @@ class Blender:
         for here, there in self._ring(z0, z1):
             sums = self._sums[:, here, y0:y1]
             torch.div(sums, totals[there], out=blended[:, there])
-            low, high = self._low[:, here, y0:y1], self._high[:, here, y0:y1]
-            blended[:, there].clamp_(low.index_select(3, self._cell_of), high.index_select(3, self._cell_of))
             sums.zero_()
-            low.fill_(torch.inf)
-            high.fill_(-torch.inf)
+        self._bounds.clamp(blended, z, y)
         if self._pages is not None:
             self._pages.madvise(mmap.MADV_DONTNEED)  # written pages stay in the file
         return blended
@@ -142,11 +130,3 @@ class Blender:
             self._pages = mmap.mmap(file.fileno(), self.plane_bytes(channels))
         path.unlink()
         return torch.from_numpy(np.frombuffer(self._pages, np.float32).reshape(shape))
-
-
-def _cells(grid: WindowGrid) -> np.ndarray:
-    """Return the cell of each column of the box: columns of one cell are in the same windows."""
-    before, size = grid.before[2], grid.shape[2]
-    edges = {end - before for start in grid.starts[2] for end in (start, start + grid.window[2])}
-    inner = sorted(edge for edge in edges if 0 < edge < size)
-    return np.searchsorted(inner, np.arange(size), side="right")

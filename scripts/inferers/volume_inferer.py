@@ -192,12 +192,12 @@ class VolumeInferer(Inferer):
             chosen = places[begin : begin + self.together]
             cuts = [image[:, :, y - first_y :, x - first_x :][:, :depth, :height, :width] for y, x in chosen]
             cuts += cuts[-1:] * (self.together - len(cuts))
-            votes, low, high = self.votes(torch.stack(cuts), network, *args, **kwargs)
+            votes, bounds = self.votes(torch.stack(cuts), network, *args, **kwargs)
             blender.open(votes.shape[1])
             votes, weights = votes.to(blender.device), self._weights(blender.device, votes.shape[1])
-            low, high = low.to(blender.device), high.to(blender.device)
+            bounds = bounds.to(blender.device)
             for number, (y, x) in enumerate(chosen):
-                blender.add(step.z, y, x, votes[number], weights, low[number], high[number])
+                blender.add(step.z, y, x, votes[number], weights, bounds[number])
         return blender.completed(step)
 
     def _weights(self, device: torch.device, channels: int) -> torch.Tensor:

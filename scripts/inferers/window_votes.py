@@ -32,16 +32,16 @@ class WindowVotes:
 
     def __call__(
         self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the output for windows (n, 1, z, y, x), summed over flips, (n, C, z, y, x) float32; and the lowest and
-        highest value of each window and channel, (n, C).
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the output for windows (n, 1, z, y, x), summed over flips, (n, C, z, y, x) float32; and the lowest
+        value and the negated highest value of each window and channel, (n, 2, C).
 
         Raises:
             ValueError: a network whose output has another size than its input.
         """
         at_once = max(1, self.batch // len(windows))
         votes: torch.Tensor | None = None
-        bounds: list[tuple[torch.Tensor, torch.Tensor]] = []
+        bounds: list[torch.Tensor] = []
         for codes in _alike(self.flips.codes, at_once, self.window[1] == self.window[2]):
             turned = [apply_symmetry(windows, code) for code in codes]
             seen = turned[0] if len(turned) == 1 else torch.cat(turned)
@@ -54,21 +54,19 @@ class WindowVotes:
             bounds.append(_bounds(maps, len(windows)))
             if votes is None:  # the window as it is comes first
                 if len(self.flips.codes) == 1:
-                    return maps, *bounds[0]
+                    return maps, bounds[0]
                 votes = torch.zeros((len(windows), *maps.shape[1:2], *self.window), device=maps.device)
             for code, part in zip(codes, maps.split(len(windows)), strict=True):
                 self.flips.add(votes, part, code)
         assert votes is not None
-        low, high = (torch.stack(each) for each in zip(*bounds, strict=True))
-        return votes, low.amin(0), high.amax(0)
+        return votes, torch.stack(bounds).amin(0)
 
 
-def _bounds(maps: torch.Tensor, windows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the lowest and highest value of each window and channel, (windows, C), of all its flips (k * windows, C,
-    z, y, x). A window with NaN has no bounds."""
-    low, high = (each.unflatten(0, (-1, windows)) for each in (maps.amin((2, 3, 4)), maps.amax((2, 3, 4))))
-    low, high = low.amin(0), high.amax(0)
-    return (low.nan_to_num(-torch.inf, torch.inf, -torch.inf), high.nan_to_num(torch.inf, torch.inf, -torch.inf))
+def _bounds(maps: torch.Tensor, windows: int) -> torch.Tensor:
+    """Return the lowest value and the negated highest value of each window and channel, (windows, 2, C), of all its
+    flips (k * windows, C, z, y, x). A window with NaN has no bounds."""
+    bounds = torch.stack((maps.amin((2, 3, 4)), -maps.amax((2, 3, 4))), 1)
+    return bounds.unflatten(0, (-1, windows)).amin(0).nan_to_num_(-torch.inf, torch.inf, -torch.inf)
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:
