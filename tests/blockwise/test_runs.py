@@ -1,5 +1,6 @@
 """Block-wise runs that are stopped, killed, resumed, spread over workers, and asked for what cannot be."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -115,6 +116,17 @@ def started(command, folder, files):
     return run
 
 
+def a_worker_of(run):
+    """A child of the run's fork server, which may just be starting."""
+    while run.poll() is None:
+        for child in psutil.Process(run.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if "forkserver" in " ".join(child.cmdline()) and (workers := child.children()):
+                    return workers[-1]
+        time.sleep(0.01)
+    raise AssertionError("the run ended before a worker was found")
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_bytes_of_one_that_was_not(folder):
     command = ["decode", f"{folder}/maps.zarr", *OPTIONS, "--blocks=8,32,32"]
@@ -127,9 +139,10 @@ def test_a_killed_run_resumes_to_the_bytes_of_one_that_was_not(folder):
         run.wait()
         assert not (folder / "out.zarr").exists()
     run = started([*command, "--workers=2"], folder, files[2])
-    server = next(child for child in psutil.Process(run.pid).children() if "forkserver" in " ".join(child.cmdline()))
-    server.children()[-1].kill()  # a worker; another is started in its place
-    assert run.wait() == 0
+    try:
+        a_worker_of(run).kill()  # another is started in its place
+    finally:
+        assert run.wait() == 0
     assert content(folder / "out.zarr") == content(folder / "whole.zarr")
 
 
