@@ -74,7 +74,8 @@ class Blender:
             weights: (C, z, y, x), for a sum over flips.
             bounds: (2, C) lowest values of the network in this window, and negated highest ones.
         """
-        assert self._sums is not None and self._bounds is not None
+        assert self._sums is not None
+        assert self._bounds is not None
         self._bounds.add(z, y, x, bounds)
         (z0, z1), (y0, y1), (x0, x1) = (
             self.grid.in_box((start, start + size), axis)
@@ -92,7 +93,8 @@ class Blender:
 
         Call it once a step, in order: the sums of these voxels are set to zero.
         """
-        assert self._sums is not None and self._bounds is not None
+        assert self._sums is not None
+        assert self._bounds is not None
         (z0, z1), (y0, y1) = self.grid.in_box(step.ended_z, 0), self.grid.in_box(step.ended_y, 1)
         if z0 >= z1 or y0 >= y1:
             return None

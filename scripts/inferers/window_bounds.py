@@ -1,5 +1,6 @@
 """The range of the values that are blended in a voxel: from the lowest to the highest of the windows over it."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,7 +59,7 @@ class WindowBounds:
         starts, window = self.grid.starts[axis], self.grid.window[axis]
         edges = {edge for start in starts for edge in (start, start + window)}
         inner = sorted({*span, *(edge for edge in edges if span[0] < edge < span[1])})
-        for low, high in zip(inner[:-1], inner[1:], strict=True):
+        for low, high in itertools.pairwise(inner):
             yield (low, high), [start for start in starts if start <= low < start + window]
 
 
