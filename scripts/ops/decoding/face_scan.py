@@ -39,14 +39,28 @@ def index_pairs(rows, room, used):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _contacts(here, there, weights, above, found):  # type: ignore[no-untyped-def]
-    """Write the positions of a row's contacts to `found`, without a branch; how many."""
-    count = 0
+def _room_for_contacts(width):  # type: ignore[no-untyped-def]
+    """What `_contacts` writes of a row of `width` voxels: positions, and a mark for each in whole words of 8."""
+    size = 8 * (width // 8 + 1)
+    return np.empty(size, dtype=np.int64), np.zeros(size, dtype=np.uint8)
+
+
+@numba.njit(cache=True, nogil=True)
+def _contacts(here, there, weights, above, room):  # type: ignore[no-untyped-def]
+    """The positions of a row's contacts. Marks take vector instructions, and words without a mark are skipped."""
+    found, marks = room
     for x in range(here.size):
-        found[count] = x
         a, b = here[x], there[x]
-        count += (a != b) & (a != 0) & (b != 0) & (weights[x] > above)
-    return count
+        marks[x] = (a != b) & (a != 0) & (b != 0) & (weights[x] > above)
+    marks[here.size :] = 0
+    words = marks.view(np.uint64)
+    count = 0
+    for word in range(words.size):
+        if words[word]:
+            for x in range(8 * word, 8 * word + 8):
+                found[count] = x
+                count += marks[x]
+    return found[:count]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -73,7 +87,7 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
     nz, ny, nx = segments.shape
     rows = np.empty((room, columns), dtype=np.uint64)
     slots = index_pairs(rows, room, 0)
-    found = np.empty(nx, dtype=np.int64)
+    contacts = _room_for_contacts(nx)
     used = np.int64(0)  # not the literal 0, for which `_add` would be compiled as well
     start, corner, shape = where[0], where[1], where[2]
     for line in range(3 * nz * ny):
@@ -81,8 +95,8 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
         if z < start[0] or y < start[1]:
             continue
         here, there, weights = _rows(segments, affinities, axis, z, y, start[2])
-        count = _contacts(here, there, weights, above, found)
-        if count and used + count > len(rows):
+        found = _contacts(here, there, weights, above, contacts)
+        if found.size and used + found.size > len(rows):
             grown = np.empty((len(rows) // 2 * 3 + nx, columns), dtype=np.uint64)
             grown[:used] = rows[:used]  # the rest takes no memory until it is written
             rows = grown
@@ -90,7 +104,7 @@ def scan_faces(segments, affinities, bits, above, steps, room, columns, where): 
         first = max(start[2], np.int64(axis == 2))
         voxel = ((z + corner[0]) * shape[1] + y + corner[1]) * shape[2] + first + corner[2]
         values = bits[axis, z, y, first:]
-        used = _add(here, there, weights, values, steps, 3 * voxel + axis, found[:count], rows, slots, used)
+        used = _add(here, there, weights, values, steps, 3 * voxel + axis, found, rows, slots, used)
     return rows[:used]
 
 
@@ -110,7 +124,7 @@ def _add(here, there, weights, bits, steps, face, found, rows, slots, used):  # 
         largest = max(rows[row, 1] >> np.uint64(32), np.uint64(bits[x]) & np.uint64(0x7FFFFFFF))  # -0.0 is 0
         rows[row, 1] = (rows[row, 1] & np.uint64(2**32 - 1)) + np.uint64(1) | largest << np.uint64(32)
         if rows.shape[1] == 4:
-            rows[row, 2] += np.uint64(np.rint(np.float64(weights[x]) * steps))
+            rows[row, 2] += np.uint64(np.int64(np.rint(np.float64(weights[x]) * steps)))
             rows[row, 3] = max(rows[row, 3], np.uint64(face + 3 * x))
     return used
 
@@ -119,13 +133,16 @@ def _add(here, there, weights, bits, steps, face, found, rows, slots, used):  # 
 def collect_bins(segments, affinities, scale, rows, slots, cursor, bins, start):  # type: ignore[no-untyped-def]
     """Write the histogram bin of every face at the cursor of its pair."""
     nz, ny, nx = segments.shape
-    found = np.empty(nx, dtype=np.int64)
+    contacts = _room_for_contacts(nx)
+    row = np.int64(0)
     for line in range(3 * nz * ny):
         axis, z, y = line % 3, line // 3 // ny, line // 3 % ny
         if z < start[0] or y < start[1]:
             continue
         here, there, weights = _rows(segments, affinities, axis, z, y, start[2])
-        for x in found[: _contacts(here, there, weights, -1.0, found)]:
-            row = np.int64(slots[_slot_of(pair_key(here[x], there[x]), rows, slots)]) - 1
+        for x in _contacts(here, there, weights, -1.0, contacts):
+            pair = pair_key(here[x], there[x])
+            if rows[row, 0] != pair:
+                row = np.int64(slots[_slot_of(pair, rows, slots)]) - 1
             bins[cursor[row]] = min(255, np.int64(weights[x] * scale))
             cursor[row] += 1

@@ -92,7 +92,7 @@ def border_values(
     starts = np.zeros(graph.pairs + 1, dtype=np.int64)
     np.cumsum(graph.faces, out=starts[1:])
     bins = np.empty(int(starts[-1]), dtype=np.uint8)
-    rows = np.zeros((graph.pairs, 4), dtype=np.uint64)
+    rows = np.empty((graph.pairs, 1), dtype=np.uint64)
     rows[:, 0] = graph.first.astype(np.uint64) << np.uint64(32) | graph.second.astype(np.uint64)
     slots = index_pairs(rows, graph.pairs, graph.pairs)
     scale = 1 if affinities.dtype == np.uint8 else 256
