@@ -11,7 +11,7 @@ from scripts.ops.decoding.border_index import (
     NONE,
     end_of,
     find_border,
-    forget_border,
+    keep_border,
     lists_of_borders,
     new_table,
     refill,
@@ -174,23 +174,21 @@ def _merge(ends, borders, unit, bins, starts, share, limit, count, order, blocke
             continue
         if degree[kept] < degree[gone]:
             kept, gone = gone, kept
-        forget_border(table, best, kept, gone)
         faces[best] = 0
         parent[gone] = kept
         merged_kept[merges], merged_gone[merges], merged_at[merges] = kept, gone, score
         merges += 1
+        if free < degree[gone] + table[0].size // 8:
+            free = refill(table, first, second, faces, parent)
         half = np.int64(head[gone])
         while half != NONE:
             following, moved = np.int64(after[half]), half >> 1
             if faces[moved]:
                 neighbour = find_root(parent, end_of(first, second, half ^ 1))
-                forget_border(table, moved, gone, neighbour)
-                other, slot = find_border(table, first, second, parent, kept, neighbour)
+                other, slot = find_border(table, first, second, faces, parent, kept, neighbour, moved)
                 # Borders are numbered by their last faces: of two that are pooled the later one is kept.
                 if other < moved:
-                    if other < 0:
-                        free -= table[slot] == NONE
-                    table[slot] = moved
+                    free -= keep_border(table, slot, moved, kept, neighbour)
                     after[half], head[kept] = head[kept], half
                     degree[kept] += np.uint32(1)
                 if other >= 0:
@@ -207,8 +205,6 @@ def _merge(ends, borders, unit, bins, starts, share, limit, count, order, blocke
                     else:
                         waiting = remove(queue, waiting, borders, unit, share, into)
             half = following
-        if 8 * free < table.size:
-            free = refill(table, first, second, faces, parent)
     return merged_kept[:merges], merged_gone[:merges], merged_at[:merges], parent
 
 

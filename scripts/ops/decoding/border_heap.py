@@ -60,11 +60,14 @@ def remove(queue, waiting, borders, unit, share, border):  # type: ignore[no-unt
 def _rise(queue, borders, unit, share, at):  # type: ignore[no-untyped-def]
     heap, position = queue
     border = np.int64(heap[at])
-    while at > 0 and comes_before(borders, unit, share, border, np.int64(heap[(at - 1) // 2])):
-        above = (at - 1) // 2
-        heap[at] = heap[above]
-        position[heap[at]] = at
-        at = above
+    score = score_of(borders, unit, share, border)
+    while at > 0:
+        above = np.int64(heap[(at - 1) // 2])
+        other = score_of(borders, unit, share, above)
+        if not (score < other or (score == other and border < above)):
+            break
+        heap[at], position[above] = above, at
+        at = (at - 1) // 2
     heap[at], position[border] = border, at
     return at
 
@@ -73,14 +76,18 @@ def _rise(queue, borders, unit, share, at):  # type: ignore[no-untyped-def]
 def _sink(queue, waiting, borders, unit, share, at):  # type: ignore[no-untyped-def]
     heap, position = queue
     border = np.int64(heap[at])
+    score = score_of(borders, unit, share, border)
     while 2 * at + 1 < waiting:
         child = 2 * at + 1
+        below = np.int64(heap[child])
+        lowest = score_of(borders, unit, share, below)
         if child + 1 < waiting:
-            one, other = np.int64(heap[child]), np.int64(heap[child + 1])
-            child += comes_before(borders, unit, share, other, one)
-        if not comes_before(borders, unit, share, np.int64(heap[child]), border):
+            beside = np.int64(heap[child + 1])
+            other = score_of(borders, unit, share, beside)
+            child += (other < lowest) | ((other == lowest) & (beside < below))  # without a branch
+            below, lowest = np.int64(heap[child]), min(lowest, other)
+        if not (lowest < score or (lowest == score and below < border)):
             break
-        heap[at] = heap[child]
-        position[heap[at]] = at
+        heap[at], position[below] = below, at
         at = child
     heap[at], position[border] = border, at

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from skimage.metrics import adapted_rand_error
 
 from scripts.ops.decoding.agglomeration import MeanAffinity, QuantileAffinity, agglomerate
+from scripts.ops.decoding.agglomeration_queue import merge_by_score
+from scripts.ops.decoding.border_order import by_last_face
+from scripts.ops.decoding.region_graph import RegionGraph
 from scripts.ops.decoding.zwatershed import AffinityThresholds, zwatershed
 from scripts.ops.targets.affinities import label_affinities
 from scripts.ops.targets.noised_affinities import noised_affinities
@@ -128,6 +131,22 @@ def test_long_borders_pool_into_histograms_without_a_difference(percent):
     pooled = 1 - (float(np.quantile(bins, percent / 100, method="inverted_cdf")) + 0.5) / 256
     below, above = agglomerate(fragments, affinities, (pooled, pooled + 1e-9), QuantileAffinity(percent))
     assert (below[1].max(), above[1].max()) == (2, 1)
+
+
+def test_segments_of_many_borders_merge_after_others_have_moved_theirs():
+    hubs = (128, 128, *[8] * 8)  # borders to fragments of their own; the eight merge first, then the two
+    borders, leaf = [(1, 2, 250)], 11
+    borders += [(3 + i, 3 + j, 255) for i, j in ((0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (4, 6), (0, 4))]
+    for hub, leaves in enumerate(hubs, start=1):
+        borders += [(hub, leaf + i, 10) for i in range(leaves)]
+        leaf += leaves
+    first, second, total = np.array(borders).T
+    nothing = np.empty(0, dtype=np.int64)
+    ends = first.astype(np.uint32), second.astype(np.uint32)
+    graph = RegionGraph(*ends, nothing, total.copy(), np.ones_like(total), np.arange(total.size), 255)
+    none = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    merged = merge_by_score(by_last_face(graph), *none, 0.0, 0.5, leaf - 1).segments_at(0.5, leaf - 1)
+    assert merged.tolist() == [0, 1, 1, *[3] * 8, *range(11, leaf)]
 
 
 def test_fragments_of_ideal_affinities_come_together_again(cells):
