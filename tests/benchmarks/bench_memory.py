@@ -1,8 +1,11 @@
 """Memory of drawing crops from a sparse 20 GiB volume, beside that of a 20 MiB one; all processes counted.
 
-python -m tests.benchmarks.bench_memory
+python -m tests.benchmarks.bench_memory [--cache_mib 128]
+
+The cache of decoded chunks takes a share of the free memory, unless it is given.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -23,8 +26,9 @@ BATCH, BATCHES, WORKERS = 32, 60, 2
 MIB = 2**20
 
 
-def main() -> None:
+def main(cache_mib: float | None) -> None:
     """Print the table; each volume is sampled by an interpreter of its own."""
+    cache = [] if cache_mib is None else [f"--cache_mib={cache_mib}"]
     print(hardware())
     rows = []
     for name, write in {
@@ -36,7 +40,7 @@ def main() -> None:
         peaks = []
         for shape in (SMALL, LARGE):
             with tempfile.TemporaryDirectory() as folder:
-                command = [sys.executable, "-m", "tests.benchmarks.bench_memory", write(Path(folder), shape)]
+                command = [sys.executable, "-m", "tests.benchmarks.bench_memory", write(Path(folder), shape), *cache]
                 peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         rows.append((name, peaks[0], peaks[1], peaks[1] - peaks[0]))
     title = f"Peak resident memory of {BATCHES * BATCH} crops, {WORKERS} workers and their parent, MiB"
@@ -78,7 +82,7 @@ def zarr_3(folder: Path, shape: tuple[int, int, int]) -> str:
     return str(folder / "volume.zarr")
 
 
-def peak_of_sampling(path: str) -> float:
+def peak_of_sampling(path: str, cache_mib: float | None) -> float:
     """Peak of the summed resident memory of this process and its workers, MiB, while crops are drawn."""
     from monai.transforms import Compose
 
@@ -90,6 +94,7 @@ def peak_of_sampling(path: str) -> float:
     volume = open_volume(path)
     chain = Compose([RandSymmetryd(), ScaleGreyd(), RandTokenMaskd()])
     dataset = CropDataset([Region(volume, Box.whole(volume.shape))], transform=chain)
+    dataset.cache_mib = dataset.cache_mib if cache_mib is None else cache_mib
     batches = LoaderBatches(dataset, GlobalBatchSampler(BATCH, BATCHES), WORKERS)
     peak, done, here = [0.0], threading.Event(), psutil.Process()
 
@@ -113,7 +118,11 @@ def peak_of_sampling(path: str) -> float:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(peak_of_sampling(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("volume", nargs="?", help="print the peak for this volume alone")
+    parser.add_argument("--cache_mib", type=float, help="of decoded chunks, all processes together")
+    options = parser.parse_args()
+    if options.volume:
+        print(peak_of_sampling(options.volume, options.cache_mib))
     else:
-        main()
+        main(options.cache_mib)

@@ -42,6 +42,7 @@ class Decode:
 
 RUNS = {
     "one": Decode("64,512,512", 1),
+    "again": Decode("64,512,512", 2),
     "two": Decode("96,384,512", 2, (60, 200)),
     "three": Decode("32,768,768", 2),
 }
