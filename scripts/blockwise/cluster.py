@@ -109,14 +109,14 @@ class DaskWorkers:
             self.client.wait_for_workers(1, timeout=PATIENCE)
         except (TimeoutError, distributed.TimeoutError) as error:
             raise ValueError(
-                f"the scheduler has no workers after {PATIENCE}; start some: dask worker ADDRESS"
+                f"the scheduler has no workers after {PATIENCE}; start some in the project's folder: python -m dask worker ADDRESS"
             ) from error
         expected = probe(str(folder), list(files))
         for worker, found in self.client.run(probe, str(folder), list(files), on_error="return").items():
             if isinstance(found, BaseException):
                 raise ValueError(
                     f"worker {worker} does not run the project's code or see its files ({type(found).__name__}: "
-                    f"{found}); start it in a folder with the project's `scripts`, where '{folder}' can be written"
+                    f"{found}); start it by `python -m dask worker` in the project's folder, where '{folder}' can be written"
                 )
             if found != expected:
                 raise ValueError(

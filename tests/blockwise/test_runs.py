@@ -219,14 +219,15 @@ def commands_of_slurm() -> list[list[str]]:
     """What `docs/scaling.md` lets Slurm run: of a scheduler, then of a worker."""
     page = (ROOT / "docs" / "scaling.md").read_text()
     found = [shlex.split(command) for command in re.findall(r'^sbatch .*--wrap "(.*)"$', page, re.MULTILINE)]
-    return [[str(Path(sys.executable).with_name(Path(words[0]).name)), *words[1:]] for words in found]
+    return [[sys.executable, *words[1:]] for words in found]
 
 
 @pytest.mark.slow
 def test_what_slurm_runs_in_the_documentation_decodes_the_volume(folder, maps):
     scheduler, worker = commands_of_slurm()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "cwd": folder}
-    quiet["env"] = os.environ | {"PYTHONPATH": str(ROOT)}
+    quiet["env"] = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    (folder / "scripts").symlink_to(ROOT / "scripts")  # as in the project's folder
     scheduler += ["--port", "0", "--no-dashboard"]  # the ports of the documentation may be in use
     running = [subprocess.Popen(command, **quiet) for command in (scheduler, worker)]
     try:
