@@ -21,6 +21,8 @@ from scripts.engines.fork_server import start_fork_server
 IN_FLIGHT = 4
 """Tasks a worker is given at most, with those that wait; so a failure is noticed early."""
 PATIENCE = "20s"
+PYTHON = "python -m dask"
+"""The command `dask` does not look for code in the folder where it is started."""
 CONNECT = 5.0
 """Seconds in which a scheduler must accept a connection."""
 QUIET = {
@@ -95,28 +97,40 @@ class DaskWorkers:
     client: Any
 
     def check(self, folder: Path, files: Sequence[str]) -> None:
-        """Run one probe on every worker: the same version of this package, and the same files.
+        """Run a probe on the scheduler and on every worker: the same version of this package, and the same files.
 
         Args:
             folder: where workers write.
             files: volumes that they read.
 
         Raises:
-            ValueError: no workers, or what is wrong with one of them.
+            ValueError: no workers, or what is wrong with one of them or with the scheduler.
         """
         _, distributed = _libraries()
+        try:
+            of_scheduler = self.client.run_on_scheduler(version)  # it reads tasks, and so needs the code
+        except ImportError as error:
+            raise ValueError(
+                f"the scheduler does not find the project's code ({error}); start it by `{PYTHON} scheduler` in the "
+                "project's folder"
+            ) from error
+        if of_scheduler != __version__:
+            raise ValueError(
+                f"the scheduler has version {of_scheduler}, this process {__version__}; start it from the same code"
+            )
         try:
             self.client.wait_for_workers(1, timeout=PATIENCE)
         except (TimeoutError, distributed.TimeoutError) as error:
             raise ValueError(
-                f"the scheduler has no workers after {PATIENCE}; start some in the project's folder: python -m dask worker ADDRESS"
+                f"the scheduler has no workers after {PATIENCE}; start some by `{PYTHON} worker ADDRESS` in the "
+                "project's folder"
             ) from error
         expected = probe(str(folder), list(files))
         for worker, found in self.client.run(probe, str(folder), list(files), on_error="return").items():
             if isinstance(found, BaseException):
                 raise ValueError(
                     f"worker {worker} does not run the project's code or see its files ({type(found).__name__}: "
-                    f"{found}); start it by `python -m dask worker` in the project's folder, where '{folder}' can be written"
+                    f"{found}); start it by `{PYTHON} worker` in the project's folder, where '{folder}' can be written"
                 )
             if found != expected:
                 raise ValueError(
@@ -169,6 +183,11 @@ class DaskWorkers:
         return min(limits) / 2**30 if limits and all(limits) else None
 
 
+def version() -> str:
+    """The version of this package that another process imports."""
+    return __version__
+
+
 def probe(folder: str, files: list[str]) -> list[str]:
     """What a worker sees: its version, and a mark of each file; it also writes into the folder.
 
@@ -193,13 +212,14 @@ def _mark(path: str) -> str:
 def _connected(distributed: Any, scheduler: str | None, scheduler_file: str | None) -> Any:
     place = scheduler or f"the scheduler of '{scheduler_file}'"
     if scheduler_file is not None and not Path(scheduler_file).exists():
-        raise FileNotFoundError(f"scheduler file '{scheduler_file}' does not exist; `dask scheduler` writes it")
+        raise FileNotFoundError(f"scheduler file '{scheduler_file}' does not exist; `{PYTHON} scheduler` writes it")
     try:
         _reach(scheduler or str(json.loads(Path(str(scheduler_file)).read_text())["address"]))
         return distributed.Client(scheduler, scheduler_file=scheduler_file, timeout=PATIENCE)
     except (OSError, TimeoutError, ValueError, KeyError) as error:
         raise OSError(
-            f"{place} does not answer ({error}); start it with `dask scheduler`, or check its address"
+            f"{place} does not answer ({error}); start it by `{PYTHON} scheduler` in the project's folder, or "
+            "check its address"
         ) from error
 
 

@@ -181,7 +181,9 @@ def test_a_scheduler_that_does_not_answer_is_one_line_at_once(file, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = taken.getsockname()[1]
     begin = time.perf_counter()
-    with pytest.raises(OSError, match=f"tcp://127.0.0.1:{closed} does not answer .*start it with `dask scheduler`"):
+    with pytest.raises(
+        OSError, match=f"tcp://127.0.0.1:{closed} does not answer .*start it by `python -m dask scheduler`"
+    ):
         predict(file, tmp_path / "p.zarr", scheduler=f"tcp://127.0.0.1:{closed}")
     assert time.perf_counter() - begin < 5
     assert list(tmp_path.iterdir()) == []

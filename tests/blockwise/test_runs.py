@@ -222,22 +222,40 @@ def commands_of_slurm() -> list[list[str]]:
     return [[sys.executable, *words[1:]] for words in found]
 
 
+@contextlib.contextmanager
+def running(commands, folder):
+    """Run commands in a folder, whose code alone they find, until the scheduler has written its file."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "cwd": folder}
+    quiet["env"] = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        while not (folder / "scheduler.json").exists():
+            assert processes[0].poll() is None
+            time.sleep(0.1)
+        yield
+    finally:
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 @pytest.mark.slow
 def test_what_slurm_runs_in_the_documentation_decodes_the_volume(folder, maps):
     scheduler, worker = commands_of_slurm()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "cwd": folder}
-    quiet["env"] = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    (folder / "scripts").symlink_to(ROOT / "scripts")  # as in the project's folder
     scheduler += ["--port", "0", "--no-dashboard"]  # the ports of the documentation may be in use
-    running = [subprocess.Popen(command, **quiet) for command in (scheduler, worker)]
-    try:
-        while not (folder / "scheduler.json").exists():
-            assert running[0].poll() is None
-            time.sleep(0.1)
+    (folder / "scripts").symlink_to(ROOT / "scripts")  # as in the project's folder
+    with running((scheduler, worker), folder):
         command = ["decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/out.zarr", "--blocks=12,32,32"]
         main([*command, f"--scheduler_file={folder}/scheduler.json", "--resume"])
-    finally:
-        for process in running:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     np.testing.assert_array_equal(zarr.open(folder / "out.zarr")["labels"][:], MeanAgglomeration(**SETTINGS)(maps))
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_the_code_is_refused_before_work(folder, capsys):
+    scheduler = [*commands_of_slurm()[0], "--port", "0", "--no-dashboard"]
+    with running([scheduler], folder):
+        command = ["decode", f"{folder}/maps.zarr", *OPTIONS, f"--out={folder}/out.zarr", "--blocks=12,32,32"]
+        line = error_of(capsys, *command, f"--scheduler_file={folder}/scheduler.json")
+    assert "the scheduler does not find the project's code (" in line
+    assert line.endswith("start it by `python -m dask scheduler` in the project's folder")
+    assert not (folder / "out.zarr").exists()
