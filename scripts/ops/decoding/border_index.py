@@ -82,7 +82,7 @@ def find_border(table, first, second, faces, parent, a, b, own):  # type: ignore
 
 @numba.njit(cache=True, nogil=True)
 def keep_border(table, slot, border, a, b):  # type: ignore[no-untyped-def]
-    """Put the border of segments a and b where `find_border` said; returns how many free slots that took."""
+    """Put the border of segments a and b into the slot of `find_border`; returns how many free slots that took."""
     slots = table[0]
     taken = np.int64(slots[slot] == NONE)
     slots[slot] = _begin(table, a, b)[1] | np.uint64(border)
