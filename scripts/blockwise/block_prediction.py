@@ -89,7 +89,7 @@ class BlockPrediction:
         resumed = switch(resume, "resume")
         if blocks is None:
             noted = _noted_block(self.out) if resumed else None
-            self.block = noted or chosen_block(steps.grid, self.chunk)
+            self.block = noted or chosen_block(steps.grid, self.chunk, self.who.workers or 1)
         else:
             self.block = checked_block(blocks, self.chunk, shape)
         self.partial = PartialBlocks(

@@ -1,5 +1,7 @@
 """Choose the blocks of an inference, and count the windows that they compute."""
 
+import heapq
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -11,6 +13,9 @@ from scripts.ops.windows import WindowGrid
 LARGEST = (48, 1024, 1024)
 """Voxels of a block (z, y, x) that are chosen at most, or a chunk."""
 
+MANY = 64
+"""Blocks for each worker from which on they share the windows evenly."""
+
 
 def windows_in_blocks(grid: WindowGrid, block: Size3) -> int:
     """Return how many windows all blocks of the grid's box compute; one process computes `grid.windows`.
@@ -18,18 +23,27 @@ def windows_in_blocks(grid: WindowGrid, block: Size3) -> int:
     Each block computes every window that touches it: where windows overlap by half, along an axis one more than it has
     strides if it begins where a window does, else up to two more.
     """
-    return math.prod(_windows_along(grid, axis, step) for axis, step in enumerate(block))
+    return math.prod(int(_windows_along(grid, axis, step).sum()) for axis, step in enumerate(block))
 
 
-def chosen_block(grid: WindowGrid, chunk: Size3) -> Size3:
-    """Return the block (z, y, x) with the fewest windows, of multiples of the chunk up to `LARGEST`; of equal ones the
-    smallest."""
-    sizes = []
+def chosen_block(grid: WindowGrid, chunk: Size3, workers: int = 1) -> Size3:
+    """Return the block (z, y, x), of multiples of the chunk up to `LARGEST`, with which workers are done first.
+
+    Of equal ones, the block with the fewest windows in all, then the smallest.
+    """
+    along = []
     for axis, (step, most, size) in enumerate(zip(chunk, LARGEST, grid.shape, strict=True)):
-        needed = -(-size // step)
-        choices = [step * n for n in range(1, max(1, min(needed, most // step)) + 1)]
-        sizes.append(min((_windows_along(grid, axis, choice), choice) for choice in choices)[1])
-    return sizes[0], sizes[1], sizes[2]
+        choices = [step * n for n in range(1, max(1, min(-(-size // step), most // step)) + 1)]
+        along.append([(choice, _windows_along(grid, axis, choice)) for choice in choices])
+
+    def cost(axes: tuple[tuple[int, np.ndarray], ...]) -> tuple[float, int, Size3]:
+        sizes, (z, y, x) = zip(*axes, strict=True)
+        total = math.prod(int(windows.sum()) for windows in (z, y, x))
+        if workers == 1 or len(z) * len(y) * len(x) > MANY * workers:
+            return total / workers, total, sizes
+        return _longest(np.multiply.outer(np.multiply.outer(z, y), x).ravel(), workers), total, sizes
+
+    return min(map(cost, itertools.product(*along)))[2]
 
 
 def checked_block(blocks: Sequence[int], chunk: Size3, shape: Size3) -> Size3:
@@ -58,11 +72,19 @@ def block_gib(inferer_window: Size3, grid: WindowGrid, block: Size3, channels: i
     return (itemsize * channels * z * y * x + sums + rows) / 2**30
 
 
-def _windows_along(grid: WindowGrid, axis: int, step: int) -> int:
-    """Windows along an axis that blocks of `step` voxels compute."""
+def _windows_along(grid: WindowGrid, axis: int, step: int) -> np.ndarray:
+    """Windows along an axis that each block of `step` voxels computes."""
     starts, before, window = np.array(grid.starts[axis]), grid.before[axis], grid.window[axis]
     lows = np.arange(0, grid.shape[axis], step)
     highs = np.minimum(lows + step, grid.shape[axis])
     first = np.searchsorted(starts, lows + before - window, side="right")
     stop = np.searchsorted(starts, highs + before, side="left")
-    return int((stop - first).sum())
+    return np.asarray(stop - first)
+
+
+def _longest(windows: np.ndarray, workers: int) -> float:
+    """Windows of the worker that is done last, where each takes the next block as soon as it has none."""
+    loads = [0.0] * workers
+    for count in windows:
+        heapq.heapreplace(loads, loads[0] + float(count))
+    return max(loads)

@@ -1,12 +1,14 @@
 """The affinity network that comes with the bundle on real volumes, its threshold chosen on one half of one of them.
 
 `SEM_DATA_DIR=FOLDER python -m tests.benchmarks.shipped_network` prints adapted Rand error (SNEMI3D), VOI split and VOI
-merge at every threshold on the half where it is chosen, and at the chosen one everywhere else. `--flips 4` averages
-four flips; `--enlarge` shows the network volumes of larger voxels at the size of its training; `--weights PATH` takes
-another network; `--all` prints every threshold everywhere.
+merge at every threshold on the half where it is chosen, and at the chosen one everywhere else. The decoder's other
+settings are those of the network's file, or of `--settings '{"low": 0.1}'`. `--flips 4` averages four flips;
+`--enlarge` shows the network volumes of larger voxels at the size of its training; `--weights PATH` takes another
+network; `--all` prints every threshold everywhere.
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -59,6 +61,12 @@ def patch(weights: Path) -> list[int]:
     return found
 
 
+def settings(weights: Path) -> dict[str, object]:
+    """The settings of the decoder that a network's file states, without the threshold."""
+    stated = load_checkpoint(weights)["decoder"]["settings"]
+    return {name: value for name, value in stated.items() if name != "threshold"}
+
+
 def scored(truth: np.ndarray, found: np.ndarray) -> tuple[float, ...]:
     """The three scores of a segmentation."""
     scores = all_scores(ContingencyTable.from_arrays(truth, found), definitions=("snemi3d", "voi"))
@@ -79,12 +87,14 @@ def main() -> None:
     options.add_argument("--flips", type=int, default=1)
     options.add_argument("--enlarge", action="store_true")
     options.add_argument("--weights", type=Path, default=WEIGHTS)
+    options.add_argument("--settings", type=json.loads, help="of the decoder, in place of those of the network's file")
     options.add_argument("--all", action="store_true", help="every threshold everywhere, for looking only")
     given = options.parse_args()
     folder = os.environ.get("SEM_DATA_DIR")
     if not folder:
         sys.exit("set SEM_DATA_DIR to the folder that has " + ", ".join({CHOSEN_ON[0], *dict(SCORED_ON)}))
-    print(hardware(), ", ".join(SCORES), sep="\n", flush=True)
+    of_decoder = settings(given.weights) if given.settings is None else given.settings
+    print(hardware(), f"decoder {of_decoder}", ", ".join(SCORES), sep="\n", flush=True)
     inferer = VolumeInferer((6, 96, 96), (4, 72, 72), given.flips, affinity="nearest", pad=(1, 12, 12))
     trained, threshold = network(given.weights), 0.0
     for file, box in (CHOSEN_ON, *SCORED_ON):
@@ -99,7 +109,7 @@ def main() -> None:
             flush=True,
         )
         tried = THRESHOLDS if given.all or (file, box) == CHOSEN_ON else [threshold]
-        found = {at: scored(truth, ids) for at, ids in decoder("agglomeration", {}).at_each(maps, tried)}
+        found = {at: scored(truth, ids) for at, ids in decoder("agglomeration", of_decoder).at_each(maps, tried)}
         for at, scores in found.items():
             print(f"threshold {at}", *scores, flush=True)
         threshold = threshold or min(found, key=lambda at: found[at])

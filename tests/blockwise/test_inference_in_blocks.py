@@ -274,3 +274,25 @@ def test_chunks_are_multiples_of_the_stride_where_that_saves_windows(pad, chunk)
     chosen = chosen_block(grid, chunk)
     assert all(size % step == 0 for size, step in zip(chosen, chunk, strict=True))
     assert windows_in_blocks(grid, chosen) <= min(near, other)
+
+
+@pytest.mark.parametrize(
+    ("shape", "workers", "block"),
+    [
+        ((20, 1024, 512), 1, (20, 1024, 512)),
+        ((20, 1024, 512), 2, (20, 512, 512)),
+        ((20, 1024, 512), 4, (20, 256, 512)),
+        ((20, 256, 256), 2, (12, 256, 256)),
+        ((4, 256, 256), 8, (4, 256, 256)),
+    ],
+)
+def test_the_chosen_block_gives_each_worker_a_share(shape, workers, block):
+    inferer = VolumeInferer((6, 96, 96), (4, 72, 72), 1, pad=(1, 12, 12))
+    chunk = tuple(min(size, step) for size, step in zip(shape, chunk_of(inferer), strict=True))
+    assert chosen_block(inferer.grid(shape), chunk, workers) == block
+
+
+def test_many_blocks_are_chosen_by_their_windows_alone():
+    grid, chunk = VolumeInferer().grid((960, 4096, 4096)), (3, 240, 240)
+    for workers in (2, 8):
+        assert chosen_block(grid, chunk, workers) == chosen_block(grid, chunk)
