@@ -21,12 +21,24 @@ RENAMED = {
     "choices": "decoder_grid",
 }
 """Earlier names of knobs."""
+COMMON = {
+    "learning_rate": ("lr", "base_lr"),
+    "epochs": ("iterations",),
+    "max_epochs": ("iterations",),
+    "steps": ("iterations",),
+    "max_steps": ("iterations",),
+    "random_seed": ("seed",),
+    "crop_size": ("crop",),
+    "model": ("network", "checkpoint"),
+}
+"""Names of other programs, with the knobs that are meant."""
 REFERENCE = re.compile(r"[@%]([A-Za-z_]\w*)")
 
 
 def nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
     """The known name that was probably meant, or None."""
-    found = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=cutoff)
+    meant = [knob for knob in COMMON.get(name.lower(), ()) if knob in known]
+    found = meant or difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 
@@ -70,10 +82,9 @@ def check_replaced(option: str, value: Any, config: Mapping[str, Any]) -> None:
         node = _child(node, key)
     plain = not isinstance(literal(value), Mapping) and not str(value).startswith(("$", "@", "%"))
     if not above and plain and _is_part(config.get(last)) and last not in KNOBS:
-        raise ValueError(
-            f"--{option} is a part of the config, not a value; give one of its settings, such as "
-            f"--{option}#{_settings_of(config[last])[0]}"
-        )
+        meant = [f"--{knob}" for knob in COMMON.get(last, ()) if knob in config]
+        such_as = meant or [f"one of its settings, such as --{option}#{_settings_of(config[last])[0]}"]
+        raise ValueError(f"--{option} is a part of the config, not a value; give {such_as[0]}")
     if above and isinstance(node, Mapping) and last not in node and not last.startswith("_"):
         known = _settings_of(node) if _is_part(node) else [key for key in node if not key.startswith("_")]
         near = last not in known and nearest(last, known, 0.6 if _is_part(node) else 0.8)

@@ -30,6 +30,20 @@ def test_the_nearest_name_is_reported(option, near):
         refuse_unknown([option], {"iterations", "output_dir", "_desc_"})
 
 
+@pytest.mark.parametrize(
+    ("option", "known", "near"),
+    [("learning_rate", "lr", "lr"), ("learning_rate", "base_lr", "base_lr"), ("epochs", "iterations", "iterations")],
+)
+def test_the_name_of_another_program_is_understood(option, known, near):
+    with pytest.raises(ValueError, match=rf"--{option}; did you mean --{near}\?"):
+        refuse_unknown([option], {known, "output_dir"})
+
+
+def test_a_name_of_another_program_that_no_knob_has_is_unknown():
+    with pytest.raises(ValueError, match="--learning_rate; there are"):
+        refuse_unknown(["learning_rate"], {"output_dir"})
+
+
 def test_known_nested_added_and_monais_own_options_pass():
     refuse_unknown(
         ["iterations", "train#trainer#amp", "+run", "config_file", "tracking"], {"iterations", "train", "run"}
@@ -116,6 +130,7 @@ CONFIG = {
     "volumes": "a.h5",
     "out": "x",
     "schedule": {"_target_": "torch.optim.AdamW", "lr": "@lr"},
+    "learning_rate": {"_target_": "torch.optim.AdamW", "lr": "@lr"},
     "presets": {"demo": {"width": 5}},
     "train": {"trainer": {"_target_": "monai.engines.SupervisedTrainer", "max_epochs": 1}},
 }
@@ -143,7 +158,9 @@ def checked(tmp_path, words, *overlays):
         (["--volumes", "$HOME/a.h5"], r"'\$HOME/a\.h5' begins with \$, .* write \./\$HOME/a\.h5 if it is a path"),
         (["--out", "$x y"], r"begins with \$, so it would be evaluated as Python \(invalid syntax"),
         (["--ITERATION", "5"], "unknown option --ITERATION; did you mean --iterations?"),
-        (["--epochs", "5"], "unknown option --epochs; there are: augment, box, iterations, lr, out, volumes$"),
+        (["--epochs", "5"], "unknown option --epochs; did you mean --iterations?"),
+        (["--quality", "5"], "unknown option --quality; there are: augment, box, iterations, lr, out, volumes$"),
+        (["--learning_rate", "1e-4"], "--learning_rate is a part of the config, not a value; give --lr$"),
     ],
 )  # fmt: skip
 def test_what_would_be_ignored_or_break_the_config_is_one_line(tmp_path, words, line):
