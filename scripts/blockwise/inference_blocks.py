@@ -27,9 +27,14 @@ def windows_in_blocks(grid: WindowGrid, block: Size3) -> int:
 
 
 def chosen_block(grid: WindowGrid, chunk: Size3, workers: int = 1) -> Size3:
-    """Return the block (z, y, x), of multiples of the chunk up to `LARGEST`, with which workers are done first.
+    """Return the voxels of the block (z, y, x), multiples of the chunk up to `LARGEST`, that workers complete first.
 
     Of equal ones, the block with the fewest windows in all, then the smallest.
+
+    Args:
+        grid: windows of the box.
+        chunk: voxels (z, y, x) of a chunk of the maps.
+        workers: processes that compute blocks at the same time.
     """
     along = []
     for axis, (step, most, size) in enumerate(zip(chunk, LARGEST, grid.shape, strict=True)):
