@@ -21,7 +21,7 @@ from monai.transforms import Compose
 from torch import nn
 
 from scripts.data import CropDataset, image_regions
-from scripts.engines import keep_freed_memory
+from scripts.engines import chosen_precision, keep_freed_memory
 from scripts.losses import HiddenTokenLoss
 from scripts.networks import Encoder, MaskedAutoencoder, kept_tokens
 from scripts.optimizers import pretraining_optimizer
@@ -45,14 +45,21 @@ class Learner:
     optimizer: torch.optim.Optimizer
 
 
-def ours(optimizer: str, lr: float) -> Learner:
+def ours(optimizer: str, lr: float, precision: str) -> Learner:
     """Our network, loss and optimizer, in a process that keeps freed memory, as our configs do."""
     keep_freed_memory()
+    bf16 = chosen_precision(precision, torch.device("cpu")) == "bf16"
     encoder = Encoder(PATCH, SIZES["width"], SIZES["depth"], SIZES["heads"])
     network = MaskedAutoencoder(encoder, **{name: size for name, size in SIZES.items() if name.startswith("decoder_")})
     loss = HiddenTokenLoss(PATCH)
     chosen = pretraining_optimizer(optimizer, network, lr, 0.05, (0.9, 0.95))
-    return Learner(network, lambda image, mask: loss(network(image, kept_tokens(mask)), (image, mask)), chosen)
+
+    def forward(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            prediction = network(image, kept_tokens(mask))
+        return loss(prediction.float(), (image, mask))
+
+    return Learner(network, forward, chosen)
 
 
 def monai(lr: float, ratio: float) -> Learner:
@@ -134,13 +141,14 @@ def main() -> None:
     options.add_argument("--mask_ratio", type=float, default=0.5)
     options.add_argument("--lr", type=float, default=0.001, help="of AdamW, ours and MONAI's")
     options.add_argument("--muon_lr", type=float, default=0.003)
+    options.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours")
     given = options.parse_args()
     torch.set_num_threads(1)
     print(hardware())
     muon, adamw = (given.muon_lr, given.muon_steps), (given.lr, given.adamw_steps)
     contenders = {
-        "muon": (partial(ours, "muon", muon[0]), muon[1]),
-        "adamw": (partial(ours, "adamw", adamw[0]), adamw[1]),
+        "muon": (partial(ours, "muon", muon[0], given.precision), muon[1]),
+        "adamw": (partial(ours, "adamw", adamw[0], given.precision), adamw[1]),
         "monai": (partial(monai, adamw[0], given.mask_ratio), adamw[1]),
     }
     rows = []

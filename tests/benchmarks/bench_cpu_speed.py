@@ -1,0 +1,157 @@
+"""What makes a step fast on a CPU: kept memory, bf16, memory layout, two crops at once; each beside torch's default.
+
+Run: `python -m tests.benchmarks.bench_cpu_speed`. Each contender has a process of its own, since an allocator is set
+for a whole process; the two of a row take turns, on one thread. bf16 is measured where the processor has it.
+"""
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scripts.engines import keep_freed_memory
+from scripts.engines.precision import has_bf16
+from scripts.networks import ResidualUNet, segmentation_network
+from tests.benchmarks.bench_mae_step import ours
+from tests.benchmarks.side_by_side import hardware, print_table
+
+ROUNDS = 5
+TRUNKS = {
+    "residual U-Net small": ((24, 36, 48, 64), ("23", "23", "233", "233")),
+    "residual U-Net medium": ((32, 48, 64, 80), ("23", "233", "233", "233")),
+}
+ENCODER_DEMO = {"patch": (1, 8, 8), "width": 96, "depth": 3, "heads": 6}
+UNETR_DEMO, MAE_BASE = "UNETR demo", "MAE ViT-B, ratio 0.9"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a process measures: a training step of a network, or its forward pass.
+
+    Attributes:
+        network: a name of `TRUNKS`, `UNETR_DEMO` or `MAE_BASE`.
+        batch: crops at once.
+        size: of a crop; that of ViT-B is fixed.
+        bf16: by autocast.
+        keep_memory: keep freed memory in the process.
+        channels_last: memory layout of weights and crops.
+        training: forward, backward and a step of the optimizer; else a forward pass.
+    """
+
+    network: str
+    batch: int = 2
+    size: tuple[int, int, int] = (6, 64, 64)
+    bf16: bool = False
+    keep_memory: bool = True
+    channels_last: bool = False
+    training: bool = True
+
+
+_step: Callable[[], object]
+
+
+def start(case: Case) -> None:
+    """Build what a process measures, and make two steps that are not measured."""
+    global _step
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory(case.keep_memory)
+    _step = mae_step(case) if case.network == MAE_BASE else segmentation_step(case)
+    _step()
+    _step()
+
+
+def mae_step(case: Case) -> Callable[[], object]:
+    """A step of masked pre-training with ViT-B, the published size."""
+    image = torch.randn(case.batch, 1, 6, 96, 96)
+    return ours(image, 0.9, True, torch.bfloat16 if case.bf16 else None).step
+
+
+def segmentation_step(case: Case) -> Callable[[], object]:
+    """A step of training, or a forward pass, of a network with three affinities."""
+    layout = torch.channels_last_3d if case.channels_last else torch.contiguous_format
+    network = build(case.network).to(memory_format=layout)
+    image = torch.randn(case.batch, 1, *case.size).to(memory_format=layout)
+    target = (torch.rand(case.batch, 3, *case.size) > 0.5).float()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+
+    def forward() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=case.bf16):
+            prediction: torch.Tensor = network(image)
+        return prediction
+
+    def train() -> None:
+        F.binary_cross_entropy_with_logits(forward().float(), target).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return train if case.training else torch.no_grad()(forward)
+
+
+def build(network: str) -> nn.Module:
+    """A network by its name in `Case`."""
+    if network == UNETR_DEMO:
+        return segmentation_network("unetr", 3, ENCODER_DEMO, (64, 32, 16, 16, 8), None)
+    return ResidualUNet(3, *TRUNKS[network])
+
+
+def seconds() -> float:
+    """Seconds of processor time of one step of this process."""
+    begin = time.process_time()
+    _step()
+    return time.process_time() - begin
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def compare(default: Case, changed: Case) -> tuple[list[float], list[float]]:
+    """Fastest seconds, and peak MiB, of both, which take turns."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, start, (default,)) as before, context.Pool(1, start, (changed,)) as after:
+        timed = [(before.apply(seconds), after.apply(seconds)) for _ in range(ROUNDS)]
+        return [min(column) for column in zip(*timed, strict=True)], [pool.apply(peak_mib) for pool in (before, after)]
+
+
+def rows() -> list[tuple[str, Case, Case]]:
+    """What is compared: the default of torch, and ours."""
+    small, medium, unetr = Case("residual U-Net small"), Case("residual U-Net medium"), Case(UNETR_DEMO)
+    large, mae = replace(small, size=(6, 96, 96)), Case(MAE_BASE, batch=8)
+    window, unetr_window = (replace(case, batch=1, training=False) for case in (small, unetr))
+    keeping = (unetr, small, large, replace(unetr, training=False), mae)
+    found = [("keep freed memory", replace(case, keep_memory=False), case) for case in keeping]
+    found += [("channels last", case, replace(case, channels_last=True)) for case in (small, unetr)]
+    found += [("two windows at once", case, replace(case, batch=2)) for case in (window, unetr_window)]
+    if has_bf16():
+        everything = (mae, small, medium, large, unetr, replace(small, training=False))
+        found += [("bf16", case, replace(case, bf16=True)) for case in everything]
+        found += [("channels last, bf16", replace(small, bf16=True), replace(small, bf16=True, channels_last=True))]
+    return found
+
+
+def main() -> None:
+    """Print a row as soon as it is measured, then the table."""
+    torch.set_num_threads(1)
+    print(hardware(), flush=True)
+    table = []
+    for what, default, changed in rows():
+        (before, after), (mib_before, mib_after) = compare(default, changed)
+        named = changed.network
+        if named != MAE_BASE:
+            named += f", {'step' if changed.training else 'forward'}, {'x'.join(map(str, changed.size))}"
+        ratio = before / after * changed.batch / default.batch
+        table.append((what, named, changed.batch, before, after, ratio, mib_before, mib_after))
+        print(*table[-1], flush=True)
+    header = ("what", "network", "batch", "default, s", "with it, s", "times as fast, a crop", "MiB", "MiB with it")
+    print_table("Speed on a CPU, one thread", header, table)
+
+
+if __name__ == "__main__":
+    main()
