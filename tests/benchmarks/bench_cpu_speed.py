@@ -40,6 +40,7 @@ class Case:
         bf16: by autocast.
         keep_memory: keep freed memory in the process.
         channels_last: memory layout of weights and crops.
+        batch_norm: in place of the trunk's group norm in float32.
         training: forward, backward and a step of the optimizer; else a forward pass.
     """
 
@@ -49,6 +50,7 @@ class Case:
     bf16: bool = False
     keep_memory: bool = True
     channels_last: bool = False
+    batch_norm: bool = False
     training: bool = True
 
 
@@ -76,6 +78,8 @@ def segmentation_step(case: Case) -> Callable[[], object]:
     """A step of training, or a forward pass, of a network with three affinities."""
     layout = torch.channels_last_3d if case.channels_last else torch.contiguous_format
     network = build(case.network).to(memory_format=layout)
+    if case.batch_norm:
+        replace_norms(network)
     image = torch.randn(case.batch, 1, *case.size).to(memory_format=layout)
     target = (torch.rand(case.batch, 3, *case.size) > 0.5).float()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
@@ -98,6 +102,14 @@ def build(network: str) -> nn.Module:
     if network == UNETR_DEMO:
         return segmentation_network("unetr", 3, ENCODER_DEMO, (64, 32, 16, 16, 8), None)
     return ResidualUNet(3, *TRUNKS[network])
+
+
+def replace_norms(network: nn.Module) -> None:
+    """Put batch norm where a residual U-Net has its group norm."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.GroupNorm):
+                setattr(module, name, nn.BatchNorm3d(child.num_channels))
 
 
 def seconds() -> float:
@@ -129,10 +141,13 @@ def rows() -> list[tuple[str, Case, Case]]:
     found = [("keep freed memory", replace(case, keep_memory=False), case) for case in keeping]
     found += [("channels last", case, replace(case, channels_last=True)) for case in (small, unetr)]
     found += [("two windows at once", case, replace(case, batch=2)) for case in (window, unetr_window)]
+    found += [("group norm in float32, not batch norm", replace(large, batch_norm=True), large)]
     if has_bf16():
         everything = (mae, small, medium, large, unetr, replace(small, training=False))
         found += [("bf16", case, replace(case, bf16=True)) for case in everything]
-        found += [("channels last, bf16", replace(small, bf16=True), replace(small, bf16=True, channels_last=True))]
+        large, small = replace(large, bf16=True), replace(small, bf16=True)
+        found += [("the same in bf16", replace(large, batch_norm=True), large)]
+        found += [("channels last in bf16", small, replace(small, channels_last=True))]
     return found
 
 
