@@ -63,7 +63,7 @@ def print_pretraining_summary(
         ),
     ]
     logger.info("\n".join(lines))
-    _print_time(folder, device, settings, world, lambda: pretraining_seconds(network, sample))
+    _print_time(folder, device, settings, world, lambda: pretraining_seconds(network, sample, settings))
 
 
 def print_segmentation_summary(
@@ -120,7 +120,12 @@ def print_segmentation_summary(
     ]
     logger.info("\n".join(lines))
     _print_time(
-        folder, device, settings, world, lambda: fine_tuning_seconds(network, sample), "; validation not counted"
+        folder,
+        device,
+        settings,
+        world,
+        lambda: fine_tuning_seconds(network, sample, settings),
+        "; validation not counted",
     )
 
 
@@ -145,19 +150,29 @@ def encoder_text(settings: Mapping[str, Any]) -> str:
     return source + (f"; frozen for the first {freeze:,} iterations" if freeze else "")
 
 
-def pretraining_seconds(network: torch.nn.Module, sample: Mapping[str, Any]) -> float:
-    """Time a training step on the CPU, for one crop; leaves no gradient."""
+def pretraining_seconds(network: torch.nn.Module, sample: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
+    """Time a training step on the CPU, for one crop, in the precision of the run; leaves no gradient."""
     batch = {key: torch.stack([torch.as_tensor(sample[key])] * TIMED_CROPS) for key in ("image", "mask")}
     image, _, (kept,), _ = prepare_masked_batch(batch, "cpu")
-    return fastest(lambda: network(image, kept), network, enough=float("inf")) / TIMED_CROPS
+    with _autocast(settings):
+        return fastest(lambda: network(image, kept), network, enough=float("inf")) / TIMED_CROPS
 
 
-def fine_tuning_seconds(network: torch.nn.Module, sample: Mapping[str, Any]) -> float:
-    """Time a forward and backward pass on the CPU for one crop; leaves no gradient, statistic or draw."""
-    image = torch.as_tensor(sample["image"])[None]
+def fine_tuning_seconds(network: torch.nn.Module, sample: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
+    """Time a forward and backward pass on the CPU for one crop; leaves no gradient, statistic or draw.
+
+    Two crops are timed where a step has two or more: one crop alone meets a slower convolution of torch.
+    """
+    crops = min(2, int(settings["batch"]))
+    image = torch.stack([torch.as_tensor(sample["image"])] * crops)
     image = image.as_tensor() if hasattr(image, "as_tensor") else image
-    with eval_mode(network), torch.enable_grad():
-        return fastest(lambda: network(image), network)
+    with eval_mode(network), torch.enable_grad(), _autocast(settings):
+        return fastest(lambda: network(image), network) / crops
+
+
+def _autocast(settings: Mapping[str, Any]) -> torch.autocast:
+    """The precision of the run, on a CPU."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=settings.get("precision") == "bf16")
 
 
 def fastest(step: Callable[[], torch.Tensor], network: torch.nn.Module, enough: float = 2.0) -> float:
@@ -171,7 +186,7 @@ def fastest(step: Callable[[], torch.Tensor], network: torch.nn.Module, enough: 
     times: list[float] = []
     while len(times) < 2 and sum(times) < enough:
         begin = time.perf_counter()
-        step().square().mean().backward()
+        step().float().square().mean().backward()
         times.append(time.perf_counter() - begin)
     network.zero_grad(set_to_none=True)
     return min(times)
