@@ -124,6 +124,15 @@ def test_norms_are_float32_in_bf16_and_the_logits_come_close():
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 
+def test_weights_are_channels_last_and_load_from_contiguous_ones_to_the_same_logits():
+    network, other = tiny(), tiny()
+    other.load_state_dict({name: value.contiguous() for name, value in network.state_dict().items()})
+    for each in (network, other):
+        layouts = [p.is_contiguous(memory_format=torch.channels_last_3d) for p in each.parameters() if p.dim() == 5]
+        assert all(layouts)
+    assert torch.equal(network(volume(2, 1, 3, 16, 16)), other(volume(2, 1, 3, 16, 16)))
+
+
 def test_a_blank_window_gives_finite_logits_and_gradients():
     network = tiny()
     network(torch.full((1, 1, 2, 16, 16), -1.0)).square().mean().backward()

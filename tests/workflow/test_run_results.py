@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 from ignite.engine import Events
 from PIL import Image
@@ -13,7 +14,7 @@ from scripts.handlers import BoxPicture
 from scripts.metrics import DecoderSearch
 from scripts.networks import UNETR, Encoder
 from scripts.workflow import print_segmentation_summary, write_segmentation_results
-from scripts.workflow.run_summary import network_text
+from scripts.workflow.run_summary import fine_tuning_seconds, network_text
 from tests.tiny_segmentation import KEY, Run
 
 
@@ -134,6 +135,18 @@ def test_the_first_lines_state_what_where_from_how_long_and_how_to_stop(tmp_path
     assert all(p.grad is None for p in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("batch", "precision", "crops", "dtype"), [(4, "bf16", 2, torch.bfloat16), (1, "fp32", 1, torch.float32)]
+)
+def test_a_step_is_timed_in_the_precision_of_the_run_with_two_crops_where_it_has_them(batch, precision, crops, dtype):
+    network, seen = torch.nn.Conv3d(1, 1, 1), []
+    network.register_forward_hook(lambda _, inputs, output: seen.append((len(inputs[0]), output.dtype)))
+    sample, settings = {"image": torch.zeros(1, 2, 16, 16)}, {"batch": batch, "precision": precision}
+    assert fine_tuning_seconds(network, sample, settings) > 0
+    assert set(seen) == {(crops, dtype)}
+    assert network.weight.grad is None
 
 
 def test_each_architecture_is_named_by_its_parts():
