@@ -67,8 +67,9 @@ def check_overrides(
     for option, value in options.items():
         check_replaced(option.lstrip("+").replace("::", "#"), value, merged)
         check_expression(option, value, merged.get("imports", ()))
-    written = {}
-    for config in configs:
+    written: dict[str, Any] = {}
+    for config in configs:  # a later config replaces a value by a computed one too
+        written = {name: value for name, value in written.items() if name not in config}
         written.update(checked_values(config, training))
     values = checked_values(options, training)
     if settings is not None:

@@ -190,6 +190,12 @@ def test_values_of_an_overlay_have_the_types_of_their_knobs(tmp_path):
     assert checked(tmp_path, [], {"iterations": "7"}, {"iterations": 3}) == {}
 
 
+def test_a_computed_value_of_an_overlay_is_left_to_monai(tmp_path):
+    assert checked(tmp_path, [], {"iterations": "$2 * 3"}) == {}
+    assert checked(tmp_path, [], {"iterations": "7"}, {"iterations": "@presets#demo#width"}) == {}
+    assert checked(tmp_path, [], {"iterations": "$2 * 3"}, {"iterations": "7"}) == {"iterations": 7}
+
+
 def test_an_id_of_an_overlay_that_nothing_uses_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"1\.json: unknown id 'iteratons'; did you mean 'iterations'\?"):
         checked(tmp_path, [], {"iteratons": 5})
