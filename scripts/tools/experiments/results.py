@@ -173,7 +173,7 @@ def draw(rows: Sequence[Row], key: str) -> Any:
         axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set_ylabel(next((_titled(score).replace(" (", "\n(") for score in headlines() if score.name == key), key))
     if numbered or len(methods) < len(rows):  # else each has its name below
-        axes.legend()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(methods), frameon=False)  # covers no run
     axes.grid(alpha=0.3)
     return fig
 
