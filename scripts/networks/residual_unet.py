@@ -94,9 +94,9 @@ class ResidualUNet(nn.Module):
         self.narrow = nn.ModuleList([nn.Conv3d(coarse, fine, 1) for fine, coarse, _ in rising])
         self.up = nn.ModuleList([ResidualBlock(fine, fine, form) for fine, _, form in rising])
         self.head = nn.Conv3d(finest, out_channels * folded, (1, last, last), padding="same")
-        self.to(
-            memory_format=torch.channels_last_3d
-        )  # a CPU's convolutions are faster: tests.benchmarks.bench_cpu_speed
+        for parameter in self.parameters():
+            if parameter.dim() == 5:  # faster on a CPU: tests.benchmarks.bench_cpu_speed
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, C, Z, Y, X), y and x multiples of `multiple`, to (B, out_channels, Z, Y, X) logits."""
