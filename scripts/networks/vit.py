@@ -12,10 +12,12 @@ from scripts.networks.positions import sincos_positions
 from scripts.networks.tokens import take_tokens, to_tokens, token_grid
 
 NORM_EPS = 1e-6
+EXPLICIT_TOKENS = 512
+"""Up to so many tokens, attention that trains in bfloat16 on a CPU takes matrix products: `explicit_attention`."""
 
 
 class Attention(nn.Module):
-    """Self-attention of tokens, by PyTorch's fused kernel."""
+    """Self-attention of tokens, by PyTorch's fused kernel where that is the faster one."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -29,8 +31,21 @@ class Attention(nn.Module):
         """(B, N, W) to (B, N, W)."""
         b, n, w = tokens.shape
         query, key, value = self.qkv(tokens).view(b, n, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        slow = query.dtype == torch.bfloat16 and query.requires_grad and query.device.type == "cpu"
+        if slow and n <= EXPLICIT_TOKENS:
+            mixed = explicit_attention(query, key, value)
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value)
         return self.out(mixed.transpose(1, 2).reshape(b, n, w))
+
+
+def explicit_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention of (B, heads, N, W) tokens by matrix products, with the softmax in float32.
+
+    In bfloat16 on a CPU, PyTorch 2.13's fused kernel takes several times as long backward, but keeps no N x N weights.
+    """
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
 
 
 class DropPath(nn.Module):

@@ -1,4 +1,4 @@
-"""What makes a step fast on a CPU: kept memory, bf16, memory layout, two crops at once; each beside torch's default.
+"""What makes a step fast on a CPU: memory, bf16, layout, attention, two crops at once; each beside torch's default.
 
 Run: `python -m tests.benchmarks.bench_cpu_speed`. Each contender has a process of its own, since an allocator is set
 for a whole process; the two of a row take turns, on one thread. bf16 is measured where the processor has it.
@@ -16,7 +16,7 @@ from torch import nn
 
 from scripts.engines import keep_freed_memory
 from scripts.engines.precision import has_bf16
-from scripts.networks import ResidualUNet, segmentation_network
+from scripts.networks import ResidualUNet, segmentation_network, vit
 from tests.benchmarks.bench_mae_step import ours
 from tests.benchmarks.side_by_side import hardware, print_table
 
@@ -41,6 +41,7 @@ class Case:
         keep_memory: keep freed memory in the process.
         channels_last: memory layout of weights; None as the network is built.
         batch_norm: in place of the trunk's group norm in float32.
+        fused_attention: by PyTorch's kernel in bf16 too.
         training: forward, backward and a step of the optimizer; else a forward pass.
     """
 
@@ -51,6 +52,7 @@ class Case:
     keep_memory: bool = True
     channels_last: bool | None = None
     batch_norm: bool = False
+    fused_attention: bool = False
     training: bool = True
 
 
@@ -63,6 +65,8 @@ def start(case: Case) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     keep_freed_memory(case.keep_memory)
+    if case.fused_attention:
+        vit.EXPLICIT_TOKENS = 0
     _step = mae_step(case) if case.network == MAE_BASE else segmentation_step(case)
     _step()
     _step()
@@ -147,6 +151,8 @@ def rows() -> list[tuple[str, Case, Case]]:
     if has_bf16():
         everything = (mae, small, medium, large, unetr, replace(small, training=False))
         found += [("bf16", case, replace(case, bf16=True)) for case in everything]
+        attending = (replace(case, bf16=True) for case in (mae, unetr, replace(unetr, training=False)))
+        found += [("attention by products in bf16", replace(case, fused_attention=True), case) for case in attending]
         large, small, medium = (replace(case, bf16=True) for case in (large, small, medium))
         found += [("channels last in bf16", replace(case, channels_last=False), case) for case in (small, medium)]
         found += [("group norm in float32, not batch norm, bf16", replace(large, batch_norm=True), large)]

@@ -6,7 +6,7 @@ from torch import nn
 
 from scripts.networks import Encoder, kept_tokens, sincos_positions
 from scripts.networks.reconstruction_to_grey import voxel_mask
-from scripts.networks.vit import Block
+from scripts.networks.vit import Attention, Block, explicit_attention
 
 PATCH = (2, 4, 6)
 
@@ -72,6 +72,29 @@ def test_a_block_equals_attention_written_out():
     middle = tokens + block.attention.out(torch.cat(heads, dim=1))
     expected = middle + block.narrow(nn.functional.gelu(block.widen(block.norm2(middle))))
     torch.testing.assert_close(block(tokens), expected)
+
+
+def test_explicit_attention_and_its_gradients_are_those_of_the_fused_kernel():
+    torch.manual_seed(0)
+    fused = torch.randn(3, 2, 2, 7, 4, requires_grad=True)
+    explicit = fused.detach().clone().requires_grad_()
+    outputs = nn.functional.scaled_dot_product_attention(*fused), explicit_attention(*explicit)
+    torch.testing.assert_close(outputs[1], outputs[0])
+    for output in outputs:
+        output.square().sum().backward()
+    torch.testing.assert_close(explicit.grad, fused.grad)
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_attention_in_bfloat16_on_a_cpu_is_explicit_where_it_trains(trains, monkeypatch):
+    attention, tokens = Attention(8, 2), torch.randn(1, 5, 8)
+    calls = []
+    kernel = nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", lambda *a: calls.append(1) or kernel(*a))
+    with torch.set_grad_enabled(trains), torch.autocast("cpu", torch.bfloat16):
+        mixed = attention(tokens)
+    assert len(calls) == (not trains)
+    torch.testing.assert_close(mixed.float(), attention(tokens), atol=0.02, rtol=0.05)
 
 
 def test_taps_come_after_the_named_blocks_and_the_last_is_the_output(image):

@@ -7,7 +7,7 @@ import torch
 
 from scripts.networks import Encoder, MaskedAutoencoder, MaskedTrunk, ResidualUNet
 from scripts.optimizers import pretraining_optimizer
-from scripts.optimizers.muon import Muon, orthogonalized
+from scripts.optimizers.muon import ITERATIONS, Muon, orthogonalized
 
 
 def network() -> MaskedAutoencoder:
@@ -69,7 +69,7 @@ def test_what_is_in_no_block_moves_as_by_torchs_adamw():
     assert all(torch.equal(moved[name], parameter) for name, parameter in rest.items())
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5)])
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (12, 4), (4, 9)])
 def test_an_orthogonalized_matrix_keeps_its_singular_vectors_and_has_singular_values_near_1(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
@@ -112,3 +112,13 @@ def test_a_network_without_blocks_and_an_unknown_name_are_refused():
         made(trunk)
     with pytest.raises(ValueError, match="'sgd' is not one of adamw, muon"):
         made(network(), "sgd")
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (40, 8), (8, 8)])
+def test_an_orthogonalized_matrix_is_that_of_the_iterations_as_written(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    wanted = matrix / matrix.norm()
+    for _ in range(ITERATIONS):
+        gram = wanted @ wanted.T
+        wanted = 3.4445 * wanted - 4.7750 * gram @ wanted + 2.0315 * gram @ gram @ wanted
+    torch.testing.assert_close(orthogonalized(matrix), wanted, rtol=1e-4, atol=1e-4)
