@@ -138,7 +138,7 @@ def main() -> None:
     options.add_argument("--which", nargs="+", default=[*CONTENDERS], choices=[*CONTENDERS])
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--muon_steps", type=int, default=800)
-    options.add_argument("--adamw_steps", type=int, default=1600, help="of AdamW, ours and MONAI's")
+    options.add_argument("--adamw_steps", type=int, default=4000, help="of AdamW, ours and MONAI's")
     options.add_argument("--mask_ratio", type=float, default=0.5)
     options.add_argument("--lr", type=float, default=0.001, help="of AdamW, ours and MONAI's")
     options.add_argument("--muon_lr", type=float, default=0.003)
