@@ -23,7 +23,7 @@ def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture):
     network.load_state_dict(weights)
     image = torch.randn(1, 1, 2, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(image), trained(image)[:, :3], rtol=1e-6, atol=1e-6)
-    assert kept == {**recipe, "auxiliary_offsets": []}
+    assert kept == {**recipe, "auxiliary_offsets": [], "auxiliary_descriptors": None}
 
 
 def test_weights_without_auxiliary_channels_stay_as_they_are():

@@ -14,6 +14,7 @@ from scripts.transforms import (
     InstanceDistanceTarget,
     MakeTargetsd,
     SectionDistanceTarget,
+    ShapeDescriptorTarget,
 )
 from scripts.transforms.label_erosion import ErodeLabel
 
@@ -56,8 +57,9 @@ def inside(corner: tuple[int, int, int]) -> tuple[slice, ...]:
         BinaryTarget(),
         ContourTarget(0),
         ContourTarget(2),
+        ShapeDescriptorTarget((2, 8, 5)),
     ],
-    ids=["nearest", "mixed", "far", "long range", "binary", "contour 0", "contour 2"],
+    ids=["nearest", "mixed", "far", "long range", "binary", "contour 0", "contour 2", "shape"],
 )
 @pytest.mark.parametrize("erosion", [0, 1, 2])
 def test_the_target_of_a_crop_is_the_crop_of_the_volumes_target(cells, target, corner, erosion):

@@ -18,6 +18,7 @@ from scripts.transforms import (
     ContourTarget,
     InstanceDistanceTarget,
     SectionDistanceTarget,
+    ShapeDescriptorTarget,
 )
 from scripts.transforms.label_erosion import ErodeLabel
 
@@ -31,8 +32,9 @@ MAKERS = [
     ContourTarget(1),
     SectionDistanceTarget(2, 5),
     InstanceDistanceTarget((5, 1, 1.5)),
+    ShapeDescriptorTarget((1, 2, 2)),
 ]
-NAMES = ["nearest", "two steps", "binary", "contour 0", "contour 1", "section distance", "instance distance"]
+NAMES = ["nearest", "two steps", "binary", "contour 0", "contour 1", "section distance", "instance distance", "shape"]
 SMALL = hnp.arrays(np.int16, st.tuples(*[st.integers(3, 6)] * 3), elements=st.integers(-1, 3), fill=st.nothing())
 every_target = pytest.mark.parametrize("target", MAKERS, ids=NAMES)
 examples = settings(deadline=None, max_examples=25, derandomize=True)
@@ -142,7 +144,7 @@ def slow_instance_distance(label: np.ndarray, _: int, v: tuple[int, ...]) -> flo
         (SectionDistanceTarget(2, 5), slow_section_distance),
         (InstanceDistanceTarget((5, 1, 1.5)), slow_instance_distance),
     ],
-    ids=["affinity", "binary", "contour", "section distance", "instance distance"],
+    ids=["affinity", "binary", "contour", "section distance", "instance distance", "shape"],
 )
 def test_a_target_is_its_definition_voxel_by_voxel(target, slow: Callable[..., float]):
     @examples
