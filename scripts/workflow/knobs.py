@@ -42,7 +42,7 @@ KNOBS: dict[str, KnobType] = {
     "drop_path": SHARE,
     "clip": Nullable(RATE),
     "auxiliary_descriptors": Nullable(Numbers(Number(0.5, 64))),
-    **dict.fromkeys(("auxiliary_weight", "descriptor_weight"), Number(0)),
+    "descriptor_weight": Number(0),
     "class_balance": Choice(BALANCES),
     "erosion": Number(0, 16, whole=True),
     "precision": Choice(("fp32", "bf16", "auto")),
