@@ -6,6 +6,26 @@ from typing import Any
 import torch
 
 from scripts.networks.architectures import HEADS
+from scripts.ops.targets.shape_descriptors import CHANNELS
+
+NO_AUXILIARY: dict[str, Any] = {"auxiliary_offsets": [], "auxiliary_descriptors": None}
+"""Settings of a recipe without auxiliary channels."""
+
+
+def auxiliary_of(recipe: Mapping[str, Any]) -> list[list[Any]]:
+    """What each auxiliary channel of a network is, in order: an offset, or a window and one of its descriptors.
+
+    Args:
+        recipe: has `auxiliary_offsets` and `auxiliary_descriptors` where there are any.
+    """
+    window = recipe.get("auxiliary_descriptors")
+    offsets = [list(step) for step in recipe.get("auxiliary_offsets") or ()]
+    return offsets + ([[*map(float, window), name] for name in CHANNELS] if window else [])
+
+
+def auxiliary_count(recipe: Mapping[str, Any]) -> int:
+    """How many output channels of a network are behind those of `activations`."""
+    return len(auxiliary_of(recipe))
 
 
 def without_auxiliary(
@@ -17,12 +37,12 @@ def without_auxiliary(
 
     Args:
         weights: state dict of a network of this recipe.
-        recipe: names architecture, activations and, where there are any, auxiliary offsets.
+        recipe: names architecture, activations and what is auxiliary, if anything is.
 
     Returns:
         Both as they were where nothing is auxiliary.
     """
-    auxiliary = len(recipe.get("auxiliary_offsets") or ())
+    auxiliary = auxiliary_count(recipe)
     if not auxiliary:
         return dict(weights), dict(recipe)
     channels = len(recipe["activations"])
@@ -30,7 +50,7 @@ def without_auxiliary(
     for name in _last_layer(recipe):
         rows = weights[name].shape[0] // (channels + auxiliary)
         kept[name] = weights[name][: channels * rows].clone()
-    return kept, {**recipe, "auxiliary_offsets": []}
+    return kept, {**recipe, **NO_AUXILIARY}
 
 
 def with_auxiliary_of(
@@ -43,11 +63,11 @@ def with_auxiliary_of(
 
     Args:
         weights: state dict of a network of `recipe`.
-        recipe: names architecture, activations and, where there are any, auxiliary offsets.
+        recipe: names architecture, activations and what is auxiliary, if anything is.
         fresh: state dict of the other network, whose auxiliary channels are taken.
         wanted: recipe of the other network.
     """
-    there, here = ([list(step) for step in one.get("auxiliary_offsets") or ()] for one in (recipe, wanted))
+    there, here = auxiliary_of(recipe), auxiliary_of(wanted)
     layer = _last_layer(recipe)
     if there == here or not all(_same_inputs(weights.get(name), fresh.get(name)) for name in layer):
         return dict(weights), []

@@ -11,6 +11,7 @@ COMPONENT_KEYS = ("_target_", "_requires_", "_disabled_", "_mode_")
 """Keys by which MONAI makes an object of a mapping."""
 COUNT = {"type": "integer", "minimum": 0, "maximum": 2**31}
 SIZE = {"type": "array", "items": {**COUNT, "minimum": 1, "maximum": 65536}, "minItems": 3, "maxItems": 3}
+WIDTH = {"type": "number", "exclusiveMinimum": 0, "maximum": 65536}
 NAME = {"type": "string", "maxLength": 200}
 EXTENT = {"type": "integer", "minimum": 1, "maximum": 65536}
 ENCODER = {
@@ -43,6 +44,7 @@ RECIPE = {
         "activations": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 256},
         "channels": {"type": "array", "items": NAME, "minItems": 1, "maxItems": 256},
         "auxiliary_offsets": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+        "auxiliary_descriptors": {"type": ["array", "null"], "items": WIDTH, "minItems": 3, "maxItems": 3},
         "flips": {"enum": [1, 4, 8, 16]},
         "mask_ratio": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         **{key: {"type": ["number", "null"]} for key in ("grey_low", "grey_high")},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scripts.checkpoints.auxiliary_channels import NO_AUXILIARY
 from scripts.checkpoints.plain_data import check_decoder, check_recipe
 
 RENAMED = {"decoder": "unetr_decoder", "reduce": "downsample"}
@@ -11,7 +12,7 @@ TOKEN_MASKS = ("random", "space_only", "section_only")
 """Values of `token_mask`, which earlier recipes call `mask`."""
 AS_STORED = [1, 1, 1]
 """`downsample` of a recipe from before that setting."""
-UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": []}
+UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, **NO_AUXILIARY}
 """Settings of a segmentation network from before there was another architecture."""
 AUTOENCODER: dict[str, Any] = {"architecture": "mae", "trunk_sizes": None}
 """Settings of a pre-training from before there was another architecture."""

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from scripts.losses.known_voxels import Truth, known_logits, mean_over_known
-from scripts.ops.targets.class_weights import class_weights
+from scripts.ops.targets.class_weights import check_balance, class_weights
 
 
 class WeightedBCE(nn.Module):
@@ -14,12 +14,24 @@ class WeightedBCE(nn.Module):
     The weighted sum is divided by the number of known voxels, not by the sum of the weights: so does PyTorch
     Connectomics (Lin et al. 2021), whose learning rates thereby stay valid; its scale grows with the imbalance.
 
+    Args:
+        balance: what the two classes are counted in: the channels of a "sample" together (Lin et al. 2021), each
+            "channel" of a sample, or "none": all voxels count alike.
+
+    Raises:
+        ValueError: another balance.
+
     Example:
         >>> target = torch.tensor([[[[[1.0, 0, 0, 0]]]]])
         >>> known = torch.ones_like(target, dtype=torch.bool)
         >>> round(WeightedBCE()(torch.zeros_like(target), (target, known)).item(), 4)  # log(2) * (3 + 1 + 1 + 1) / 4
         1.0397
     """
+
+    def __init__(self, balance: str = "sample") -> None:
+        super().__init__()
+        check_balance(balance)
+        self.balance = balance
 
     def forward(self, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Scalar loss of logits (B, C, Z, Y, X) against (target, known) of that shape.
@@ -29,4 +41,4 @@ class WeightedBCE(nn.Module):
         """
         logits, target, known = known_logits(prediction, truth)
         entropy = binary_cross_entropy_with_logits(logits, target, reduction="none")
-        return mean_over_known(entropy * class_weights(target, known), known).mean()
+        return mean_over_known(entropy * class_weights(target, known, self.balance), known).mean()

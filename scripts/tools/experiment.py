@@ -13,7 +13,8 @@ from scripts.ops.box import Box
 from scripts.ops.limits import Limits
 from scripts.ops.scoring.scores import directed_scores
 from scripts.tools.command_line.argument_types import BoxText, OneOf, Workers
-from scripts.tools.experiments.grids import KINDS, MAE, TRUNK, Experiment, Step
+from scripts.tools.experiments.conditions import KINDS
+from scripts.tools.experiments.grids import MAE, TRUNK, Experiment, Step
 from scripts.tools.experiments.results import write_results
 from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
 from scripts.tools.experiments.seeds import seed_list
@@ -58,7 +59,7 @@ def experiment(
     after every evaluation.
 
     Args:
-        kind: label_budget, mask, ratio, decoder or architecture.
+        kind: label_budget, mask, ratio, decoder, recipe or architecture.
         out: folder of the runs, their logs and the results.
         volumes: the image, as in train.json.
         labels: its instance labels.
@@ -69,7 +70,9 @@ def experiment(
         pretrainings: number of pre-trainings that the seeds share in turn; one of every seed if not given.
         pretrained: checkpoint of an encoder that unetr and hybrid start from, in place of a pre-training of their own.
         pretrained_trunk: the same for residual_unet.
-        values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures.
+        values: of the axis of this kind, with commas: labelled sections, masks, ratios, decoders, architectures;
+            for kind recipe what the fine-tuning changes, the first as the base of the others: a name for nothing, an
+            overlay file, or KNOB=VALUE, several joined by +, such as base,erosion=0,crop=[6,96,96]+iterations=4000.
         methods: compared at every value, with commas: ARCHITECTURE or ARCHITECTURE+pretrained; for kind architecture
             scratch, pretrained or both.
         bundle: that fine-tunes.

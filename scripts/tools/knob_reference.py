@@ -30,7 +30,8 @@ def knob_reference(files: Mapping[str, Mapping[str, str]]) -> str:
             if name in texts:
                 config = json.loads(texts[name])
                 names = tuple(knob for knobs, _ in knob_groups(config) for knob in knobs)
-                groups.setdefault(names, {})[bundle] = config
+                alike = [key for key in groups if set(key) <= set(names) or set(names) <= set(key)]
+                groups.setdefault(alike[0] if alike else names, {})[bundle] = config
         for configs in groups.values():
             text += (
                 f"\n## {name} of {', '.join(configs)}\n\n| knob | default | allowed | meaning |\n|---|---|---|---|\n"
@@ -55,16 +56,17 @@ def knob_groups(config: Mapping[str, Any]) -> Iterator[tuple[list[str], str]]:
 
 
 def _rows(configs: Mapping[str, Mapping[str, Any]], training: bool) -> Iterator[Sequence[str]]:
-    first = next(iter(configs.values()))
+    first = max(configs.values(), key=lambda config: sum(len(names) for names, _ in knob_groups(config)))
     comments: dict[str, dict[str, str]] = {}
     for bundle, config in configs.items():
         for names, comment in knob_groups(config):
             comments.setdefault(names[0], {})[bundle] = comment
     for names, _ in knob_groups(first):
         for number, name in enumerate(names):
-            defaults = {bundle: f"`{json.dumps(config[name])}`" for bundle, config in configs.items()}
+            defaults = {bundle: f"`{json.dumps(config[name])}`" for bundle, config in configs.items() if name in config}
             meaning = _once(comments[names[0]]) if number == 0 else f"see `{names[0]}`"
-            yield f"`{name}`", _once(defaults), str(knob_type(name, training)).replace("|", "\\|"), meaning
+            where = "" if len(defaults) == len(configs) else f" ({', '.join(defaults)})"
+            yield f"`{name}`{where}", _once(defaults), str(knob_type(name, training)).replace("|", "\\|"), meaning
 
 
 def _once(values: Mapping[str, str]) -> str:

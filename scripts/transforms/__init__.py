@@ -6,6 +6,7 @@ from scripts.transforms.distance_targets import InstanceDistanceTarget, SectionD
 from scripts.transforms.grey import ScaleGrey, ScaleGreyd
 from scripts.transforms.make_targets import MakeTargetsd
 from scripts.transforms.object_targets import BinaryTarget, ContourTarget
+from scripts.transforms.shape_target import ShapeDescriptorTarget
 from scripts.transforms.symmetry import RandSymmetry, RandSymmetryd
 from scripts.transforms.token_masks import (
     RandColumnMask,
@@ -37,4 +38,5 @@ __all__ = [
     "ScaleGrey",
     "ScaleGreyd",
     "SectionDistanceTarget",
+    "ShapeDescriptorTarget",
 ]

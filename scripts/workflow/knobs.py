@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scripts.ops.targets.class_weights import BALANCES
 from scripts.workflow.knob_types import Choice, KnobType, Nullable, Number, Numbers, Sections, Settings, Switch
 from scripts.workflow.text_knobs import BoxText, Mask, Name, PathName
 
@@ -40,6 +41,10 @@ KNOBS: dict[str, KnobType] = {
     "layer_decay": Number(0, 1, open_low=True),
     "drop_path": SHARE,
     "clip": Nullable(RATE),
+    "auxiliary_descriptors": Nullable(Numbers(Number(0.5, 64))),
+    "descriptor_weight": Number(0),
+    "class_balance": Choice(BALANCES),
+    "erosion": Number(0, 16, whole=True),
     "precision": Choice(("fp32", "bf16", "auto")),
     "sampler": Choice(("loader", "device")),
     "nonfinite": Choice(("refuse", "zero", "skip")),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scripts.checkpoints.auxiliary_channels import auxiliary_count
 from scripts.checkpoints.file import load_checkpoint
 from scripts.checkpoints.recipe import upgraded_recipe
 from scripts.checkpoints.restore import restore
@@ -112,13 +113,13 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
     try:
         network = segmentation_network(
             recipe["architecture"],
-            len(recipe["activations"]) + len(recipe["auxiliary_offsets"]),
+            len(recipe["activations"]) + auxiliary_count(recipe),
             {**(recipe["sizes"] or {}), "patch": recipe["patch"], "drop_path": 0.0},
             recipe["widths"],
             recipe["trunk_sizes"],
         )
         ScaleGrey(recipe["grey_low"], recipe["grey_high"])  # refuses half a range
-        maps = ActivatedNetwork(network, recipe["activations"], len(recipe["auxiliary_offsets"]))
+        maps = ActivatedNetwork(network, recipe["activations"], auxiliary_count(recipe))
     except ValueError as error:
         raise ValueError(f"the recipe of '{checkpoint}' builds no network: {error}") from error
     restore(network, checkpoint)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from scipy.ndimage import label as components
 
+from scripts.checkpoints.auxiliary_channels import auxiliary_count
 from scripts.checkpoints.file import load_checkpoint
 from scripts.data import open_volume
 from scripts.inferers import VolumeInferer
@@ -47,7 +48,7 @@ def network(weights: Path) -> ActivatedNetwork:
     content = load_checkpoint(weights)
     recipe = content["recipe"]
     encoder = {"patch": recipe["patch"], **{name: recipe["sizes"][name] for name in ("width", "depth", "heads")}}
-    auxiliary = len(recipe.get("auxiliary_offsets") or ())
+    auxiliary = auxiliary_count(recipe)
     channels = len(recipe["activations"]) + auxiliary
     architecture = recipe.get("architecture", "unetr")
     made = segmentation_network(architecture, channels, encoder, recipe["widths"], recipe.get("trunk_sizes"))

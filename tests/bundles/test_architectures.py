@@ -14,7 +14,7 @@ from tests.bundles.conftest import AFFINITY, SEGMENTATIONS, TINY_SEGMENTATION, c
 
 LONGER = [[-2, 0, 0], [0, -3, 0]]
 TINY_TRUNK = {"trunk": "tiny", "trunk_presets": {"tiny": {"widths": [4, 8], "forms": ["23", "23"], "fold": 2}}}
-AFFINITY_ONLY = {"auxiliary_offsets": LONGER}
+AFFINITY_ONLY = {"auxiliary_offsets": LONGER, "auxiliary_descriptors": [1, 2, 2]}
 ARCHITECTURES = ("residual_unet", "hybrid")
 
 
@@ -120,6 +120,10 @@ def test_a_network_of_the_same_task_is_trained_further_with_its_last_layer(label
         ({"patch": [1, 8, 8]}, "does not fit a residual U-Net of fold 2 and 2 levels"),
         ({"layer_decay": 0.5}, "layer_decay 1 where the architecture has no encoder"),
         ({"freeze": 2}, "has no `encoder` to freeze"),
+        ({"auxiliary_descriptors": [2, 0, 10]}, "sigma [2, 0, 10] must be three numbers of voxels above 0"),
+        ({"descriptor_weight": -1}, "--descriptor_weight -1 is not a number of 0 or more"),
+        ({"class_balance": "voxel"}, "--class_balance 'voxel' is not one of sample, channel, none"),
+        ({"erosion": -1}, "erosion -1 is negative"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -140,7 +144,8 @@ def test_pre_trained_weights_of_another_architecture_are_no_quiet_scratch_run(fi
 def test_packaged_weights_leave_the_auxiliary_channels_out_and_pass_monais_check(fine_tune, tmp_path):
     folder = fine_tune("residual_unet", iterations=2, **options(AFFINITY))
     weights = read_weights(folder / "checkpoints" / "best.pt")
-    assert weights.about["recipe"]["auxiliary_offsets"] == []
+    recipe = weights.about["recipe"]
+    assert (recipe["auxiliary_offsets"], recipe["auxiliary_descriptors"]) == ([], None)
     assert weights.state["head.bias"].shape == (3 * 4,)
     workflow = ConfigWorkflow(
         [config("inference", AFFINITY)],

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.checkpoints.auxiliary_channels import without_auxiliary
+from scripts.checkpoints.auxiliary_channels import auxiliary_count, without_auxiliary
 from scripts.networks import segmentation_network
 
 SIZES = {
@@ -13,17 +13,27 @@ SIZES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("auxiliary", "channels"),
+    [
+        ({"auxiliary_offsets": [[-2, 0, 0]] * 2}, 2),
+        ({"auxiliary_offsets": [], "auxiliary_descriptors": [2, 10, 10]}, 10),
+        ({"auxiliary_offsets": [[-2, 0, 0]], "auxiliary_descriptors": [2, 10, 10]}, 11),
+    ],
+    ids=["offsets", "descriptors", "both"],
+)
 @pytest.mark.parametrize("architecture", ["unetr", "residual_unet", "hybrid"])
-def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture):
+def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture, auxiliary, channels):
     torch.manual_seed(0)
-    trained = segmentation_network(architecture, 5, **SIZES).eval()
-    recipe = {"architecture": architecture, "activations": ["sigmoid"] * 3, "auxiliary_offsets": [[-2, 0, 0]] * 2}
+    trained = segmentation_network(architecture, 3 + channels, **SIZES).eval()
+    recipe = {"architecture": architecture, "activations": ["sigmoid"] * 3, **auxiliary}
+    assert auxiliary_count(recipe) == channels
     weights, kept = without_auxiliary(trained.state_dict(), recipe)
     network = segmentation_network(architecture, 3, **SIZES).eval()
     network.load_state_dict(weights)
     image = torch.randn(1, 1, 2, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(image), trained(image)[:, :3], rtol=1e-6, atol=1e-6)
-    assert kept == {**recipe, "auxiliary_offsets": []}
+    assert kept == {**recipe, "auxiliary_offsets": [], "auxiliary_descriptors": None}
 
 
 def test_weights_without_auxiliary_channels_stay_as_they_are():

@@ -77,6 +77,22 @@ def test_other_auxiliary_channels_start_new_and_those_of_the_task_are_kept(tmp_p
     assert words in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("here", [[2, 10, 10], [1, 10, 10], None])
+def test_descriptors_are_taken_over_from_a_file_with_the_same_window(tmp_path, here, capsys):
+    torch.manual_seed(1)
+    source = segmentation_network("residual_unet", 14, **SIZES)
+    there = recipe(auxiliary=LONGER[:1], auxiliary_descriptors=[2, 10.0, 10])
+    save_atomically(network_content(source, there, 7), tmp_path / "best.pt")
+    started = segmentation_network("residual_unet", 14 if here else 4, **SIZES)
+    fresh = started.head.weight.clone()
+    wanted = recipe(auxiliary=LONGER[:1], auxiliary_descriptors=here)
+    load_pretrained(started, tmp_path / "best.pt", recipe=wanted, head="keep")
+    same, rows = here == [2, 10, 10], 3 * 4
+    assert torch.equal(started.head.weight[:rows], source.head.weight[:rows])
+    assert torch.equal(started.head.weight[rows:], (source.head.weight if same else fresh)[rows:])
+    assert ("11 auxiliary channels of the file are left out" in capsys.readouterr().out) == (not same)
+
+
 def test_the_weights_of_a_package_have_their_recipe_beside_them(tmp_path):
     source = network(seed=1)
     torch.save(source.state_dict(), tmp_path / "model.pt")

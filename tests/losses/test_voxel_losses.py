@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.losses import LossTerm, OnChannels, SoftDice, TanhMSE, WeightedBCE, WeightedSum
+from scripts.losses import LossTerm, OnChannels, SigmoidMSE, SoftDice, TanhMSE, WeightedBCE, WeightedSum
 
-LOSSES = [WeightedBCE(), SoftDice(), TanhMSE()]
+LOSSES = [WeightedBCE(), WeightedBCE("channel"), WeightedBCE("none"), SoftDice(), TanhMSE(), SigmoidMSE()]
 
 
 @pytest.fixture
@@ -42,6 +42,30 @@ def slow_bce(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) ->
     return torch.stack(losses).mean()
 
 
+def slow_bce_of_channels(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """That of each channel alone, in the share of known voxels that the channel has of its sample."""
+    losses = []
+    for x, t, k in zip(logits, target, known, strict=True):
+        channels = [
+            slow_bce(x[None, c], t[None, c], k[None, c]) * (k[c].sum() / k.sum()) for c in range(logits.shape[1])
+        ]
+        losses.append(torch.stack(channels).sum())
+    return torch.stack(losses).mean()
+
+
+def slow_plain_bce(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    losses = []
+    for x, t, k in zip(logits, target, known, strict=True):
+        p = 1 / (1 + torch.exp(-x[k]))
+        losses.append(-torch.log(torch.where(t[k] == 1, p, 1 - p)).mean())
+    return torch.stack(losses).mean()
+
+
+def slow_sigmoid_mse(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    losses = [(1 / (1 + torch.exp(-x[k])) - t[k]).pow(2).mean() for x, t, k in zip(logits, target, known, strict=True)]
+    return torch.stack(losses).mean()
+
+
 def slow_dice(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     losses = []
     for x, t, k in zip(logits, target, known, strict=True):
@@ -60,8 +84,15 @@ def slow_mse(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) ->
 
 @pytest.mark.parametrize(
     ("loss", "slow"),
-    [(WeightedBCE(), slow_bce), (SoftDice(), slow_dice), (TanhMSE(), slow_mse)],
-    ids=["bce", "dice", "mse"],
+    [
+        (WeightedBCE(), slow_bce),
+        (WeightedBCE("channel"), slow_bce_of_channels),
+        (WeightedBCE("none"), slow_plain_bce),
+        (SoftDice(), slow_dice),
+        (TanhMSE(), slow_mse),
+        (SigmoidMSE(), slow_sigmoid_mse),
+    ],
+    ids=["bce", "bce of channels", "bce of none", "dice", "mse", "sigmoid mse"],
 )
 def test_a_loss_and_its_gradient_are_the_definition_written_out(loss, slow, batch):
     logits, target, known = batch
@@ -218,6 +249,8 @@ def test_senseless_settings_are_errors(batch):
     logits, target, known = batch
     with pytest.raises(ValueError, match="smooth 0"):
         SoftDice(0)
+    with pytest.raises(ValueError, match="balance 'batch' of the classes is not one of sample, channel, none"):
+        WeightedBCE("batch")
     for channels in ([], [-1], [0, 0]):
         with pytest.raises(ValueError, match="different numbers from 0"):
             OnChannels(TanhMSE(), channels)

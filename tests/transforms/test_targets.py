@@ -18,6 +18,7 @@ from scripts.transforms import (
     ContourTarget,
     InstanceDistanceTarget,
     SectionDistanceTarget,
+    ShapeDescriptorTarget,
 )
 from scripts.transforms.label_erosion import ErodeLabel
 
@@ -31,8 +32,9 @@ MAKERS = [
     ContourTarget(1),
     SectionDistanceTarget(2, 5),
     InstanceDistanceTarget((5, 1, 1.5)),
+    ShapeDescriptorTarget((1, 2, 2)),
 ]
-NAMES = ["nearest", "two steps", "binary", "contour 0", "contour 1", "section distance", "instance distance"]
+NAMES = ["nearest", "two steps", "binary", "contour 0", "contour 1", "section distance", "instance distance", "shape"]
 SMALL = hnp.arrays(np.int16, st.tuples(*[st.integers(3, 6)] * 3), elements=st.integers(-1, 3), fill=st.nothing())
 every_target = pytest.mark.parametrize("target", MAKERS, ids=NAMES)
 examples = settings(deadline=None, max_examples=25, derandomize=True)
@@ -161,7 +163,8 @@ def test_a_target_states_how_many_maps_it_makes_of_what_kind(target):
     made, known = target(label), target.known(label)
     assert made.shape == known.shape == (target.channels, 4, 6, 7)
     assert (made.dtype, known.dtype) == (torch.float32, torch.bool)
-    assert known.all()
+    assert known[:, torch.from_numpy(label[0] > 0)].all()
+    assert known.all() or isinstance(target, ShapeDescriptorTarget)  # the background has no shape
     assert made.min() >= -1
     assert made.max() <= 1
 
@@ -250,6 +253,7 @@ def test_channels_margins_and_least_sizes():
     assert (BinaryTarget().channels, BinaryTarget().margin) == (1, (0, 0, 0))
     assert (ContourTarget(2).margin, ContourTarget(0).margin) == ((0, 3, 3), (0, 1, 1))
     assert (SectionDistanceTarget().margin, InstanceDistanceTarget().margin) == ((0, 32, 32), (1, 8, 8))
+    assert (ShapeDescriptorTarget((1, 5, 5.2)).channels, ShapeDescriptorTarget((1, 5, 5.2)).margin) == (10, (2, 10, 11))
     assert ErodeLabel(2).margin == (0, 2, 2)
 
 
@@ -281,6 +285,8 @@ def test_senseless_settings_are_errors():
         ContourTarget(-1)
     with pytest.raises(ValueError, match="erosion -1"):
         ErodeLabel(-1)
+    with pytest.raises(ValueError, match=r"sigma \[1, 0, 2\] must be three numbers"):
+        ShapeDescriptorTarget([1, 0, 2])
     with pytest.raises(ValueError, match="outside 0"):
         SectionDistanceTarget(outside=0)
     with pytest.raises(ValueError, match="voxel_size"):

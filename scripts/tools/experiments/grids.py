@@ -1,4 +1,4 @@
-"""The grids of experiments: which runs they have, and the bundle command of each of their steps."""
+"""The grid of an experiment: which runs it has, and the bundle command of each of their steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS, EVALUATION, SCORES
 
-ARCHITECTURES = ("unetr", "residual_unet", "hybrid")
-"""Networks of fine-tuning; those of pre-training are the two below."""
 MAE, TRUNK = "mae", "residual_unet"
 PRETRAIN = "sem_mae_pretrain"
 RUNS, PRETRAININGS = "runs", "pretrain"
@@ -48,6 +46,8 @@ class Condition:
         pretraining: knobs of the pre-training whose network it starts from; None for training from scratch.
         value: position along the axis of the plot, such as a number of sections; None for a plot by names.
         method: name of the line in the plot.
+        overlays: config files of the fine-tuning, after those of all conditions.
+        against: name of the condition that it is subtracted from, seed by seed; "" for none.
     """
 
     name: str
@@ -55,6 +55,8 @@ class Condition:
     pretraining: Settings | None = None
     value: float | None = None
     method: str = ""
+    overlays: tuple[str, ...] = ()
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class Experiment:
         best = folder / CHECKPOINTS / BEST
         overlay = configs / f"{condition.fine_tuning.get('architecture')}.json"
         chosen = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else []), *self.configs]
+        chosen += condition.overlays
         before = (start.name,) if isinstance(start, Step) else ()
         settings = {**common, **condition.fine_tuning}
         train = Step(folder.name, tuple(chosen), settings, folder / SCORES, after=before)
@@ -151,100 +154,3 @@ class Experiment:
             after=(train.name,),
         )
         return [train, evaluate]
-
-
-def label_budget(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Numbers of labelled sections against methods, such as `residual_unet` and `residual_unet+pretrained`."""
-    return [
-        Condition(
-            f"{method}_{count}_sections",
-            {"labelled_sections": _whole(count), **_method(method)[0]},
-            _method(method)[1],
-            float(count),
-            method,
-        )
-        for count in values
-        for method in methods
-    ]
-
-
-def mask(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Kinds of masks in pre-training; the ratio is that of the pre-training's overlays."""
-    return [
-        Condition(
-            f"{method}_{kind}", _method(method)[0], {**(_method(method)[1] or {}), "token_mask": kind}, None, method
-        )
-        for kind in values
-        for method in methods
-    ]
-
-
-def ratio(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Shares of hidden tokens in pre-training."""
-    return [
-        Condition(
-            f"{method}_ratio_{value}",
-            _method(method)[0],
-            {**(_method(method)[1] or {}), "mask_ratio": float(value)},
-            float(value),
-            method,
-        )
-        for value in values
-        for method in methods
-    ]
-
-
-def decoder(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Presets of the UNETR's decoder."""
-    return [
-        Condition(
-            f"{method}_{preset}", {**_method(method)[0], "unetr_decoder": preset}, _method(method)[1], None, method
-        )
-        for preset in values
-        for method in methods
-    ]
-
-
-def architecture(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
-    """Networks, each from `scratch`, or `pretrained`, or both."""
-    wrong = [method for method in methods if method not in STARTS]
-    if wrong:
-        raise ValueError(
-            f"--methods '{wrong[0]}' is not one of {', '.join(STARTS)}, which an architecture is compared by"
-        )
-    return [
-        Condition(f"{name}_{method}", *_method(name + STARTS[method]), None, method)
-        for name in values
-        for method in methods
-    ]
-
-
-STARTS = {"scratch": "", "pretrained": "+pretrained"}
-"""Methods of `architecture` -> ending of a method of the other kinds."""
-KINDS = {
-    "label_budget": (label_budget, ("2", "6", "20"), ("residual_unet", "residual_unet+pretrained")),
-    "mask": (mask, ("random", "space_only", "section_only"), ("unetr+pretrained",)),
-    "ratio": (ratio, ("0.5", "0.75", "0.9"), ("unetr+pretrained",)),
-    "decoder": (decoder, ("published", "light"), ("unetr",)),
-    "architecture": (architecture, ("unetr", "residual_unet", "hybrid"), ("scratch",)),
-}
-"""Kind -> conditions of given values and methods, and what both are by default."""
-
-
-def _method(name: str) -> tuple[dict[str, object], dict[str, object] | None]:
-    """Knobs of fine-tuning and of pre-training (None: from scratch) of `ARCHITECTURE` or `ARCHITECTURE+pretrained`."""
-    network, plus, word = name.partition("+")
-    if network not in ARCHITECTURES:
-        raise ValueError(f"architecture '{network}' in --methods or --values is not one of {', '.join(ARCHITECTURES)}")
-    if plus and word != "pretrained":
-        raise ValueError(f"--methods '{name}' is not ARCHITECTURE or ARCHITECTURE+pretrained, such as unetr+pretrained")
-    pretraining: dict[str, object] | None = None
-    if plus:
-        pretraining = {"architecture": TRUNK} if network == TRUNK else {}
-    return {"architecture": network}, pretraining
-
-
-def _whole(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"--values '{text}' is not a number of labelled sections, such as 6")
-    return int(text)

@@ -72,32 +72,40 @@ def markdown(rows: Sequence[Row], seeds: Sequence[int], about: str) -> str:
 
 
 def paired(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
-    """Lines of a table of pre-trained minus scratch, seed by seed; none where no condition has both.
+    """Lines of a table of pre-trained minus scratch, or of each recipe minus the first; none where there is no pair.
 
     Args:
         rows: of all conditions.
         names: of scores that have a better direction.
     """
-    pairs = [
+    by_name = {row.condition.name: row for row in rows}
+    starts = [
         (scratch, row)
         for row in rows
         if row.condition.pretraining is not None
         for scratch in rows
-        if scratch.condition.pretraining is None and scratch.condition.fine_tuning == row.condition.fine_tuning
+        if scratch.condition.pretraining is None
+        and scratch.condition.fine_tuning == row.condition.fine_tuning
+        and scratch.condition.overlays == row.condition.overlays
     ]
+    recipes = [(by_name[row.condition.against], row) for row in rows if row.condition.against]
+    return _differences("Pre-trained minus scratch", starts, names) + _differences(
+        "Each minus the first", recipes, names
+    )
+
+
+def _differences(title: str, pairs: Sequence[tuple[Row, Row]], names: Sequence[str]) -> list[str]:
     if not pairs:
         return []
-    cells = [[row.condition.name, *(_difference(scratch, row, name) for name in names)] for scratch, row in pairs]
+    cells = [[row.condition.name, *(_difference(base, row, name) for name in names)] for base, row in pairs]
     labels = {score.name: score.label for score in (HELD_OUT, *headlines())}
-    title = (
-        "Pre-trained minus scratch of the same seed, mean and standard deviation, and in how many seeds it is better:"
-    )
+    title += " of the same seed, mean and standard deviation, and in how many seeds it is better:"
     return ["", title, "", *_table(["condition", *(labels[name] for name in names)], cells)]
 
 
-def _difference(scratch: Row, pretrained: Row, name: str) -> str:
+def _difference(base: Row, other: Row, name: str) -> str:
     """`-0.0460 +- 0.0480, 5 of 5`; pairs without a score are left out."""
-    both = zip(scratch.values.get(name, []), pretrained.values.get(name, []), strict=False)
+    both = zip(base.values.get(name, []), other.values.get(name, []), strict=False)
     found = [after - before for before, after in both if not math.isnan(after - before)]
     better = [value for value in found if (value < 0 if directions()[name] == "lower" else value > 0)]
     return f"{spread(found)}, {len(better)} of {len(found)}" if found else "-"

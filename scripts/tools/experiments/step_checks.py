@@ -10,7 +10,7 @@ from scripts.data.regions.label_budget import budget_boxes
 from scripts.ops.box import Box
 from scripts.tools.experiments.grids import MAE, TRUNK, Experiment, Step
 from scripts.workflow.knobs import KNOBS, knob_value
-from scripts.workflow.overrides import checked_values
+from scripts.workflow.overrides import checked_values, refuse_unknown
 from scripts.workflow.presets import chosen_preset
 
 PRESETS = {"network": "presets", "unetr_decoder": "unetr_decoder_presets", "trunk": "trunk_presets"}
@@ -29,11 +29,12 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
         steps: all of them.
 
     Raises:
-        ValueError: a config file that is missing, a knob with a value that it does not allow, in an overlay too, an
-            unknown preset, more labelled sections than the training box has.
+        ValueError: a config file that is missing, an unknown knob, or one with a value that it does not allow, in an
+            overlay too, an unknown preset, more labelled sections than the training box has.
     """
     check_configs(steps)
-    check_overlays((*experiment.configs, *experiment.pretrain_configs))
+    own = [file for condition in experiment.conditions for file in condition.overlays]
+    check_overlays((*experiment.configs, *experiment.pretrain_configs, *own))
     check_pretrained(experiment)
     configs: dict[tuple[str, ...], dict[str, Any]] = {}
     for step in steps:
@@ -42,6 +43,7 @@ def check_steps(experiment: Experiment, steps: Sequence[Step]) -> None:
                 knob_value(name, value)
         if step.config not in configs:
             configs[step.config] = ConfigParser.load_config_files(list(step.config))
+        refuse_unknown(step.settings, configs[step.config])
         for knob, presets in PRESETS.items():
             if knob in step.settings and presets in configs[step.config]:
                 chosen_preset(knob, str(step.settings[knob]), configs[step.config][presets])

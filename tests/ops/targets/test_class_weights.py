@@ -14,6 +14,18 @@ def test_the_rarer_class_weighs_the_ratio():
     assert class_weights(target, known).tolist() == [[3, 1, 1, 1], [1, 1, 1, 3]]
 
 
+def test_each_channel_may_have_a_ratio_of_its_own_or_all_voxels_count_alike():
+    target = torch.tensor([[[1.0, 0, 0, 0], [1, 1, 1, 0]]])
+    known = torch.ones(1, 2, 4, dtype=torch.bool)
+    assert class_weights(target, known).unique().tolist() == [1]  # half of both channels together
+    assert class_weights(target, known, "channel").tolist() == [[[3, 1, 1, 1], [1, 1, 1, 3]]]
+    assert class_weights(target, known, "none").tolist() == [[[1] * 4] * 2]
+    known[0, 1, 1:3] = False
+    assert class_weights(target, known, "channel")[0, 1].tolist() == [1, 1, 1, 1]
+    with pytest.raises(ValueError, match="balance 'voxel'"):
+        class_weights(target, known, "voxel")
+
+
 def test_no_class_weighs_more_than_nineteen_times_the_other():
     target = torch.zeros(2, 100)
     target[0, 0], target[1, 1:] = 1, 1

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.experiments.grids import KINDS, Experiment, label_budget, ratio
+from scripts.tools.experiments.conditions import KINDS, label_budget, ratio, recipe
+from scripts.tools.experiments.grids import Experiment
 from scripts.tools.experiments.runner import DONE, check_grid, command, is_complete, remove_experiment
 from scripts.tools.experiments.seeds import seed_list
 from scripts.tools.experiments.step_checks import check_steps
@@ -241,4 +242,39 @@ def test_a_value_that_no_run_can_have_is_refused_before_the_first_run(experiment
     impossible = replace(experiment, conditions=KINDS[kind][0](values, methods))
     with pytest.raises(ValueError, match=message):
         check_steps(impossible, impossible.steps())
+    assert not experiment.out.exists()
+
+
+def test_a_recipe_is_a_name_an_overlay_or_knobs_and_is_compared_with_the_first(experiment, tmp_path):
+    (tmp_path / "wide.json").write_text('{"crop": [6, 96, 96]}')
+    values = ("base", str(tmp_path / "wide.json"), "class_balance=none", "erosion=0+crop=[6,96,96]")
+    made = replace(experiment, seeds=(0,), conditions=recipe(values, ("residual_unet",)))
+    steps = {step.name: step for step in made.steps() if step.trains}
+    check_steps(made, made.steps())
+    assert list(steps) == [f"residual_unet_{name}_seed0" for name in ("base", "wide", *values[2:])]
+    base, wide, balance, both = steps.values()
+    assert wide.config == (*base.config, str(tmp_path / "wide.json"))
+    assert balance.settings["class_balance"] == "none"
+    assert (both.settings["erosion"], both.settings["crop"]) == (0, [6, 96, 96])
+    assert {"erosion", "class_balance"}.isdisjoint(base.settings)
+    assert [c.against for c in made.conditions] == ["", *["residual_unet_base"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("erosion=-1", "--erosion '-1' is not a whole number from 0 to 16"),
+        ("erosions=1", "unknown option --erosions; did you mean --erosion"),
+        ("erosion=", "--values 'erosion=' is neither a name, such as base, nor an overlay"),
+        ("erosion=0+erosion=1", "is neither a name"),
+        ("none.json", r"'none\.json' does not exist"),
+    ],
+)
+def test_a_recipe_that_no_run_can_have_is_refused_before_the_first_run(experiment, value, message):
+    def check() -> None:
+        made = replace(experiment, conditions=recipe(("base", value), ("residual_unet",)))
+        check_steps(made, made.steps())
+
+    with pytest.raises(ValueError, match=message):
+        check()
     assert not experiment.out.exists()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.experiments.grids import Experiment, label_budget
+from scripts.tools.experiments.conditions import label_budget, recipe
+from scripts.tools.experiments.grids import Experiment
 from scripts.tools.experiments.results import collect, draw, markdown, spread, write_results
 
 ERRORS = {("unetr", 2): (0.5, 0.7), ("unetr", 6): (0.2, 0.4)}
@@ -115,3 +116,16 @@ def test_methods_at_one_value_are_drawn_beside_each_other_with_their_names(exper
     axes = draw(collect(one), "adapted_rand_snemi3d").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["unetr_2_sections"]
     assert axes.get_xscale() == "linear"
+
+
+def test_recipes_are_subtracted_from_the_first_seed_by_seed(experiment):
+    made = replace(experiment, conditions=recipe(("base", "erosion=0"), ("unetr",)))
+    for condition, errors in zip(made.conditions, ((0.5, 0.7), (0.4, 0.8)), strict=True):
+        for seed, value in enumerate(errors):
+            path = made.scores(condition, seed)
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps({"scores": [{"name": "adapted_rand_snemi3d", "value": value}]}))
+    table = markdown(collect(made), made.seeds, "about")
+    assert "Each minus the first of the same seed" in table
+    assert "| unetr_erosion=0 | 0.0000 +- 0.1414, 1 of 2 |" in table
+    assert "Pre-trained minus scratch" not in table
