@@ -18,7 +18,7 @@ class ShapeDescriptorTarget(Transform):
 
     See `scripts.ops.targets.shape_descriptors`. A crop cut with `margin` equals the crop of the volume's target. A
     value is known within objects, where no label of the window is unknown; it is not on the background, which has no
-    shape and, as in the paper, no loss.
+    shape and, as in the authors' code, no loss.
 
     Args:
         sigma: standard deviations of the window (z, y, x) in voxels; it ends after twice as many.

@@ -23,6 +23,7 @@ def label_budget(values: Sequence[str], methods: Sequence[str]) -> list[Conditio
             _method(method)[1],
             float(count),
             method,
+            axis="labelled sections",
         )
         for count in values
         for method in methods
@@ -49,6 +50,7 @@ def ratio(values: Sequence[str], methods: Sequence[str]) -> list[Condition]:
             {**(_method(method)[1] or {}), "mask_ratio": float(value)},
             float(value),
             method,
+            axis="share of hidden tokens",
         )
         for value in values
         for method in methods

@@ -48,6 +48,7 @@ class Condition:
         method: name of the line in the plot.
         overlays: config files of the fine-tuning, after those of all conditions.
         against: name of the condition that it is subtracted from, seed by seed; "" for none.
+        axis: what `value` is, below the plot.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Condition:
     method: str = ""
     overlays: tuple[str, ...] = ()
     against: str = ""
+    axis: str = ""
 
 
 @dataclass(frozen=True)

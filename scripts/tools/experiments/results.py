@@ -175,6 +175,7 @@ def draw(rows: Sequence[Row], key: str) -> Any:
         ticks = sorted({float(row.condition.value) for row in rows if row.condition.value is not None})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
+        axes.set_xlabel(rows[0].condition.axis)
     else:
         slant = {"rotation": 20, "ha": "right"} if len(rows) > 3 else {}
         axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], **slant)
