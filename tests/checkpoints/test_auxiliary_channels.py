@@ -13,13 +13,17 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("architecture", ["unetr", "residual_unet", "hybrid"])
-def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture):
+@pytest.mark.parametrize(
+    ("architecture", "form"),
+    [("unetr", "published"), ("unetr", "residual"), ("residual_unet", "published"), ("hybrid", "published")],
+)
+def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture, form):
     torch.manual_seed(0)
-    trained = segmentation_network(architecture, 5, **SIZES).eval()
-    recipe = {"architecture": architecture, "activations": ["sigmoid"] * 3, "auxiliary_offsets": [[-2, 0, 0]] * 2}
+    trained = segmentation_network(architecture, 5, **SIZES, unetr_form=form).eval()
+    recipe = {"architecture": architecture, "unetr_form": form, "activations": ["sigmoid"] * 3}
+    recipe |= {"auxiliary_offsets": [[-2, 0, 0]] * 2}
     weights, kept = without_auxiliary(trained.state_dict(), recipe)
-    network = segmentation_network(architecture, 3, **SIZES).eval()
+    network = segmentation_network(architecture, 3, **SIZES, unetr_form=form).eval()
     network.load_state_dict(weights)
     image = torch.randn(1, 1, 2, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(image), trained(image)[:, :3], rtol=1e-6, atol=1e-6)
