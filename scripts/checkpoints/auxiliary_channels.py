@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from scripts.networks.architectures import HEADS
+from scripts.networks.architectures import last_layer
 from scripts.ops.targets.shape_descriptors import CHANNELS
 
 NO_AUXILIARY: dict[str, Any] = {"auxiliary_offsets": [], "auxiliary_descriptors": None}
@@ -93,5 +93,5 @@ def _same_inputs(first: torch.Tensor | None, second: torch.Tensor | None) -> boo
 
 def _last_layer(recipe: Mapping[str, Any]) -> tuple[str, str]:
     """Names of weight and bias of the last layer."""
-    head = HEADS[recipe.get("architecture", "unetr")]
+    head = last_layer(recipe.get("architecture", "unetr"), recipe.get("unetr_form", "published"))
     return f"{head}.weight", f"{head}.bias"

@@ -12,8 +12,11 @@ TOKEN_MASKS = ("random", "space_only", "section_only")
 """Values of `token_mask`, which earlier recipes call `mask`."""
 AS_STORED = [1, 1, 1]
 """`downsample` of a recipe from before that setting."""
-UNETR: dict[str, Any] = {"architecture": "unetr", "trunk_sizes": None, **NO_AUXILIARY}
-"""Settings of a segmentation network from before there was another architecture."""
+UNETR: dict[str, Any] = {
+    **{"architecture": "unetr", "unetr_form": "published", "trunk_sizes": None},
+    **NO_AUXILIARY,
+}
+"""Settings of a segmentation network from before there was another architecture, or another form of the UNETR."""
 AUTOENCODER: dict[str, Any] = {"architecture": "mae", "trunk_sizes": None}
 """Settings of a pre-training from before there was another architecture."""
 NEAREST = "nearest"

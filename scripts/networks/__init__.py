@@ -10,6 +10,7 @@ from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.positions import sincos_positions
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden
 from scripts.networks.residual_unet import ResidualUNet
+from scripts.networks.residual_unetr import ResidualUNETR
 from scripts.networks.tokens import kept_tokens, take_tokens, to_tokens, token_grid
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
@@ -23,6 +24,7 @@ __all__ = [
     "HybridUNet",
     "MaskedAutoencoder",
     "MaskedTrunk",
+    "ResidualUNETR",
     "ResidualUNet",
     "VolumeEncoder",
     "build_encoder",

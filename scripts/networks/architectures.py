@@ -5,11 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from scripts.networks.encoder_protocol import build_encoder
+from scripts.networks.encoder_protocol import VolumeEncoder, build_encoder
 from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.residual_unet import ResidualUNet
+from scripts.networks.residual_unetr import ResidualUNETR
 from scripts.networks.unetr import UNETR
 from scripts.networks.upsampling import even_taps
 
@@ -17,7 +18,12 @@ Sizes = Mapping[str, Any]
 
 
 def segmentation_network(
-    architecture: str, out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None
+    architecture: str,
+    out_channels: int,
+    encoder: Sizes,
+    decoder_widths: Sequence[int],
+    trunk: Sizes | None,
+    unetr_form: str = "published",
 ) -> nn.Module:
     """Build a network (B, C, Z, Y, X) to logits (B, out_channels, Z, Y, X) for windows of whole patches.
 
@@ -27,13 +33,18 @@ def segmentation_network(
         encoder: its preset with `patch`, see `build_encoder`; the patch is that of every architecture.
         decoder_widths: channels of the UNETR's decoder.
         trunk: widths, forms and fold of the `ResidualUNet`.
+        unetr_form: of the UNETR: "published", or "residual", a residual U-Net as its decoder.
 
     Raises:
-        ValueError: another architecture, or sizes that do not fit together.
+        ValueError: another architecture or form, or sizes that do not fit together.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture '{architecture}' is not one of {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[architecture](out_channels, encoder, decoder_widths, trunk)
+    if unetr_form not in UNETR_FORMS:
+        raise ValueError(f"unetr_form '{unetr_form}' is not one of {', '.join(UNETR_FORMS)}")
+    if architecture == "unetr":
+        return _unetr(unetr_form, out_channels, encoder, decoder_widths)
+    return WITH_TRUNK[architecture](out_channels, encoder, _given(trunk))
 
 
 def pretraining_network(
@@ -70,19 +81,18 @@ def check_trunk_patch(patch: Sequence[int], trunk: Sizes) -> None:
         )
 
 
-def _unetr(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
+def _unetr(form: str, out_channels: int, encoder: Sizes, decoder_widths: Sequence[int]) -> nn.Module:
     made = build_encoder(encoder)
-    return UNETR(made, out_channels, even_taps(made.depth, made.patch), decoder_widths)
+    return UNETR_FORMS[form](made, out_channels, even_taps(made.depth, made.patch), decoder_widths)
 
 
-def _residual_unet(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
-    sizes = _given(trunk)
-    check_trunk_patch(encoder["patch"], sizes)
-    return ResidualUNet(out_channels, **sizes)
+def _residual_unet(out_channels: int, encoder: Sizes, trunk: Sizes) -> nn.Module:
+    check_trunk_patch(encoder["patch"], trunk)
+    return ResidualUNet(out_channels, **trunk)
 
 
-def _hybrid(out_channels: int, encoder: Sizes, decoder_widths: Sequence[int], trunk: Sizes | None) -> nn.Module:
-    return HybridUNet(build_encoder(encoder), ResidualUNet(out_channels, **_given(trunk)))
+def _hybrid(out_channels: int, encoder: Sizes, trunk: Sizes) -> nn.Module:
+    return HybridUNet(build_encoder(encoder), ResidualUNet(out_channels, **trunk))
 
 
 def _given(trunk: Sizes | None) -> Sizes:
@@ -91,12 +101,21 @@ def _given(trunk: Sizes | None) -> Sizes:
     return {name: value for name, value in trunk.items() if not name.startswith("_")}
 
 
-ARCHITECTURES: dict[str, Callable[[int, Sizes, Sequence[int], Sizes | None], nn.Module]] = {
-    "unetr": _unetr,
-    "residual_unet": _residual_unet,
-    "hybrid": _hybrid,
-}
-"""Builders by the name in a recipe."""
+WITH_TRUNK: dict[str, Callable[[int, Sizes, Sizes], nn.Module]] = {"residual_unet": _residual_unet, "hybrid": _hybrid}
+"""Builders of networks that have a trunk, by the name in a recipe."""
 
-HEADS = {"unetr": "head.2", "residual_unet": "head", "hybrid": "trunk.head"}
-"""The last layer of each architecture, which belongs to its task; all other weights may be taken by another task."""
+ARCHITECTURES = ("unetr", *WITH_TRUNK)
+"""Names in a recipe."""
+
+UNETR_FORMS: dict[str, Callable[[VolumeEncoder, int, Sequence[int], Sequence[int]], nn.Module]] = {
+    "published": UNETR,
+    "residual": ResidualUNETR,
+}
+"""Classes of a UNETR by the name in a recipe."""
+
+
+def last_layer(architecture: str, unetr_form: str) -> str:
+    """Name of the layer that belongs to a network's task; all other weights may be taken by another task."""
+    if architecture == "unetr":
+        return "trunk.head" if unetr_form == "residual" else "head.2"
+    return "trunk.head" if architecture == "hybrid" else "head"

@@ -24,6 +24,7 @@ class Attention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} is not divisible by {heads} heads")
         self.heads = heads
+        self.explicit_tokens = EXPLICIT_TOKENS
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
@@ -32,7 +33,7 @@ class Attention(nn.Module):
         b, n, w = tokens.shape
         query, key, value = self.qkv(tokens).view(b, n, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         slow = query.dtype == torch.bfloat16 and query.requires_grad and query.device.type == "cpu"
-        if slow and n <= EXPLICIT_TOKENS:
+        if slow and n <= self.explicit_tokens:
             mixed = explicit_attention(query, key, value)
         else:
             mixed = F.scaled_dot_product_attention(query, key, value)

@@ -26,6 +26,7 @@ KNOBS: dict[str, KnobType] = {
     "flips": Choice((1, 4, 8, 16)),
     "enlarge": Number(1, 4),
     "architecture": Choice(("mae", "unetr", "residual_unet", "hybrid")),
+    "unetr_form": Choice(("published", "residual")),
     **dict.fromkeys(("network", "unetr_decoder", "trunk", "instance_decoder", "key_score"), Name()),
     "mask": Nullable(Mask()),
     "token_mask": Choice(("random", "space_only", "section_only")),

@@ -130,12 +130,13 @@ def print_segmentation_summary(
 
 
 def network_text(settings: Mapping[str, Any]) -> str:
-    """Return `vit_base` (pre-training), `vit_base encoder, published decoder`, or `residual U-Net, small` and more."""
+    """Return `vit_base` (pre-training), `vit_base encoder, published decoder`, `residual U-Net, small`, or similar."""
     architecture = settings.get("architecture", "unetr")
     if architecture == "mae":
         return str(settings["network"])
     if architecture == "unetr":
-        decoder = f", {settings['unetr_decoder']} decoder" if "unetr_decoder" in settings else ""
+        residual = "residual " if settings.get("unetr_form") == "residual" else ""
+        decoder = f", {settings['unetr_decoder']} {residual}decoder" if "unetr_decoder" in settings else ""
         return f"{settings['network']} encoder{decoder}"
     encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""
     return f"residual U-Net, {settings['trunk']}{encoder}"

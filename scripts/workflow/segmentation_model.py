@@ -117,6 +117,7 @@ def load_network(checkpoint: str | os.PathLike[str], device: str | torch.device 
             {**(recipe["sizes"] or {}), "patch": recipe["patch"], "drop_path": 0.0},
             recipe["widths"],
             recipe["trunk_sizes"],
+            recipe["unetr_form"],
         )
         ScaleGrey(recipe["grey_low"], recipe["grey_high"])  # refuses half a range
         maps = ActivatedNetwork(network, recipe["activations"], auxiliary_count(recipe))

@@ -51,7 +51,8 @@ def network(weights: Path) -> ActivatedNetwork:
     auxiliary = auxiliary_count(recipe)
     channels = len(recipe["activations"]) + auxiliary
     architecture = recipe.get("architecture", "unetr")
-    made = segmentation_network(architecture, channels, encoder, recipe["widths"], recipe.get("trunk_sizes"))
+    form = recipe.get("unetr_form", "published")
+    made = segmentation_network(architecture, channels, encoder, recipe["widths"], recipe.get("trunk_sizes"), form)
     made.load_state_dict(content["network"])
     return ActivatedNetwork(made, recipe["activations"], auxiliary).eval()
 

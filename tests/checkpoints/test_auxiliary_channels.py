@@ -22,14 +22,17 @@ SIZES = {
     ],
     ids=["offsets", "descriptors", "both"],
 )
-@pytest.mark.parametrize("architecture", ["unetr", "residual_unet", "hybrid"])
-def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture, auxiliary, channels):
+@pytest.mark.parametrize(
+    ("architecture", "form"),
+    [("unetr", "published"), ("unetr", "residual"), ("residual_unet", "published"), ("hybrid", "published")],
+)
+def test_the_channels_that_are_left_keep_their_logits_to_the_bit(architecture, form, auxiliary, channels):
     torch.manual_seed(0)
-    trained = segmentation_network(architecture, 3 + channels, **SIZES).eval()
-    recipe = {"architecture": architecture, "activations": ["sigmoid"] * 3, **auxiliary}
+    trained = segmentation_network(architecture, 3 + channels, **SIZES, unetr_form=form).eval()
+    recipe = {"architecture": architecture, "unetr_form": form, "activations": ["sigmoid"] * 3, **auxiliary}
     assert auxiliary_count(recipe) == channels
     weights, kept = without_auxiliary(trained.state_dict(), recipe)
-    network = segmentation_network(architecture, 3, **SIZES).eval()
+    network = segmentation_network(architecture, 3, **SIZES, unetr_form=form).eval()
     network.load_state_dict(weights)
     image = torch.randn(1, 1, 2, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(image), trained(image)[:, :3], rtol=1e-6, atol=1e-6)

@@ -36,7 +36,8 @@ def test_an_earlier_recipe_gets_the_names_of_today_and_one_of_today_stays():
     assert upgraded_recipe(recipe) == recipe
     assert upgraded_recipe({"task": "affinity", "widths": [8], "patch": [1, 4, 4]}) == {
         **{"task": "affinity", "widths": [8], "patch": [1, 4, 4], "downsample": [1, 1, 1], "offsets": "nearest"},
-        **{"architecture": "unetr", "trunk_sizes": None, "auxiliary_offsets": [], "auxiliary_descriptors": None},
+        **{"architecture": "unetr", "unetr_form": "published", "trunk_sizes": None},
+        **{"auxiliary_offsets": [], "auxiliary_descriptors": None},
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scripts.networks import UNETR, HybridUNet, ResidualUNet, segmentation_network
-from scripts.networks.architectures import ARCHITECTURES, HEADS
+from scripts.networks.architectures import ARCHITECTURES, UNETR_FORMS, last_layer
 
 ENCODER = {"patch": [1, 4, 4], "width": 12, "depth": 2, "heads": 2}
 TRUNK = {"_desc_": "smallest", "widths": [4, 8], "forms": ["23", "23"], "fold": 2}
@@ -19,11 +19,12 @@ def test_each_name_builds_its_network(architecture, network):
     assert made(torch.zeros(1, 1, 2, 8, 8)).shape == (1, 2, 2, 8, 8)
 
 
+@pytest.mark.parametrize("form", UNETR_FORMS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_named_head_is_the_layer_of_the_output_channels(architecture):
-    two, three = (segmentation_network(architecture, n, ENCODER, [8, 4, 4], TRUNK).state_dict() for n in (2, 3))
+def test_the_last_layer_is_that_of_the_output_channels(architecture, form):
+    two, three = (segmentation_network(architecture, n, ENCODER, [8, 4, 4], TRUNK, form).state_dict() for n in (2, 3))
     differing = {name for name in two if two[name].shape != three[name].shape}
-    assert differing == {f"{HEADS[architecture]}.weight", f"{HEADS[architecture]}.bias"}
+    assert differing == {f"{last_layer(architecture, form)}.{kind}" for kind in ("weight", "bias")}
 
 
 def test_what_does_not_fit_is_refused():
