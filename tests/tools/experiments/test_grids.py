@@ -235,7 +235,7 @@ def test_a_step_comes_after_those_whose_results_it_reads(experiment):
         ("label_budget", ("2", "9"), ("unetr",), "labelled_sections 9: the box to train on has the sections 0 to 7"),
         ("ratio", ("0.5", "1.5"), ("unetr+pretrained",), "--mask_ratio 1.5 is not a number"),
         ("mask", ("blocks",), ("unetr+pretrained",), "--token_mask 'blocks' is not"),
-        ("decoder", ("published", "deep"), ("unetr",), "unetr_decoder 'deep' is not one of published, light, demo"),
+        ("decoder", ("published", "deep"), ("unetr",), "'deep' is not one of published, light, small, demo"),
     ],
 )
 def test_a_value_that_no_run_can_have_is_refused_before_the_first_run(experiment, kind, values, methods, message):
