@@ -48,8 +48,7 @@ class Learner:
 def ours(optimizer: str, lr: float, precision: str) -> Learner:
     """Our network, loss and optimizer, in a process that keeps freed memory, as our configs do."""
     keep_freed_memory()
-    crop = CROP if precision == "auto" else None  # asked for, bf16 is right here: no convolution along z
-    bf16 = chosen_precision(precision, torch.device("cpu"), crop=crop) == "bf16"
+    bf16 = chosen_precision(precision, torch.device("cpu")) == "bf16"
     encoder = Encoder(PATCH, SIZES["width"], SIZES["depth"], SIZES["heads"])
     network = MaskedAutoencoder(encoder, **{name: size for name, size in SIZES.items() if name.startswith("decoder_")})
     loss = HiddenTokenLoss(PATCH)

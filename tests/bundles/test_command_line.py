@@ -182,3 +182,13 @@ def test_the_presets_are_networks(name):
     parser["network"] = name
     with torch.device("meta"):
         assert parser.get_parsed_content("network_def")(torch.zeros(1, 1, 6, 96, 96)).shape == (1, 1, 6, 96, 96)
+
+
+@pytest.mark.parametrize(("architecture", "guarded"), [("mae", False), ("residual_unet", True)])
+def test_thin_crops_keep_the_precision_of_a_network_without_convolutions(architecture, guarded, monkeypatch):
+    from monai.bundle import ConfigParser
+
+    monkeypatch.setattr("scripts.engines.precision.has_bf16", lambda: True)
+    parser = ConfigParser(ConfigParser.load_config_file(config("train")))
+    parser["architecture"], parser["crop"], parser["device"] = architecture, [2, 32, 32], "$torch.device('cpu')"
+    assert parser.get_parsed_content("used_precision") == ("fp32" if guarded else "bf16")
