@@ -28,7 +28,8 @@ def chosen_precision(precision: str, device: torch.device, rank: int = 0, crop: 
         precision: "auto", "fp32" or "bf16".
         device: where the network is.
         rank: of this process; 0 prints a line where bf16 was requested and is emulated.
-        crop: z, y, x of a training's crops; None where nothing is trained, or the network has no such convolutions.
+        crop: z, y, x of a training's crops; None where nothing is trained, or the network has no 3x3x3
+            convolutions.
 
     Raises:
         ValueError: bf16 for such crops on a CPU.

@@ -14,8 +14,8 @@ def test_shipped_configs_and_the_reference_of_knobs_equal_their_source():
 
 
 @pytest.mark.parametrize("bundle", bundle_names())
-def test_a_train_config_has_at_most_520_lines(bundle):
-    assert bundle_files(bundle)["train.json"].count("\n") <= 520
+def test_a_train_config_has_at_most_500_lines(bundle):
+    assert bundle_files(bundle)["train.json"].count("\n") <= 500
 
 
 def test_a_hole_is_filled_as_value_keys_item_and_text_and_a_hole_without_a_block_is_an_error():

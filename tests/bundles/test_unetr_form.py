@@ -1,4 +1,4 @@
-"""The UNETR with a residual decoder trains, resumes, evaluates, predicts, loads and exports by what its recipe says."""
+"""The UNETR with a residual decoder trains, resumes, evaluates, predicts, loads and exports by its recipe."""
 
 import json
 
