@@ -9,6 +9,8 @@ validate (256 fixed crops and masks; a token's mean scores 1).
 
 import argparse
 import multiprocessing
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -143,6 +145,7 @@ def main() -> None:
     options.add_argument("--muon_lr", type=float, default=0.003)
     options.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours")
     given = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the process of a training ends with this one
     torch.set_num_threads(1)
     print(hardware())
     muon, adamw = (given.muon_lr, given.muon_steps), (given.lr, given.adamw_steps)
