@@ -18,6 +18,7 @@ from scripts.engines import keep_freed_memory
 from scripts.engines.precision import has_bf16
 from scripts.networks import ResidualUNet, segmentation_network, vit
 from tests.benchmarks.bench_mae_step import ours
+from tests.benchmarks.norms import replace_norms
 from tests.benchmarks.side_by_side import hardware, print_table
 
 ROUNDS = 5
@@ -84,7 +85,7 @@ def segmentation_step(case: Case) -> Callable[[], object]:
     if case.channels_last is not None:
         network.to(memory_format=torch.channels_last_3d if case.channels_last else torch.contiguous_format)
     if case.batch_norm:
-        replace_norms(network)
+        replace_norms(network, "batch")
     image = torch.randn(case.batch, 1, *case.size)
     target = (torch.rand(case.batch, 3, *case.size) > 0.5).float()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
@@ -107,14 +108,6 @@ def build(network: str) -> nn.Module:
     if network == UNETR_DEMO:
         return segmentation_network("unetr", 3, ENCODER_DEMO, (64, 32, 16, 16, 8), None)
     return ResidualUNet(3, *TRUNKS[network])
-
-
-def replace_norms(network: nn.Module) -> None:
-    """Put batch norm where a residual U-Net has its group norm."""
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.GroupNorm):
-                setattr(module, name, nn.BatchNorm3d(child.num_channels))
 
 
 def seconds() -> float:
