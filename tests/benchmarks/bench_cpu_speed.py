@@ -18,8 +18,8 @@ from scripts.engines import keep_freed_memory
 from scripts.engines.precision import has_bf16
 from scripts.networks import ResidualUNet, segmentation_network, vit
 from tests.benchmarks.bench_mae_step import ours
-from tests.benchmarks.norms import replace_norms
 from tests.benchmarks.side_by_side import hardware, print_table
+from tests.benchmarks.unseen_volumes import replace_norms
 
 ROUNDS = 5
 TRUNKS = {

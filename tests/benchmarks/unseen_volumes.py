@@ -1,14 +1,15 @@
-"""Which norm a network that sees other volumes should have: trained alike, scored where it trained and elsewhere.
+"""Which network serves volumes that it never saw: norms and the hybrid, trained alike, scored there and at home.
 
-`SEM_DATA_DIR=FOLDER python -m tests.benchmarks.norms OUT` trains a residual U-Net with each norm and seed on SNEMI3D
-sections 0-79, chooses the threshold on a part of the last 20, and prints adapted Rand error (SNEMI3D), VOI split and
-VOI merge on another part and on two volumes that no network saw, enlarged to the voxels of the training. Trainings in
-OUT that are complete are not repeated.
+`SEM_DATA_DIR=FOLDER python -m tests.benchmarks.unseen_volumes OUT` trains each network and seed on SNEMI3D sections
+0-79, chooses the threshold on a part of the last 20, and prints adapted Rand error (SNEMI3D), VOI split and VOI merge
+on another part and on two volumes that no network saw, enlarged to the voxels of the training. Trainings in OUT that
+are complete are not repeated.
 
-- group: group norm in float32, as the networks have it;
+- group: the residual U-Net, group norm in float32, as the bundle has it;
 - batch: batch norm, its running averages from the training;
 - batch, refreshed: the same network, its averages taken anew by one pass over each volume;
-- weight: no norm of features; the weights of every convolution are standardised (Brock et al. 2021).
+- weight: no norm of features; the weights of every convolution are standardised (Brock et al. 2021);
+- hybrid, hybrid_pretrained: the trunk `demo` with an encoder from scratch, or that of `sem_mae_pretrain`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -27,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.checkpoints.run_files import BEST, CHECKPOINTS
+from scripts.checkpoints.run_files import BEST, CHECKPOINTS, LAST
 from scripts.engines import chosen_precision
 from scripts.inferers import VolumeInferer
 from scripts.networks import ActivatedNetwork, enlarged_sections, segmentation_network
@@ -37,6 +39,7 @@ from tests.benchmarks.shipped_network import TRAINED_NM, network, patch, scored,
 from tests.benchmarks.side_by_side import hardware, print_table
 
 NORMS = ("group", "batch", "weight")
+HYBRID = {"network": "demo", "trunk": "demo", "patch": [1, 8, 8]}
 CHOSEN_ON = ("snemi3d_ac4_train.h5", "80:100,0:256,0:512")
 SCORED_ON = (
     ("snemi3d_ac4_train.h5", "80:100,512:1024,512:1024"),
@@ -46,10 +49,35 @@ SCORED_ON = (
 THRESHOLDS = [round(0.3 + 0.025 * k, 3) for k in range(23)]
 WINDOW, STRIDE, PAD = (6, 96, 96), (4, 72, 72), (1, 12, 12)
 CONFIGS = "bundles/sem_neuron_affinity/configs"
+ENCODER = "bundles/sem_mae_pretrain/models/model.pt"
 RELU_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
 """Keeps the variance of what a ReLU passes on."""
 BRANCH_GAIN = 0.2
 """Of the last convolution around which a sum goes: the sums shall not grow from level to level."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is trained.
+
+    Attributes:
+        overlay: of the bundle's train.json.
+        norm: one of `NORMS`.
+        settings: of its knobs.
+    """
+
+    overlay: str = "residual_unet.json"
+    norm: str = "group"
+    settings: dict[str, object] = field(default_factory=dict)
+
+
+CONTENDERS = {
+    "group": Contender(),
+    "batch": Contender(norm="batch"),
+    "weight": Contender(norm="weight"),
+    "hybrid": Contender("hybrid.json", settings=HYBRID),
+    "hybrid_pretrained": Contender("hybrid.json", settings={**HYBRID, "pretrained": ENCODER}),
+}
 
 
 class StandardisedConv3d(nn.Conv3d):
@@ -103,17 +131,17 @@ def network_with(norm: str, **sizes: Any) -> nn.Module:
     return made
 
 
-def train(folder: Path, norm: str, seed: int, iterations: int, data: str) -> Path:
+def train(folder: Path, name: str, seed: int, iterations: int, data: str) -> Path:
     """Train as the bundle does, unless the checkpoint is there; returns its path."""
-    run = folder / f"{norm}_seed{seed}"
+    contender, run = CONTENDERS[name], folder / f"{name}_seed{seed}"
     best = run / CHECKPOINTS / BEST
     if best.exists():
         return best
-    overlay = folder / f"{norm}.json"
+    overlay = folder / f"{name}.json"
     definition = json.loads(Path(CONFIGS, "train.json").read_text())["network_def"]
-    changed = {**definition, "_target_": "tests.benchmarks.norms.network_with", "norm": norm}
+    changed = {**definition, "_target_": "tests.benchmarks.unseen_volumes.network_with", "norm": contender.norm}
     overlay.write_text(json.dumps({"network_def": changed}))
-    configs = [f"{CONFIGS}/train.json", f"{CONFIGS}/residual_unet.json", str(overlay)]
+    configs = [f"{CONFIGS}/train.json", f"{CONFIGS}/{contender.overlay}", str(overlay)]
     file, box = CHOSEN_ON
     settings = {
         "volumes": f"{data}/{file}:raw",
@@ -131,6 +159,8 @@ def train(folder: Path, norm: str, seed: int, iterations: int, data: str) -> Pat
         "flips": 1,
         "decoder_grid": {"threshold": [0.5]},
         "output_dir": str(run),
+        "resume": (run / CHECKPOINTS / LAST).exists(),
+        **contender.settings,
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs), *options]
@@ -184,7 +214,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("out", type=Path)
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    options.add_argument("--norms", nargs="+", default=[*NORMS], choices=NORMS)
+    options.add_argument("--which", nargs="+", default=[*CONTENDERS], choices=[*CONTENDERS])
     options.add_argument("--iterations", type=int, default=1500)
     given = options.parse_args()
     data = os.environ.get("SEM_DATA_DIR")
@@ -195,13 +225,13 @@ def main() -> None:
     print(hardware(), f"{given.iterations} steps", sep="\n", flush=True)
     measured: dict[str, list[list[tuple[float, ...]]]] = {}
     for seed in given.seeds:
-        for norm in given.norms:
-            weights = train(given.out, norm, seed, given.iterations, data)
+        for name in given.which:
+            weights, norm = train(given.out, name, seed, given.iterations, data), CONTENDERS[name].norm
             for refreshed in (False, True) if norm == "batch" else (False,):
-                name = f"{norm}, refreshed" if refreshed else norm
+                row = f"{name}, refreshed" if refreshed else name
                 found = scores(weights, norm, data, refreshed)
-                measured.setdefault(name, []).append(found)
-                print(seed, name, *found, flush=True)
+                measured.setdefault(row, []).append(found)
+                print(seed, row, *found, flush=True)
     rows = []
     for name, seeds in measured.items():
         for place, (file, _) in enumerate(SCORED_ON):
@@ -209,7 +239,7 @@ def main() -> None:
             voi = [round(sum(of_seed[place][1:]), 2) for of_seed in seeds]
             spread = f"{mean(rand):.3f} +- {stdev(rand) if len(rand) > 1 else 0:.3f}"
             rows.append((name, file, ", ".join(f"{value:.3f}" for value in rand), spread, ", ".join(map(str, voi))))
-    print_table("Norms", ("norm", "volume", "adapted Rand by seed", "mean", "VOI, sum, by seed"), rows)
+    print_table("Unseen volumes", ("network", "volume", "adapted Rand by seed", "mean", "VOI, sum, by seed"), rows)
 
 
 if __name__ == "__main__":
