@@ -9,6 +9,7 @@ from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.positions import sincos_positions
 from scripts.networks.reconstruction_to_grey import in_grey, paste_hidden
+from scripts.networks.refreshed_norms import refresh_norms
 from scripts.networks.residual_unet import ResidualUNet
 from scripts.networks.residual_unetr import ResidualUNETR
 from scripts.networks.tokens import kept_tokens, take_tokens, to_tokens, token_grid
@@ -34,6 +35,7 @@ __all__ = [
     "kept_tokens",
     "paste_hidden",
     "pretraining_network",
+    "refresh_norms",
     "register_encoder",
     "segmentation_network",
     "sincos_positions",

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.networks.standardised_convolution import StandardisedConv3d
+
 NORM_GROUPS = 8
 """Groups of channels that are normalised together; fewer where they do not divide the width."""
 
@@ -28,6 +30,12 @@ class Float32GroupNorm(nn.GroupNorm):
         return torch.group_norm(features.float(), self.num_groups, self.weight, self.bias, self.eps)
 
 
+NORMS = ("group", "batch", "weight")
+"""Group norm in float32, batch norm, or no norm of features: standardised weights."""
+BRANCH_GAIN = 0.2
+"""At the start, of the last convolution around which a sum goes, where no norm keeps sums from growing."""
+
+
 class ResidualBlock(nn.Module):
     """A convolution to a new width, then one or two more with a sum around them.
 
@@ -35,12 +43,19 @@ class ResidualBlock(nn.Module):
         channels: of the input.
         width: of the output.
         form: dimension of each convolution: "23" is 1x3x3 and 3x3x3, "233" one 3x3x3 more.
+        norm: a name of `NORMS`.
     """
 
-    def __init__(self, channels: int, width: int, form: str) -> None:
+    def __init__(self, channels: int, width: int, form: str, norm: str = "group") -> None:
         super().__init__()
-        self.first = _convolution(channels, width, form[0])
-        self.rest = nn.Sequential(*[_convolution(width, width, dimension) for dimension in form[1:]])
+        self.first = _convolution(channels, width, form[0], norm)
+        gains = [1.0] * (len(form) - 2) + [BRANCH_GAIN]
+        self.rest = nn.Sequential(
+            *[
+                _convolution(width, width, dimension, norm, gain)
+                for dimension, gain in zip(form[1:], gains, strict=True)
+            ]
+        )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, channels, Z, Y, X) to (B, width, Z, Y, X)."""
@@ -57,10 +72,12 @@ class ResidualUNet(nn.Module):
         forms: form of each level's `ResidualBlock`, finest first: the dimensions of its convolutions, such as "233".
         fold: voxels along y and x that become channels of one position; 1 keeps full resolution.
         in_channels: channels of the volume.
+        norm: "group"; "batch", whose averages should be taken anew on another volume (`refresh_norms`); or "weight",
+            standardised weights and no norm of features. The last two learn sooner.
 
     Raises:
         ValueError: fewer than two levels, another number of forms than of widths, a form of other than two or more
-            digits 2 and 3, a number below 1.
+            digits 2 and 3, a number below 1, another norm.
 
     Example:
         >>> network = ResidualUNet(3, widths=(4, 8), forms=("23", "23"), fold=2)
@@ -75,9 +92,12 @@ class ResidualUNet(nn.Module):
         forms: Sequence[str] = ("23", "233", "233", "233"),
         fold: int = 2,
         in_channels: int = 1,
+        norm: str = "group",
     ) -> None:
         super().__init__()
         check_levels(widths, forms)
+        if norm not in NORMS:
+            raise ValueError(f"norm '{norm}' is not one of {', '.join(NORMS)}")
         if min(out_channels, fold, in_channels) < 1:
             raise ValueError(f"out_channels {out_channels}, fold {fold}, in_channels {in_channels} must be 1 or more")
         self.out_channels, self.in_channels, self.fold = out_channels, in_channels, int(fold)
@@ -86,13 +106,13 @@ class ResidualUNet(nn.Module):
         finest, folded = int(widths[0]), self.fold**2
         wide, last = (5, 1) if self.fold == 1 else (3, 3)  # a position of a fold already covers its neighbours
         self.stem = nn.Conv3d(in_channels * folded, finest, (1, wide, wide), padding="same")
-        self.finest = ResidualBlock(finest, finest, forms[0])
-        blocks = [ResidualBlock(*pair, form) for pair, form in zip(pairwise(widths), forms[1:], strict=True)]
+        self.finest = ResidualBlock(finest, finest, forms[0], norm)
+        blocks = [ResidualBlock(*pair, form, norm) for pair, form in zip(pairwise(widths), forms[1:], strict=True)]
         self.down = nn.ModuleList(blocks[:-1])
         self.coarsest = blocks[-1]
         rising = list(zip(widths[:-1], widths[1:], forms[:-1], strict=True))[::-1]
         self.narrow = nn.ModuleList([nn.Conv3d(coarse, fine, 1) for fine, coarse, _ in rising])
-        self.up = nn.ModuleList([ResidualBlock(fine, fine, form) for fine, _, form in rising])
+        self.up = nn.ModuleList([ResidualBlock(fine, fine, form, norm) for fine, _, form in rising])
         self.head = nn.Conv3d(finest, out_channels * folded, (1, last, last), padding="same")
         for parameter in self.parameters():
             if parameter.dim() == 5:  # faster on a CPU: tests.benchmarks.bench_cpu_speed
@@ -170,8 +190,12 @@ def check_image(image: torch.Tensor, channels: int, multiple: int) -> None:
         )
 
 
-def _convolution(channels: int, width: int, dimension: str) -> nn.Sequential:
-    """Convolution that keeps the size, group norm, ReLU; He's normal weights."""
-    convolution = nn.Conv3d(channels, width, KERNELS[dimension], padding="same", bias=False)
+def _convolution(channels: int, width: int, dimension: str, norm: str, gain: float = 1.0) -> nn.Sequential:
+    """Convolution that keeps the size, norm, ReLU; He's normal weights. `gain` is that of standardised weights."""
+    kernel = KERNELS[dimension]
+    if norm == "weight":
+        return nn.Sequential(StandardisedConv3d(channels, width, kernel, gain), nn.ReLU(inplace=True))
+    convolution = nn.Conv3d(channels, width, kernel, padding="same", bias=False)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    return nn.Sequential(convolution, Float32GroupNorm(math.gcd(NORM_GROUPS, width), width), nn.ReLU(inplace=True))
+    normed = nn.BatchNorm3d(width) if norm == "batch" else Float32GroupNorm(math.gcd(NORM_GROUPS, width), width)
+    return nn.Sequential(convolution, normed, nn.ReLU(inplace=True))

@@ -20,6 +20,7 @@ VERBS = {
     "synthesize": ("scripts.tools.synthesize:synthesize", "make a synthetic EM volume with instance labels"),
     "augmentations": ("scripts.tools.augmentations:augmentations", "draw what each augmentation does to a crop"),
     "fetch": ("scripts.tools.fetch:fetch", "download a public data set and convert it to a chunked file"),
+    "refresh": ("scripts.tools.refresh:refresh", "take the averages of a network's batch norm anew on another volume"),
     "decode": ("scripts.tools.decode:decode", "turn affinities or probabilities into instances"),
     "tune": ("scripts.tools.tune:tune", "search a decoder's thresholds on a validation box"),
     "score": ("scripts.tools.score:score", "score a segmentation against ground truth"),

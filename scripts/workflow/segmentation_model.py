@@ -14,7 +14,7 @@ from scripts.checkpoints.restore import restore
 from scripts.checkpoints.run_files import BEST
 from scripts.data.volumes import ArrayVolume, Volume, downsampled_volume
 from scripts.inferers import VolumeInferer
-from scripts.networks import ActivatedNetwork, enlarged_sections, segmentation_network
+from scripts.networks import ActivatedNetwork, enlarged_sections, refresh_norms, segmentation_network
 from scripts.ops.box import Box
 from scripts.ops.decoding.decoders import decoder
 from scripts.ops.scoring.contingency import ContingencyTable
@@ -75,13 +75,34 @@ class SegmentationModel:
         unknown = sorted(set(windows) - set(WINDOWS))
         if unknown:
             raise ValueError(f"unknown setting '{unknown[0]}'; there are {', '.join(WINDOWS)}")
+        return self._maps(self._enlarged(enlarge), volume, box, windows)
+
+    def refresh(self, volume: np.ndarray | Volume, box: str | Box | None = None, enlarge: float = 1.0) -> None:
+        """Take the averages of batch norm anew on a volume, or a box of it, that differs from the training's.
+
+        Args:
+            volume, box, enlarge: as `predict` takes them.
+
+        Raises:
+            ValueError: a network without batch norm, or what `predict` refuses.
+        """
+        network = self._enlarged(enlarge)
+        refresh_norms(network, lambda: self._maps(network, volume, box, {"flips": 1}))
+
+    def _maps(
+        self,
+        network: ActivatedNetwork,
+        volume: np.ndarray | Volume,
+        box: str | Box | None,
+        windows: Mapping[str, int | Sequence[int]],
+    ) -> np.ndarray:
         grey = volume if isinstance(volume, Volume) else ArrayVolume(volume)
         grey = downsampled_volume(grey, self.recipe["downsample"])
         part = Box.parse(box, grey.shape)
         settings: dict[str, Any] = {name: self.recipe[name] for name in ("window", "stride", "pad", "flips")}
-        inferer = VolumeInferer(**{**settings, **windows}, affinity=self.recipe["offsets"])
+        inferer = VolumeInferer(**{**settings, **dict(windows)}, affinity=self.recipe["offsets"])
         image = self.scale(grey[part.slices])[None, None].to(self.device)
-        return inferer(image, self._enlarged(enlarge)).cpu().numpy()[0]
+        return inferer(image, network).cpu().numpy()[0]
 
     def _enlarged(self, factor: float) -> ActivatedNetwork:
         maps = self.network

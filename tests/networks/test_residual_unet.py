@@ -155,3 +155,11 @@ def test_a_window_that_the_levels_do_not_divide_is_refused():
         tiny()(volume(1, 1, 3, 20, 16))
     with pytest.raises(ValueError, match=r"must be \(batch, 1 channels, z, y, x\)"):
         tiny()(volume(1, 2, 3, 16, 16))
+
+
+def test_the_norm_is_one_of_three():
+    batch = ResidualUNet(1, (4, 6), ("23", "23"), norm="batch")
+    assert sum(isinstance(module, torch.nn.BatchNorm3d) for module in batch.modules()) == 6
+    assert not any(isinstance(module, torch.nn.GroupNorm) for module in batch.modules())
+    with pytest.raises(ValueError, match="norm 'layer' is not one of group, batch, weight"):
+        ResidualUNet(1, (4, 6), ("23", "23"), norm="layer")
