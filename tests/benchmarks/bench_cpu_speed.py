@@ -19,7 +19,6 @@ from scripts.engines.precision import has_bf16
 from scripts.networks import ResidualUNet, segmentation_network, vit
 from tests.benchmarks.bench_mae_step import ours
 from tests.benchmarks.side_by_side import hardware, print_table
-from tests.benchmarks.unseen_volumes import replace_norms
 
 ROUNDS = 5
 TRUNKS = {
@@ -81,11 +80,9 @@ def mae_step(case: Case) -> Callable[[], object]:
 
 def segmentation_step(case: Case) -> Callable[[], object]:
     """A step of training, or a forward pass, of a network with three affinities."""
-    network = build(case.network)
+    network = build(case.network, "batch" if case.batch_norm else "group")
     if case.channels_last is not None:
         network.to(memory_format=torch.channels_last_3d if case.channels_last else torch.contiguous_format)
-    if case.batch_norm:
-        replace_norms(network, "batch")
     image = torch.randn(case.batch, 1, *case.size)
     target = (torch.rand(case.batch, 3, *case.size) > 0.5).float()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
@@ -103,11 +100,11 @@ def segmentation_step(case: Case) -> Callable[[], object]:
     return train if case.training else torch.no_grad()(forward)
 
 
-def build(network: str) -> nn.Module:
-    """A network by its name in `Case`."""
+def build(network: str, norm: str) -> nn.Module:
+    """A network by its name in `Case`; the norm is that of a trunk."""
     if network == UNETR_DEMO:
         return segmentation_network("unetr", 3, ENCODER_DEMO, (64, 32, 16, 16, 8), None)
-    return ResidualUNet(3, *TRUNKS[network])
+    return ResidualUNet(3, *TRUNKS[network], norm=norm)
 
 
 def seconds() -> float:

@@ -13,14 +13,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.ndimage import label as components
 from skimage.measure import label
-from torch import nn
 
 from scripts.checkpoints.auxiliary_channels import auxiliary_count
 from scripts.checkpoints.file import load_checkpoint
@@ -47,8 +45,8 @@ TRAINED_NM = 6.0
 SCORES = ("adapted_rand_snemi3d", "voi_split", "voi_merge")
 
 
-def network(weights: Path, change: Callable[[nn.Module], object] = lambda made: made) -> ActivatedNetwork:
-    """The network of weights with their recipe beside them, of any architecture; `change` is called before loading."""
+def network(weights: Path) -> ActivatedNetwork:
+    """The network of weights with their recipe beside them, of any architecture."""
     content = load_checkpoint(weights)
     recipe = content["recipe"]
     encoder = {"patch": recipe["patch"], **{name: recipe["sizes"][name] for name in ("width", "depth", "heads")}}
@@ -57,7 +55,6 @@ def network(weights: Path, change: Callable[[nn.Module], object] = lambda made: 
     architecture = recipe.get("architecture", "unetr")
     form = recipe.get("unetr_form", "published")
     made = segmentation_network(architecture, channels, encoder, recipe["widths"], recipe.get("trunk_sizes"), form)
-    change(made)
     made.load_state_dict(content["network"])
     return ActivatedNetwork(made, recipe["activations"], auxiliary).eval()
 

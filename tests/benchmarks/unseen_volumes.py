@@ -5,40 +5,29 @@
 on another part and on two volumes that no network saw, enlarged to the voxels of the training. Trainings in OUT that
 are complete are not repeated.
 
-- group: the residual U-Net, group norm in float32, as the bundle has it;
-- batch: batch norm, its running averages from the training;
+- group, weight, batch: the residual U-Net with each norm;
 - batch, refreshed: the same network, its averages taken anew by one pass over each volume;
-- weight: no norm of features; the weights of every convolution are standardised (Brock et al. 2021);
 - hybrid, hybrid_pretrained: the trunk `demo` with an encoder from scratch, or that of `sem_mae_pretrain`.
 """
 
 import argparse
-import json
-import math
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS, LAST
 from scripts.engines import chosen_precision
 from scripts.inferers import VolumeInferer
-from scripts.networks import ActivatedNetwork, enlarged_sections, segmentation_network
-from scripts.networks.residual_unet import ResidualBlock
+from scripts.networks import ActivatedNetwork, enlarged_sections, refresh_norms
 from scripts.ops.decoding.decoders import decoder
 from tests.benchmarks.shipped_network import TRAINED_NM, network, patch, scored, volume
 from tests.benchmarks.side_by_side import hardware, print_table
 
-NORMS = ("group", "batch", "weight")
 HYBRID = {"network": "demo", "trunk": "demo", "patch": [1, 8, 8]}
 CHOSEN_ON = ("snemi3d_ac4_train.h5", "80:100,0:256,0:512")
 SCORED_ON = (
@@ -50,98 +39,23 @@ THRESHOLDS = [round(0.3 + 0.025 * k, 3) for k in range(23)]
 WINDOW, STRIDE, PAD = (6, 96, 96), (4, 72, 72), (1, 12, 12)
 CONFIGS = "bundles/sem_neuron_affinity/configs"
 ENCODER = "bundles/sem_mae_pretrain/models/model.pt"
-RELU_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
-"""Keeps the variance of what a ReLU passes on."""
-BRANCH_GAIN = 0.2
-"""Of the last convolution around which a sum goes: the sums shall not grow from level to level."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """What is trained.
-
-    Attributes:
-        overlay: of the bundle's train.json.
-        norm: one of `NORMS`.
-        settings: of its knobs.
-    """
-
-    overlay: str = "residual_unet.json"
-    norm: str = "group"
-    settings: dict[str, object] = field(default_factory=dict)
-
-
-CONTENDERS = {
-    "group": Contender(),
-    "batch": Contender(norm="batch"),
-    "weight": Contender(norm="weight"),
-    "hybrid": Contender("hybrid.json", settings=HYBRID),
-    "hybrid_pretrained": Contender("hybrid.json", settings={**HYBRID, "pretrained": ENCODER}),
+CONTENDERS: dict[str, tuple[str, dict[str, object]]] = {
+    "group": ("residual_unet.json", {"trunk": "small"}),
+    "batch": ("residual_unet.json", {"trunk": "small_batch"}),
+    "weight": ("residual_unet.json", {"trunk": "small_weight"}),
+    "hybrid": ("hybrid.json", HYBRID),
+    "hybrid_pretrained": ("hybrid.json", {**HYBRID, "pretrained": ENCODER}),
 }
-
-
-class StandardisedConv3d(nn.Conv3d):
-    """A convolution whose weights of each output channel have mean 0 and a variance that keeps that of its input."""
-
-    def __init__(self, like: nn.Conv3d, gain: float) -> None:
-        super().__init__(like.in_channels, like.out_channels, like.kernel_size, padding=like.padding)  # type: ignore[arg-type]
-        assert self.bias is not None
-        nn.init.zeros_(self.bias)
-        self.gain = nn.Parameter(torch.full((like.out_channels,), gain))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, C, Z, Y, X) to (B, width, Z, Y, X)."""
-        fan_in = self.weight[0].numel()
-        centred = self.weight - self.weight.mean((1, 2, 3, 4), keepdim=True)
-        scale = RELU_GAIN * self.gain * torch.rsqrt(centred.square().mean((1, 2, 3, 4)) * fan_in + 1e-4)
-        return F.conv3d(features, centred * scale[:, None, None, None, None], self.bias, padding=self.padding)
-
-
-def replace_norms(changed: nn.Module, norm: str) -> None:
-    """Put another norm where a residual U-Net has its group norm.
-
-    Raises:
-        ValueError: a norm that is none of `NORMS`.
-    """
-    if norm not in NORMS:
-        raise ValueError(f"norm '{norm}' is not one of {', '.join(NORMS)}")
-    if norm == "group":
-        return
-    for block in changed.modules():
-        if isinstance(block, ResidualBlock):
-            *others, last = block.first, *block.rest
-            for convolution in others:
-                _replace(convolution, norm, 1.0)
-            _replace(last, norm, BRANCH_GAIN)
-
-
-def _replace(convolution: nn.Sequential, norm: str, gain: float) -> None:
-    """Change a convolution, group norm and ReLU."""
-    first = convolution[0]
-    if norm == "batch":
-        convolution[1] = nn.BatchNorm3d(first.out_channels)
-    else:
-        convolution[0], convolution[1] = StandardisedConv3d(first, gain), nn.Identity()
-
-
-def network_with(norm: str, **sizes: Any) -> nn.Module:
-    """`segmentation_network` with another norm."""
-    made = segmentation_network(**sizes)
-    replace_norms(made, norm)
-    return made
+"""Name -> overlay of train.json, and knobs."""
 
 
 def train(folder: Path, name: str, seed: int, iterations: int, data: str) -> Path:
     """Train as the bundle does, unless the checkpoint is there; returns its path."""
-    contender, run = CONTENDERS[name], folder / f"{name}_seed{seed}"
+    (overlay, changed), run = CONTENDERS[name], folder / f"{name}_seed{seed}"
     best = run / CHECKPOINTS / BEST
     if best.exists():
         return best
-    overlay = folder / f"{name}.json"
-    definition = json.loads(Path(CONFIGS, "train.json").read_text())["network_def"]
-    changed = {**definition, "_target_": "tests.benchmarks.unseen_volumes.network_with", "norm": contender.norm}
-    overlay.write_text(json.dumps({"network_def": changed}))
-    configs = [f"{CONFIGS}/train.json", f"{CONFIGS}/{contender.overlay}", str(overlay)]
+    configs = [f"{CONFIGS}/train.json", f"{CONFIGS}/{overlay}"]
     file, box = CHOSEN_ON
     settings = {
         "volumes": f"{data}/{file}:raw",
@@ -160,7 +74,7 @@ def train(folder: Path, name: str, seed: int, iterations: int, data: str) -> Pat
         "decoder_grid": {"threshold": [0.5]},
         "output_dir": str(run),
         "resume": (run / CHECKPOINTS / LAST).exists(),
-        **contender.settings,
+        **changed,
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs), *options]
@@ -170,21 +84,9 @@ def train(folder: Path, name: str, seed: int, iterations: int, data: str) -> Pat
     return best
 
 
-def refresh(trained: nn.Module, pass_over: Any) -> None:
-    """Take the averages of batch norm anew, each window alike, by a pass over a volume."""
-    norms = [module for module in trained.modules() if isinstance(module, nn.BatchNorm3d)]
-    for each in norms:
-        each.reset_running_stats()
-        each.momentum = None
-        each.train()
-    pass_over()
-    for each in norms:
-        each.eval()
-
-
-def maps(weights: Path, norm: str, data: str, where: tuple[str, str], refreshed: bool) -> tuple[np.ndarray, np.ndarray]:
+def maps(weights: Path, data: str, where: tuple[str, str], refreshed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Affinities and ground truth of a box, as the network sees volumes of larger voxels enlarged."""
-    trained = network(weights, partial(replace_norms, norm=norm))
+    trained = network(weights)
     grey, truth, nm = volume(data, *where)
     larger = enlarged_sections(trained.network, max(1.0, nm / TRAINED_NM), patch(weights), "nearest")
     shown = ActivatedNetwork(larger, trained.activations, trained.auxiliary).eval()
@@ -192,16 +94,16 @@ def maps(weights: Path, norm: str, data: str, where: tuple[str, str], refreshed:
     inferer = VolumeInferer(WINDOW, STRIDE, 1, affinity="nearest", pad=PAD, precision=precision)
     image = torch.from_numpy(grey.astype(np.float32) / 127.5 - 1)[None, None]
     if refreshed:
-        refresh(shown, lambda: inferer(image, shown))
+        refresh_norms(shown, lambda: inferer(image, shown))
     found: np.ndarray = inferer(image, shown)[0].numpy()
     return found, truth
 
 
-def scores(weights: Path, norm: str, data: str, refreshed: bool) -> list[tuple[float, ...]]:
+def scores(weights: Path, data: str, refreshed: bool) -> list[tuple[float, ...]]:
     """Scores on each box of `SCORED_ON` at the threshold that is best on `CHOSEN_ON`."""
 
     def at_each(where: tuple[str, str], thresholds: list[float]) -> dict[float, tuple[float, ...]]:
-        found, truth = maps(weights, norm, data, where, refreshed)
+        found, truth = maps(weights, data, where, refreshed)
         return {at: scored(truth, ids) for at, ids in decoder("agglomeration").at_each(found, thresholds)}
 
     tried = at_each(CHOSEN_ON, THRESHOLDS)
@@ -226,10 +128,10 @@ def main() -> None:
     measured: dict[str, list[list[tuple[float, ...]]]] = {}
     for seed in given.seeds:
         for name in given.which:
-            weights, norm = train(given.out, name, seed, given.iterations, data), CONTENDERS[name].norm
-            for refreshed in (False, True) if norm == "batch" else (False,):
+            weights = train(given.out, name, seed, given.iterations, data)
+            for refreshed in (False, True) if name == "batch" else (False,):
                 row = f"{name}, refreshed" if refreshed else name
-                found = scores(weights, norm, data, refreshed)
+                found = scores(weights, data, refreshed)
                 measured.setdefault(row, []).append(found)
                 print(seed, row, *found, flush=True)
     rows = []
