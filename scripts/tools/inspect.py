@@ -11,7 +11,7 @@ from scripts.data.volumes import Volume, open_volume
 from scripts.ops.box import Box
 from scripts.ops.section_quality.findings import Finding
 from scripts.tools.command_line.argument_types import BoxText
-from scripts.tools.contact_sheet import Thumbnails, write_contact_sheet
+from scripts.visualize.contact_sheet import Thumbnails, write_contact_sheet
 
 COLUMNS = (
     ("mean", "mean", "{:.1f}"),

@@ -16,8 +16,8 @@ from scripts.data.synthetic import cached_synthetic
 from scripts.data.volumes import ArrayVolume, open_volume
 from scripts.ops.box import Box
 from scripts.tools.cli import main
-from scripts.tools.contact_sheet import TILES, Thumbnails
 from scripts.tools.inspect import inspect, looks_like_labels
+from scripts.visualize.contact_sheet import TILES, Thumbnails
 
 
 @pytest.fixture
