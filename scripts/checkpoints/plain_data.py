@@ -28,7 +28,7 @@ TRUNK = {
         "widths": {"type": "array", "items": EXTENT, "minItems": 1, "maxItems": 32},
         "forms": {"type": "array", "items": {"type": "string", "pattern": "^[23]{1,32}$"}, "maxItems": 32},
         "fold": EXTENT,
-        "norm": {"enum": ["group", "batch", "weight"]},
+        "norm": {"enum": ["group", "batch"]},
     },
     "required": ["widths", "forms", "fold"],
 }

@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.networks.standardised_convolution import StandardisedConv3d
-
 NORM_GROUPS = 8
 """Groups of channels that are normalised together; fewer where they do not divide the width."""
 
@@ -30,10 +28,8 @@ class Float32GroupNorm(nn.GroupNorm):
         return torch.group_norm(features.float(), self.num_groups, self.weight, self.bias, self.eps)
 
 
-NORMS = ("group", "batch", "weight")
-"""Group norm in float32, batch norm, or no norm of features: standardised weights."""
-BRANCH_GAIN = 0.2
-"""At the start, of the last convolution around which a sum goes, where no norm keeps sums from growing."""
+NORMS = ("group", "batch")
+"""Group norm in float32, or batch norm."""
 
 
 class ResidualBlock(nn.Module):
@@ -49,13 +45,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, width: int, form: str, norm: str = "group") -> None:
         super().__init__()
         self.first = _convolution(channels, width, form[0], norm)
-        gains = [1.0] * (len(form) - 2) + [BRANCH_GAIN]
-        self.rest = nn.Sequential(
-            *[
-                _convolution(width, width, dimension, norm, gain)
-                for dimension, gain in zip(form[1:], gains, strict=True)
-            ]
-        )
+        self.rest = nn.Sequential(*[_convolution(width, width, dimension, norm) for dimension in form[1:]])
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, channels, Z, Y, X) to (B, width, Z, Y, X)."""
@@ -72,8 +62,8 @@ class ResidualUNet(nn.Module):
         forms: form of each level's `ResidualBlock`, finest first: the dimensions of its convolutions, such as "233".
         fold: voxels along y and x that become channels of one position; 1 keeps full resolution.
         in_channels: channels of the volume.
-        norm: "group"; "batch", whose averages should be taken anew on another volume (`refresh_norms`); or "weight",
-            standardised weights and no norm of features. The last two learn sooner.
+        norm: "group", or "batch", which learns sooner and whose averages should be taken anew on another volume
+            (`refresh_norms`).
 
     Raises:
         ValueError: fewer than two levels, another number of forms than of widths, a form of other than two or more
@@ -190,12 +180,9 @@ def check_image(image: torch.Tensor, channels: int, multiple: int) -> None:
         )
 
 
-def _convolution(channels: int, width: int, dimension: str, norm: str, gain: float = 1.0) -> nn.Sequential:
-    """Convolution that keeps the size, norm, ReLU; He's normal weights. `gain` is that of standardised weights."""
-    kernel = KERNELS[dimension]
-    if norm == "weight":
-        return nn.Sequential(StandardisedConv3d(channels, width, kernel, gain), nn.ReLU(inplace=True))
-    convolution = nn.Conv3d(channels, width, kernel, padding="same", bias=False)
+def _convolution(channels: int, width: int, dimension: str, norm: str) -> nn.Sequential:
+    """Convolution that keeps the size, norm, ReLU; He's normal weights."""
+    convolution = nn.Conv3d(channels, width, KERNELS[dimension], padding="same", bias=False)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     normed = nn.BatchNorm3d(width) if norm == "batch" else Float32GroupNorm(math.gcd(NORM_GROUPS, width), width)
     return nn.Sequential(convolution, normed, nn.ReLU(inplace=True))

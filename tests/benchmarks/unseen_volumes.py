@@ -5,7 +5,7 @@
 on another part and on two volumes that no network saw, enlarged to the voxels of the training. Trainings in OUT that
 are complete are not repeated.
 
-- group, weight, batch: the residual U-Net with each norm;
+- group, batch: the residual U-Net with each norm;
 - batch, refreshed: the same network, its averages taken anew by one pass over each volume;
 - hybrid, hybrid_pretrained: the trunk `demo` with an encoder from scratch, or that of `sem_mae_pretrain`.
 """
@@ -42,7 +42,6 @@ ENCODER = "bundles/sem_mae_pretrain/models/model.pt"
 CONTENDERS: dict[str, tuple[str, dict[str, object]]] = {
     "group": ("residual_unet.json", {"trunk": "small"}),
     "batch": ("residual_unet.json", {"trunk": "small_batch"}),
-    "weight": ("residual_unet.json", {"trunk": "small_weight"}),
     "hybrid": ("hybrid.json", HYBRID),
     "hybrid_pretrained": ("hybrid.json", {**HYBRID, "pretrained": ENCODER}),
 }

@@ -157,9 +157,9 @@ def test_a_window_that_the_levels_do_not_divide_is_refused():
         tiny()(volume(1, 2, 3, 16, 16))
 
 
-def test_the_norm_is_one_of_three():
+def test_the_norm_is_one_of_two():
     batch = ResidualUNet(1, (4, 6), ("23", "23"), norm="batch")
     assert sum(isinstance(module, torch.nn.BatchNorm3d) for module in batch.modules()) == 6
     assert not any(isinstance(module, torch.nn.GroupNorm) for module in batch.modules())
-    with pytest.raises(ValueError, match="norm 'layer' is not one of group, batch, weight"):
+    with pytest.raises(ValueError, match="norm 'layer' is not one of group, batch"):
         ResidualUNet(1, (4, 6), ("23", "23"), norm="layer")
