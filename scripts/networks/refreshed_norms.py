@@ -20,7 +20,7 @@ def refresh_norms(network: nn.Module, see_volume: Callable[[], object]) -> None:
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
     if not norms:
-        raise ValueError("the network has no batch norm, whose averages could be taken anew: its norm is of any volume")
+        raise ValueError("the network has no batch norm: there is nothing to take anew")
     momentum = [each.momentum for each in norms]
     for each in norms:
         each.reset_running_stats()

@@ -10,7 +10,7 @@ from scripts.ops.box import Box
 from scripts.tools.command_line.argument_types import BoxText, ending
 from scripts.workflow.segmentation_model import load_network
 
-SEEN = (32, 1024, 1024)
+SEEN = (16, 512, 512)
 """Voxels z, y, x in the middle of a volume that are seen where no box is given: enough for averages."""
 
 
@@ -35,7 +35,7 @@ def refresh(
         volume: grey values, any format.
         out: the checkpoint to write.
         box: what the network sees, z0:z1,y0:y1,x0:x1 in voxels of the network (after `--downsample`); the middle, at
-            most 32x1024x1024, if not given.
+            most 16x512x512, if not given.
         enlarge: for voxels larger in plane than those of the training, their size over that.
         overwrite: replace a file that is there.
     """
