@@ -6,7 +6,9 @@ from typing import Annotated
 
 from scripts.checkpoints.file import load_checkpoint, save_atomically
 from scripts.data.volumes import downsampled_volume, open_volume
+from scripts.networks.enlarged_sections import LARGEST
 from scripts.ops.box import Box
+from scripts.ops.limits import Limits
 from scripts.tools.command_line.argument_types import BoxText, ending
 from scripts.workflow.segmentation_model import load_network
 
@@ -20,7 +22,7 @@ def refresh(
     *,
     out: Annotated[str, ending(".pt")],
     box: BoxText | None = None,
-    enlarge: float = 1.0,
+    enlarge: Annotated[float, Limits(1, LARGEST)] = 1.0,
     overwrite: bool = False,
 ) -> str:
     """Write a checkpoint whose batch norm has the averages of another volume. Weights stay; no label is needed.

@@ -40,6 +40,7 @@ NEEDED = {
     "synthesize": ["nowhere.h5"],
     "augmentations": [],
     "fetch": ["nowhere"],
+    "refresh": ["nowhere.pt", "nowhere.h5", "--out=nowhere_new.pt"],
     "decode": ["nowhere.h5", "--out=nowhere_seg.h5"],
     "tune": ["nowhere.h5", "nowhere.h5", "zwatershed", "nowhere", "--box=0:1,:,:", "--low=0.1"],
     "score": ["nowhere.h5", "nowhere.h5"],
@@ -76,6 +77,8 @@ FREE_TEXT |= {
 }
 FREE_TEXT |= {"titles", "image", "edits", "instances", "truth", "scores", "state", "url", "root"}
 FREE_TEXT |= {
+    "checkpoint",
+    "volume",
     "volumes",
     "labels",
     "values",
