@@ -108,10 +108,15 @@ def test_a_box_with_several_thresholds_and_small_objects_removed(folder, maps):
 
 
 def started(command, folder, files):
-    """Run a command until so many blocks are done, of whatever step."""
+    """Run a command until so many blocks are done, of whatever step, and one of them by this run."""
+
+    def done():
+        return len(list((folder / "out.zarr.partial").rglob("*.arrays")))
+
+    files = max(files, done() + 1)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     run = subprocess.Popen(command, start_new_session=True, **quiet)
-    while run.poll() is None and len(list((folder / "out.zarr.partial").rglob("*.arrays"))) < files:
+    while run.poll() is None and done() < files:
         time.sleep(0.01)
     return run
 
