@@ -34,8 +34,8 @@ def trained(tmp_path):
 def test_the_new_checkpoint_predicts_as_the_refreshed_network(trained):
     folder, image = trained
     before = (folder / "best.pt").read_bytes()
-    said = refresh(str(folder / "best.pt"), f"{folder}/other.h5:raw", out=str(folder / "other.pt"), box="0:8,0:32,:")
-    assert "box 0:8,0:32,0:64" in said
+    message = refresh(str(folder / "best.pt"), f"{folder}/other.h5:raw", out=str(folder / "other.pt"), box="0:8,0:32,:")
+    assert "box 0:8,0:32,0:64" in message
     network = scripts.load_network(folder / "best.pt", device="cpu")
     old = network.predict(image, **ONE_WINDOW)
     network.refresh(image, "0:8,0:32,:")
