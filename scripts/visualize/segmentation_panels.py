@@ -1,4 +1,4 @@
-"""A segmentation as colours: instances, maps of a network, and the objects that are split, merged or missed."""
+"""A segmentation as colours: instances, maps of a network, and objects split, merged, missed or falsely found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from scripts.ops.scoring.contingency import ContingencyTable
 from scripts.ops.scoring.object_errors import object_errors
 
 SPLIT, MERGE, BOTH, MISSED = (1.0, 0.9, 0.0), (1.0, 0.1, 0.1), (1.0, 0.5, 0.0), (0.2, 0.6, 1.0)
-"""Yellow, red, orange and blue."""
-ERRORS = {"split": SPLIT, "merged": MERGE, "split and merged": BOTH, "missed": MISSED}
+FALSE_POSITIVE = (0.8, 0.3, 1.0)
+"""Yellow, red, orange, blue and violet."""
+ERRORS = {"split": SPLIT, "merged": MERGE, "split and merged": BOTH, "missed": MISSED, "false positive": FALSE_POSITIVE}
 """Meaning of the colours of `marked_errors`."""
 UNKNOWN_GREY = 0.35
 """Shade of unlabelled voxels."""
@@ -29,20 +30,23 @@ class Mistakes:
         split: ground-truth objects in two pieces or more.
         merged: predicted segments with pieces of two objects or more.
         missed: ground-truth objects in which nothing was predicted.
+        false_positives: predicted segments that lie on the background alone.
     """
 
     split: NDArray[np.uint64]
     merged: NDArray[np.uint64]
     missed: NDArray[np.uint64]
+    false_positives: NDArray[np.uint64]
 
 
 def mistakes(table: ContingencyTable) -> Mistakes:
-    """Return which objects of a table are split, merged or missed, as `object_errors` counts them."""
+    """Return which objects of a table are wrong; split, merged and missed ones as `object_errors` counts them."""
     found = object_errors(table, worst=LISTED)
     return Mistakes(
         np.array([each.id for each in found.worst_splits], np.uint64),
         np.array([each.id for each in found.worst_merges], np.uint64),
         np.setdiff1d(table.labelled.gt.ids, table.overlaps.gt.ids),
+        np.setdiff1d(table.pred.ids[table.pred.ids > 0], table.overlaps.pred.ids),
     )
 
 
@@ -101,7 +105,7 @@ def map_colours(maps: NDArray[np.floating], signed: Sequence[bool]) -> Colours:
 def marked_errors(
     grey: NDArray[np.floating], label: NDArray[np.generic], instances: NDArray[np.generic], wrong: Mistakes
 ) -> Colours:
-    """Sections with a tint over objects that are split (yellow), merged (red), both (orange) or missed (blue).
+    """Sections with a tint over objects that are split, merged, both or missed, and over false positives.
 
     A yellow line runs along each border that cuts a split object, a red one along each border that is missing inside a
     merging segment.
@@ -115,8 +119,14 @@ def marked_errors(
     picture = np.repeat(0.75 * grey[..., None], 3, axis=-1)
     gt, found = label.clip(min=0).astype(np.uint64), instances.astype(np.uint64)
     split, merged = np.isin(gt, wrong.split), np.isin(found, wrong.merged) & (gt > 0)
-    missed = np.isin(gt, wrong.missed)
-    for where, colour in ((missed, MISSED), (split & ~merged, SPLIT), (merged & ~split, MERGE), (split & merged, BOTH)):
+    tints = (
+        (np.isin(gt, wrong.missed), MISSED),
+        (np.isin(found, wrong.false_positives) & (label == 0), FALSE_POSITIVE),
+        (split & ~merged, SPLIT),
+        (merged & ~split, MERGE),
+        (split & merged, BOTH),
+    )
+    for where, colour in tints:
         picture[where] = 0.65 * picture[where] + 0.35 * np.array(colour)
     picture[_borders(found) & split & ~_borders(gt)] = SPLIT
     picture[_borders(gt) & merged & ~_borders(found)] = MERGE

@@ -3,7 +3,8 @@
 `python -m tests.benchmarks.threshold_steps runs/budget --test_box 80:100,512:1024,512:1024` predicts validation box
 and test box with `best.pt` of every run of affinities, decodes them at thresholds from 0.3 to 0.7, chooses the
 threshold on the validation box by each rule, and prints each run's error on the test box at the chosen threshold and at
-the best one, with the mean of their difference. `--lines PATH` keeps the curves, and continues them.
+the best one, with the mean of their difference. `--lines PATH` keeps the curves, and continues them. It predicts in the
+precision in which the run was validated, or in that of `--precision`.
 """
 
 import argparse
@@ -54,13 +55,13 @@ RULES: dict[str, Rule] = {
 """Name -> position of the threshold, from the curves of the validation box."""
 
 
-def curves(checkpoint: Path, box: str | None) -> dict[str, list[float]]:
-    """Adapted Rand error and VOI at every threshold, in a box; None for the validation box of the run."""
+def curves(checkpoint: Path, box: str | None, precision: str | None) -> dict[str, list[float]]:
+    """Adapted Rand error and VOI at every threshold; None for the validation box and the precision of the run."""
     recipe = load_checkpoint(checkpoint)["recipe"]
     image, labels = open_volume(recipe["volumes"]), open_volume(recipe["labels"])
     part = Box.parse(box or recipe["validation_box"], labels.shape).slices
     settings = {name: recipe[name] for name in ("window", "stride", "flips", "pad")}
-    inferer = VolumeInferer(**settings, affinity="nearest")
+    inferer = VolumeInferer(**settings, affinity="nearest", precision=precision or recipe["precision"])
     grey = torch.from_numpy(np.asarray(image[part])).float()[None, None] / 127.5 - 1
     with torch.inference_mode():
         maps = inferer(grey, network(checkpoint))[0].numpy()
@@ -75,6 +76,7 @@ def main() -> int:
     options.add_argument("experiment", type=Path)
     options.add_argument("--test_box", required=True)
     options.add_argument("--lines", type=Path)
+    options.add_argument("--precision", choices=("fp32", "bf16"))
     given = options.parse_args()
     found: dict[str, Any] = {}
     if given.lines and given.lines.exists():
@@ -83,7 +85,8 @@ def main() -> int:
         run = checkpoint.parts[-3]
         if run not in found:
             boxes = {"validation": None, "test": given.test_box}
-            found[run] = {"run": run, **{name: curves(checkpoint, box) for name, box in boxes.items()}}
+            rows_of = {name: curves(checkpoint, box, given.precision) for name, box in boxes.items()}
+            found[run] = {"run": run, **rows_of}
             if given.lines:
                 with given.lines.open("a") as file:
                     file.write(json.dumps(found[run]) + "\n")

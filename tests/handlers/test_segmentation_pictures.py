@@ -13,6 +13,7 @@ from scripts.visualize.section_grid import draw_sections, mosaic
 from scripts.visualize.segmentation_panels import (
     BOTH,
     ERRORS,
+    FALSE_POSITIVE,
     MERGE,
     MISSED,
     SPLIT,
@@ -56,8 +57,8 @@ def test_a_segment_is_painted_like_the_object_it_covers_best():
     assert named[3] != named[8]
 
 
-def test_splits_merges_and_misses_are_marked_where_the_score_counts_them():
-    gt = np.zeros((1, 30, 90), np.int64)
+def test_what_is_wrong_is_marked_where_the_score_counts_it():
+    gt = np.zeros((1, 30, 110), np.int64)
     gt[:, 2:28, 2:20] = 1  # split along y = 15
     gt[:, 2:28, 22:40], gt[:, 2:28, 40:58] = 2, 3  # merged
     gt[:, 2:28, 60:75] = 4  # missed
@@ -65,17 +66,23 @@ def test_splits_merges_and_misses_are_marked_where_the_score_counts_them():
     pred = np.where(gt == 3, 2, gt)
     pred[:, 15:, :20] *= 9
     pred[gt == 4] = 0
-    wrong = mistakes(ContingencyTable.from_arrays(gt, pred))
+    pred[:, 2:28, 90:108] = 7  # on the background
+    gt[:, :, 100:] = -1  # and beyond what is labelled
+    known = gt >= 0
+    wrong = mistakes(ContingencyTable.from_arrays(gt[known], pred[known]))
     assert (wrong.split.tolist(), wrong.merged.tolist(), wrong.missed.tolist()) == ([1], [2], [4])
+    assert wrong.false_positives.tolist() == [7]
     picture = marked_errors(np.zeros(gt.shape), gt, pred, wrong)[0]
     assert hue(picture, (8, 10)) == SPLIT
     assert hue(picture, (8, 30)) == MERGE
     assert hue(picture, (8, 65)) == MISSED
+    assert hue(picture, (8, 95)) == FALSE_POSITIVE
     assert not picture[8, 80].any()
+    assert not picture[8, 105].any()
     assert tuple(picture[15, 10].round(2)) == SPLIT  # the line between the pieces, undimmed
     assert tuple(picture[8, 40].round(2)) == MERGE  # the border that is lacking
     pred[:, 15:, 22:58] = 6
-    both = mistakes(ContingencyTable.from_arrays(gt, pred))
+    both = mistakes(ContingencyTable.from_arrays(gt[known], pred[known]))
     assert hue(marked_errors(np.zeros(gt.shape), gt, pred, both)[0], (8, 30)) == BOTH
 
 
@@ -144,4 +151,4 @@ def test_curves_of_losses_and_scores_become_a_file(tmp_path):
     assert np.asarray(Image.open(path)).shape[1] > 1200  # three panels
     draw_fine_tuning_curves([], tmp_path / "empty.png", "val_x")
     draw_sections({"section": np.zeros((1, 4, 4, 3))}, tmp_path / "one.png")
-    assert set(ERRORS) == {"split", "merged", "split and merged", "missed"}
+    assert set(ERRORS) == {"split", "merged", "split and merged", "missed", "false positive"}

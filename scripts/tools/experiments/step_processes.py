@@ -56,9 +56,11 @@ def end_processes(folder: Path) -> None:
     found = []
     for note in (folder / RUNNING).glob("*"):
         host, number, began = note.read_text().split()
+        if host != socket.gethostname():
+            continue  # it may still run there
         try:
             process = psutil.Process(int(number))
-            if host == socket.gethostname() and process.create_time() == float(began):
+            if process.create_time() == float(began):
                 process.send_signal(signal.SIGINT)
                 found.append(process)
         except psutil.NoSuchProcess:

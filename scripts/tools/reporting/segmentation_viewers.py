@@ -124,8 +124,11 @@ def _add_run(viewer: Viewer, one: Evaluation, prefix: str, picked: Sequence[int]
     if one.wrong is not None:
         wrong = one.wrong
         viewer.store[f"{prefix}errors"] = [jpeg(_marked(one, wrong, z, factor)) for z in picked]
-        counts = f"split {len(wrong.split)}, merging {len(wrong.merged)}, missed {len(wrong.missed)}"
-        words = f"Errors of {one.title}: split objects yellow, merging segments red, missed objects blue"
+        counts = (
+            f"split {len(wrong.split)}, merging {len(wrong.merged)}, missed {len(wrong.missed)}, "
+            f"false positive {len(wrong.false_positives)}"
+        )
+        words = f"Errors of {one.title}: split objects yellow, merging segments red, missed objects blue, false violet"
         panels.append(Panel(f"errors ({counts})", ["image", f"{prefix}errors"], words, sheer=False))
     return panels
 

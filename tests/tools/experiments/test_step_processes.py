@@ -58,7 +58,7 @@ def test_a_note_of_a_process_that_ended_or_of_another_machine_ends_nothing(tmp_p
     for text in (f"{host} {number} {float(began) - 100}", f"elsewhere {number} {began}", f"{host} 4194305 {began}"):
         note.write_text(text)
         end_processes(tmp_path)
-        assert not note.exists()
+        assert note.exists() == text.startswith("elsewhere")  # the step may still run there
     assert not (tmp_path / "step.txt").exists()
     note.write_text(f"{host} {number} {began}")
     end_processes(tmp_path)
