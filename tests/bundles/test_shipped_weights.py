@@ -5,7 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from monai.bundle import ConfigParser
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from scripts.checkpoints.file import load_checkpoint
 from scripts.data.synthetic import synthesize_volume
@@ -50,6 +51,19 @@ def test_weights_are_small_and_state_what_they_were_trained_on(bundle):
     licence = (ROOT / "bundles" / bundle / "docs" / "data_license.txt").read_text(encoding="utf-8")
     assert "models/model.pt was trained on" in licence
     assert "Limits" in (ROOT / "bundles" / bundle / "docs" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("bundle", ["sem_neuron_affinity", "sem_neuron_bcd", "sem_mito_bc"])
+def test_the_pre_trained_trunk_starts_the_residual_unet_of_every_task(bundle, tmp_path):
+    configs = ROOT / "bundles" / bundle / "configs"
+    trunk = ROOT / "bundles" / "sem_mae_pretrain" / "models" / "trunk.pt"
+    files = [str(configs / name) for name in ("train.json", "residual_unet.json")]
+    parser = ConfigWorkflow(files, logging_file=False, pretrained=str(trunk), output_dir=str(tmp_path)).parser
+    parser.get_parsed_content("pretrained_encoder")
+    started = parser.get_parsed_content("network_on_device").state_dict()
+    given = {name.removeprefix("trunk."): value for name, value in load_checkpoint(trunk)["network"].items()}
+    same = {name for name, value in given.items() if torch.equal(started[name].cpu(), value)}
+    assert given.keys() - same == {"head.weight", "head.bias"}
 
 
 def test_the_encoder_fills_hidden_tokens_better_than_their_means(volume, tmp_path, capsys):

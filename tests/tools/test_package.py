@@ -166,6 +166,13 @@ def test_the_package_names_no_place_of_the_machine_it_was_made_on(made):
         assert b"/home/someone" not in content, path
 
 
+def test_other_weights_of_the_bundle_come_along_with_their_recipe(made):
+    source = ROOT / "bundles" / "sem_mae_pretrain" / "models"
+    for name in ("trunk.pt", "trunk.json"):
+        assert (made / "models" / name).read_bytes() == (source / name).read_bytes()
+    assert load_checkpoint(made / "models" / "trunk.pt")["recipe"]["architecture"] == "residual_unet"
+
+
 def test_the_package_has_the_zoos_layout(made):
     for file in (
         "LICENSE",

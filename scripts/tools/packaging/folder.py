@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from scripts.checkpoints.file import load_weights
+from scripts.checkpoints.file import about_weights, load_checkpoint, load_weights
 from scripts.tools.packaging.code import ROOT, copy_code, needed_code
 from scripts.tools.packaging.configs import packaged, packaged_model, read_json, write_json
 from scripts.tools.packaging.weights import (
@@ -77,6 +77,7 @@ def write_package(contents: Contents, folder: Path) -> None:
         check_weights(weights, folder)
         write_scores(about, folder / "configs" / "metadata.json")
         write_weights(weights, folder / "models" / "model.pt")
+    copy_other_weights(bundle / "models", folder / "models")
     if contents.torchscript:
         write_torchscript(folder)
     if contents.url is not None:
@@ -97,6 +98,20 @@ def check_weights(weights: Weights, folder: Path) -> None:
     with torch.device("cpu"):
         network = parser.get_parsed_content("network_def")
     load_weights(network, weights.state, "the weights")
+
+
+def copy_other_weights(models: Path, target: Path) -> None:
+    """Copy the weights that a bundle has beside models/model.pt, such as another network's, with their JSON files.
+
+    Raises:
+        ValueError: weights that cannot be read, or without a JSON file.
+    """
+    for path in sorted(models.glob("*.pt")):
+        if path.name != "model.pt":
+            load_checkpoint(path)
+            target.mkdir(exist_ok=True)
+            for file in (path, about_weights(path)):
+                shutil.copyfile(file, target / file.name)
 
 
 def write_scores(about: dict[str, Any], metadata: Path) -> None:
