@@ -4,10 +4,11 @@ import hashlib
 import importlib
 import itertools
 import json
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -80,14 +81,28 @@ def open_workers(
         Thread(target=lambda: list(map(importlib.import_module, modules)), daemon=True).start()
     with dask.config.set(QUIET | {"distributed.worker.multiprocessing-method": "forkserver" if forked else "spawn"}):
         if workers is not None:
-            with (
-                distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
-                distributed.Client(cluster) as client,
-            ):
+            with _local_cluster(distributed, workers) as cluster, distributed.Client(cluster) as client:
                 yield DaskWorkers(client)
         else:
             with _connected(distributed, scheduler, scheduler_file) as client:
                 yield DaskWorkers(client)
+
+
+@contextmanager
+def _local_cluster(distributed: Any, workers: int) -> Iterator[Any]:
+    """Workers on this machine; one that takes long to end is killed without a word, since its blocks are done."""
+    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+    try:
+        yield cluster
+    finally:
+        nanny = logging.getLogger("distributed.nanny")
+        level = nanny.level
+        nanny.setLevel(logging.ERROR)
+        try:
+            with suppress(TimeoutError):
+                cluster.close()
+        finally:
+            nanny.setLevel(level)
 
 
 @dataclass(frozen=True)

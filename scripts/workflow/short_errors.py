@@ -31,8 +31,8 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def error_text(error: BaseException) -> str:
-    """Return the message, without the trace that a worker process puts into it."""
-    text = str(error)
+    """Return the message, or the kind of error without one, without the trace that a worker process puts into it."""
+    text = str(error) or type(error).__name__
     if "Original Traceback (most recent call last)" not in text:
         return text
     kind, _, message = text[text.rindex(f"{type(error).__name__}: ") :].partition(": ")

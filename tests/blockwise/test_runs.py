@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import random
 import re
@@ -172,6 +173,22 @@ def test_a_block_that_kills_its_worker_twice_stops_the_run_with_memory_and_small
         r"about 0.0\d GiB of the [\d.]+ that a worker may take; .* blocks: --blocks 4,\d+,\d+$",
         str(stop.value),
     )
+
+
+def test_a_worker_that_is_slow_to_end_fails_nothing_and_warns_of_nothing(monkeypatch, caplog):
+    distributed = pytest.importorskip("distributed")
+
+    class Slow(distributed.LocalCluster):
+        def close(self, timeout=None):
+            super().close(timeout)
+            logging.getLogger("distributed.nanny").warning("Worker process still alive")
+            raise TimeoutError
+
+    monkeypatch.setattr(distributed, "LocalCluster", Slow)
+    with open_workers(2) as workers:
+        assert workers.client.submit(max, 1, 2).result() == 2
+    assert "still alive" not in caplog.text
+    assert logging.getLogger("distributed.nanny").level < logging.ERROR  # as before
 
 
 def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys):
