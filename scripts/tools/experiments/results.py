@@ -17,6 +17,8 @@ from scripts.visualize.figure_file import new_figure, save_figure
 
 HELD_OUT = Score("held_out_loss", math.nan, "lower", "loss on fixed crops of the validation box", "held-out loss")
 """Of the last validation of a run; the other scores are those of the test box."""
+BESIDE = ("voi_split", "voi_merge", HELD_OUT.name)
+"""Scores that have a panel beside that of the key score."""
 
 
 @dataclass(frozen=True)
@@ -157,18 +159,30 @@ def write_results(experiment: Experiment, key: str, about: str) -> tuple[str, li
 
 
 def draw(rows: Sequence[Row], key: str) -> Any:
-    """Return a figure: a dot for every run, and the means, as a line over several values or a dash over each name."""
+    """Return a figure: a panel for each of the key score, the VOI and the held-out loss that the runs have."""
     methods = list(dict.fromkeys(row.condition.method for row in rows))
-    numbered = len({row.condition.value for row in rows} - {None}) > 1 and None not in {r.condition.value for r in rows}
-    fig = new_figure(7.0, 4.0)
-    axes = fig.add_subplot()
+    values = {row.condition.value for row in rows}
+    numbered = len(values) > 1 and None not in values
+    shown = [key, *(name for name in BESIDE if name != key and any(name in row.values for row in rows))]
+    fig = new_figure(1.5 + (3.0 if numbered else 1.5 + 0.75 * len(rows)) * len(shown), 4.0)
+    panels = fig.subplots(1, len(shown), squeeze=False)[0]
+    for axes, name in zip(panels, shown, strict=True):
+        _draw_score(axes, rows, name, methods, numbered)
+    if numbered or len(methods) < len(rows):  # else each has its name below
+        handles, labels = panels[0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside upper left", ncols=len(methods), frameon=False)  # covers no run
+    return fig
+
+
+def _draw_score(axes: Any, rows: Sequence[Row], name: str, methods: Sequence[str], numbered: bool) -> None:
+    """A dot for every run, and the means, as a line over several values or a dash over each name."""
     for colour, method in enumerate(methods):
-        own = [(k, row) for k, row in enumerate(rows) if row.condition.method == method and key in row.values]
+        own = [(k, row) for k, row in enumerate(rows) if row.condition.method == method and name in row.values]
         beside = 1.04 ** (colour - (len(methods) - 1) / 2)  # so that no method covers another
         places = [beside * float(row.condition.value or 1) if numbered else float(k) for k, row in own]
         for place, (_, row) in zip(places, own, strict=True):
-            axes.plot([place] * len(row.values[key]), row.values[key], "o", color=f"C{colour}", alpha=0.4)
-        means = [mean([v for v in row.values[key] if not math.isnan(v)] or [math.nan]) for _, row in own]
+            axes.plot([place] * len(row.values[name]), row.values[name], "o", color=f"C{colour}", alpha=0.4)
+        means = [mean([v for v in row.values[name] if not math.isnan(v)] or [math.nan]) for _, row in own]
         axes.plot(places, means, "-_" if numbered else "_", color=f"C{colour}", markersize=14, label=method or "mean")
     if numbered:
         axes.set_xscale("log")
@@ -180,11 +194,9 @@ def draw(rows: Sequence[Row], key: str) -> Any:
         slant = {"rotation": 20, "ha": "right"} if len(rows) > 3 else {}
         axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], **slant)
         axes.set_xlim(-0.5, len(rows) - 0.5)
-    axes.set_ylabel(next((_titled(score).replace(" (", "\n(") for score in headlines() if score.name == key), key))
-    if numbered or len(methods) < len(rows):  # else each has its name below
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(methods), frameon=False)  # covers no run
+    titles = {score.name: _titled(score).replace(" (", "\n(") for score in (HELD_OUT, *headlines())}
+    axes.set_ylabel(titles.get(name, name))
     axes.grid(alpha=0.3)
-    return fig
 
 
 def _titled(score: Score) -> str:

@@ -111,6 +111,18 @@ def test_the_plot_has_a_dot_for_every_run_and_a_line_through_the_means(experimen
     assert means == [(2.0, pytest.approx(0.6)), (6.0, pytest.approx(0.3))]
 
 
+def test_scores_beside_the_key_have_panels_of_their_own(experiment):
+    for condition in experiment.conditions:
+        for seed in experiment.seeds:
+            path = experiment.scores(condition, seed)
+            found = json.loads(path.read_text())["scores"]
+            path.write_text(json.dumps({"scores": [*found, {"name": "voi_split", "value": seed + 0.25}]}))
+    figure = draw(collect(experiment), "adapted_rand_snemi3d")
+    titles = [axes.get_ylabel().splitlines()[0] for axes in figure.axes]
+    assert titles == ["Adapted Rand error", "VOI split"]
+    assert {y for line in figure.axes[1].lines for y in line.get_ydata()} == {0.25, 0.75, 1.25}
+
+
 def test_methods_at_one_value_are_drawn_beside_each_other_with_their_names(experiment):
     one = replace(experiment, conditions=experiment.conditions[:1])
     axes = draw(collect(one), "adapted_rand_snemi3d").axes[0]
