@@ -37,6 +37,14 @@ def run_inference(bundle, **options):
     return parser
 
 
+@pytest.mark.parametrize("weights", sorted(ROOT.glob("bundles/*/models/*.pt")), ids=lambda path: path.stem)
+def test_every_file_of_weights_is_described_in_the_card_and_the_licence(weights):
+    name, docs = f"models/{weights.name}", weights.parents[1] / "docs"
+    for page in ("README.md", "data_license.txt"):
+        assert name in (docs / page).read_text(encoding="utf-8")
+    assert load_checkpoint(weights)["recipe"]["volumes"] == "snemi3d_ac4_train.h5:raw" or weights.stem == "model"
+
+
 def test_every_bundle_comes_with_a_network():
     assert {"sem_mae_pretrain", "sem_neuron_affinity", "sem_neuron_bcd", "sem_mito_bc"} == set(SHIPPED)
 
