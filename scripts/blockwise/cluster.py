@@ -90,7 +90,7 @@ def open_workers(
 
 @contextmanager
 def _local_cluster(distributed: Any, workers: int) -> Iterator[Any]:
-    """Workers on this machine; one that takes long to end is killed without a word, since its blocks are done."""
+    """Workers on this machine; one that takes long to end is no error and worth no warning, as its tasks are over."""
     cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     try:
         yield cluster
