@@ -19,6 +19,7 @@ from scripts.tools.experiments.results import write_results
 from scripts.tools.experiments.runner import check_grid, command, remove_experiment, run_steps
 from scripts.tools.experiments.seeds import seed_list
 from scripts.tools.experiments.step_checks import check_steps
+from scripts.tools.experiments.step_trials import try_trainings
 
 PRETRAININGS = Limits(1, 1000)
 
@@ -54,7 +55,8 @@ def experiment(
     Example: python -m scripts experiment label_budget runs/budget --volumes my.h5:raw --labels my.h5:labels
     --train_box 0:80,:,: --validation_box 80:100,:,0:512 --test_box 80:100,:,512:1024 --values 2,6,20 --seeds 3
 
-    Decoder settings are chosen on the validation box; the test box is scored once, by the evaluation. Complete steps
+    All settings, and the weights that each training starts from, are checked before the first one runs. Decoder
+    settings are chosen on the validation box; the test box is scored once, by the evaluation. Complete steps
     are skipped and stopped ones resume, so the same command continues an interrupted experiment. The table is written
     after every evaluation.
 
@@ -121,6 +123,7 @@ def experiment(
     )
     steps = grid.steps()
     check_steps(grid, steps)
+    try_trainings(steps)
     if dry_run:
         return "\n".join(shlex.join(["python", *command(step)[1:]]) for step in steps)
     about = f"`python -m scripts experiment {kind}`, {bundle}, test box {test}"

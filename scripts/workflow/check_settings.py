@@ -12,6 +12,8 @@ from scripts.checkpoints.pretrained import check_sources
 from scripts.metrics.decoder_search import DecoderSearch
 from scripts.workflow.knobs import KNOBS, knob_value
 
+TRUNK = "residual_unet"
+"""Architecture without an encoder."""
 TRIAL = (4, 32, 32)
 """Voxels of the empty maps that the decoder is tried on."""
 
@@ -42,6 +44,11 @@ def check_settings(
     if "pretrained_head" in recipe:
         names = ("architecture", "pretrained", "pretrained_head", "pretrained_trunk")
         check_sources(*(recipe[name] for name in names))
+    if recipe.get("freeze") and recipe.get("architecture") == TRUNK:
+        raise ValueError(
+            f"freeze {recipe['freeze']}: a {TRUNK} has no encoder to freeze; use --freeze 0, or --architecture hybrid "
+            "or unetr"
+        )
     if decoder_search is not None:
         check_channels(recipe["activations"], channels or 0, decoder_search)
 

@@ -30,6 +30,10 @@ def test_good_settings_pass():
         ({"crop": [6, 96]}, r"--crop \[6, 96\] is not a list of 3 whole numbers of 1 or more \(z, y, x\)"),
         ({"precision": "fp16"}, "--precision 'fp16' is not one of fp32, bf16, auto"),
         ({"lr": 0}, "--lr 0 is not a number above 0"),
+        (
+            {"freeze": 600, "architecture": "residual_unet"},
+            "freeze 600: a residual_unet has no encoder to freeze; use --f",
+        ),
         ({"architecture": "u-net"}, "architecture 'u-net' is not one of mae, unetr, residual_unet, hybrid"),
     ],
 )
