@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from scripts.checkpoints.pretrained_encoder import load_pretrained_encoder
+from scripts.checkpoints.pretrained_hybrid import is_hybrid, load_pretrained_hybrid
 from scripts.checkpoints.pretrained_task import load_pretrained_task
 from scripts.checkpoints.pretrained_trunk import is_trunk, load_pretrained_trunk
 from scripts.checkpoints.weight_transfer import Transfer, read_weights
@@ -31,7 +32,8 @@ def load_pretrained(
     """Load what a network can take from a file, strictly, and print a table.
 
     A UNETR takes the encoder, a residual U-Net all weights but the last layer. A hybrid takes the trunk of a file that
-    has no encoder, else the encoder, and with `trunk` its trunk from a second file.
+    has no encoder, all weights but the last layer of one of a hybrid, else the encoder, and with `trunk` its encoder
+    from `pretrained` and its trunk from a second file.
 
     Args:
         network: the plain one, neither compiled nor wrapped for several processes.
@@ -67,6 +69,8 @@ def load_pretrained(
     content = read_weights(Path(pretrained))
     if is_trunk(content[0]):
         return load_pretrained_trunk(network.trunk, pretrained, rank, content=content)
+    if is_hybrid(content[0]):
+        return load_pretrained_hybrid(network, pretrained, content, rank, recipe)
     return load_pretrained_encoder(network, pretrained, rank, recipe, content)
 
 

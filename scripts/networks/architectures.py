@@ -49,13 +49,13 @@ def segmentation_network(
 
 def pretraining_network(
     architecture: str, patch: Sequence[int], sizes: Sizes, trunk: Sizes | None = None
-) -> MaskedAutoencoder | MaskedTrunk:
+) -> MaskedAutoencoder | MaskedTrunk | HybridUNet:
     """Build a network that reconstructs (B, 1, Z, Y, X) from its kept tokens.
 
     Args:
-        architecture: "mae" (encoder and decoder of tokens) or "residual_unet" (trunk alone).
+        architecture: "mae" (encoder and decoder of tokens), "residual_unet" (trunk alone) or "hybrid" (both encoders).
         patch: voxels (z, y, x) of a token.
-        sizes: of the autoencoder: arguments of its encoder, decoder_width, decoder_depth and decoder_heads.
+        sizes: arguments of the encoder; those of the autoencoder have decoder_width, decoder_depth and decoder_heads.
         trunk: widths, forms and fold of the `ResidualUNet`.
 
     Raises:
@@ -63,8 +63,11 @@ def pretraining_network(
     """
     if architecture == "residual_unet":
         return MaskedTrunk(ResidualUNet(1, **_given(trunk)), patch)
+    if architecture == "hybrid":
+        return _hybrid(1, {**sizes, "patch": patch}, _given(trunk))
     if architecture != "mae":
-        raise ValueError(f"architecture '{architecture}' is not one of mae, residual_unet: these can be pre-trained")
+        known = "mae, residual_unet, hybrid"
+        raise ValueError(f"architecture '{architecture}' is not one of {known}: these can be pre-trained")
     decoder = {name: sizes[name] for name in ("decoder_width", "decoder_depth", "decoder_heads")}
     return MaskedAutoencoder(build_encoder({**sizes, "patch": patch}), **decoder)
 
@@ -91,7 +94,7 @@ def _residual_unet(out_channels: int, encoder: Sizes, trunk: Sizes) -> nn.Module
     return ResidualUNet(out_channels, **trunk)
 
 
-def _hybrid(out_channels: int, encoder: Sizes, trunk: Sizes) -> nn.Module:
+def _hybrid(out_channels: int, encoder: Sizes, trunk: Sizes) -> HybridUNet:
     return HybridUNet(build_encoder(encoder), ResidualUNet(out_channels, **trunk))
 
 

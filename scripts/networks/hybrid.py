@@ -1,10 +1,16 @@
-"""A residual U-Net with a vision transformer joined at its coarsest level, through a gate that starts at zero."""
+"""A residual U-Net with a vision transformer joined at its coarsest level, through a gate that starts at zero.
+
+Its masked pre-training trains both in one run: the encoder sees the kept tokens alone, as in the masked autoencoder,
+the trunk a volume whose hidden tokens are zero.
+"""
 
 import torch
 from torch import nn
 
 from scripts.networks.encoder_protocol import VolumeEncoder
+from scripts.networks.masked_trunk import hide_tokens
 from scripts.networks.residual_unet import ResidualUNet, pool
+from scripts.networks.tokens import spread_tokens
 from scripts.networks.unetr import as_volume
 
 
@@ -15,7 +21,8 @@ class HybridUNet(nn.Module):
     does, so a pre-trained encoder cannot make the start worse.
 
     Args:
-        encoder: kept as attribute `encoder`; sees all tokens. A token must be one position of the coarsest level.
+        encoder: kept as attribute `encoder`; sees all tokens, or those that are kept. A token must be one position of
+            the coarsest level.
         trunk: kept as attribute `trunk`; its head makes the output.
 
     Raises:
@@ -39,14 +46,26 @@ class HybridUNet(nn.Module):
             )
         if encoder.in_channels != trunk.in_channels:
             raise ValueError(f"the encoder takes {encoder.in_channels} channels, the trunk {trunk.in_channels}")
+        self.patch = encoder.patch
         self.encoder, self.trunk = encoder, trunk
         self.from_tokens = nn.Linear(encoder.width, trunk.pooled_width)
         self.gate = nn.Parameter(torch.zeros(trunk.pooled_width))
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(B, C, Z, Y, X), y and x multiples of the patch, to (B, out_channels, Z, Y, X) logits."""
-        levels = self.trunk.descend(image)
+    def forward(self, image: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
+        """Compute logits, or in pre-training the reconstruction, of a volume.
+
+        Args:
+            image: (B, C, Z, Y, X), y and x multiples of the patch.
+            kept: (B, K) int64 indices of the tokens that are seen, from `kept_tokens(mask)`; a hidden token adds
+                nothing to the coarsest level. None hides nothing.
+
+        Returns:
+            (B, out_channels, Z, Y, X).
+        """
+        levels = self.trunk.descend(hide_tokens(image, kept, self.patch))
         coarsest = pool(levels[-1])
-        tokens = self.gate * self.from_tokens(self.encoder(image))
+        tokens = self.gate * self.from_tokens(self.encoder(image, kept))
+        if kept is not None:
+            tokens = spread_tokens(tokens, kept, coarsest[0, 0].numel())
         joined = coarsest + as_volume(tokens, (coarsest.shape[2], coarsest.shape[3], coarsest.shape[4]))
         return self.trunk.ascend(levels, self.trunk.coarsest(joined))

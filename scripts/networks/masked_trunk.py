@@ -49,9 +49,20 @@ class MaskedTrunk(nn.Module):
         Returns:
             (B, C, Z, Y, X): every token's voxels in units of that token's own mean and deviation.
         """
-        if kept is None:
-            return self.trunk(image)
-        grid = token_grid((image.shape[2], image.shape[3], image.shape[4]), self.patch)
-        hidden = torch.ones(image.shape[0], grid[0] * grid[1] * grid[2], dtype=torch.bool, device=image.device)
-        hidden = hidden.scatter(1, kept, False).reshape(image.shape[0], *grid)
-        return self.trunk(image.masked_fill(voxel_mask(hidden, self.patch), 0.0))
+        return self.trunk(hide_tokens(image, kept, self.patch))
+
+
+def hide_tokens(image: torch.Tensor, kept: torch.Tensor | None, patch: tuple[int, int, int]) -> torch.Tensor:
+    """Set the voxels of hidden tokens to 0.
+
+    Args:
+        image: (B, C, Z, Y, X), each size a multiple of the patch.
+        kept: (B, K) int64 indices of the tokens that stay as they are; None hides nothing.
+        patch: voxels (z, y, x) of a token.
+    """
+    if kept is None:
+        return image
+    grid = token_grid((image.shape[2], image.shape[3], image.shape[4]), patch)
+    hidden = torch.ones(image.shape[0], grid[0] * grid[1] * grid[2], dtype=torch.bool, device=image.device)
+    hidden = hidden.scatter(1, kept, False).reshape(image.shape[0], grid[0], grid[1], grid[2])
+    return image.masked_fill(voxel_mask(hidden, patch), 0.0)

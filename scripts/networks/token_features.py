@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from scripts.networks.hybrid import HybridUNet
 from scripts.networks.mae import MaskedAutoencoder
 from scripts.networks.masked_trunk import MaskedTrunk
 from scripts.networks.residual_unet import pool
@@ -29,8 +30,8 @@ class PretrainedTokens(nn.Module):
     """The tokens of a pre-trained encoder, or the positions of a trunk's coarsest level.
 
     Args:
-        network: a `MaskedAutoencoder`, whose encoder sees all tokens, or a `MaskedTrunk`, whose token is the block of
-            voxels of one position of the coarsest level.
+        network: a `MaskedAutoencoder` or a `HybridUNet`, whose encoder sees all tokens, or a `MaskedTrunk`, whose token
+            is the block of voxels of one position of the coarsest level.
 
     Raises:
         ValueError: another network.
@@ -38,7 +39,7 @@ class PretrainedTokens(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        if isinstance(network, MaskedAutoencoder):
+        if isinstance(network, MaskedAutoencoder | HybridUNet):
             self.patch: Size3 = network.encoder.patch
         elif isinstance(network, MaskedTrunk):
             self.patch = (1, network.trunk.multiple, network.trunk.multiple)
@@ -48,7 +49,7 @@ class PretrainedTokens(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, Z, Y, X) to (B, tokens, width)."""
-        if isinstance(self.network, MaskedAutoencoder):
+        if isinstance(self.network, MaskedAutoencoder | HybridUNet):
             encoded: torch.Tensor = self.network.encoder(image)
             return encoded
         trunk = self.network.trunk

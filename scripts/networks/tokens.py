@@ -67,6 +67,12 @@ def take_tokens(tokens: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     return tokens.gather(1, kept.unsqueeze(2).expand(-1, -1, tokens.shape[2]))
 
 
+def spread_tokens(tokens: torch.Tensor, kept: torch.Tensor, count: int) -> torch.Tensor:
+    """The (B, K, W) tokens at their (B, K) indices among `count`, zeros elsewhere: (B, count, W)."""
+    empty = torch.zeros(tokens.shape[0], count, tokens.shape[2], dtype=tokens.dtype, device=tokens.device)
+    return empty.scatter(1, kept.unsqueeze(2).expand(-1, -1, tokens.shape[2]), tokens)
+
+
 def token_means(tokens: torch.Tensor, counting: torch.Tensor) -> torch.Tensor:
     """The (B, N) means of (B, N, W) tokens over the voxels that count, bool (B, N, W); 0 where none does."""
     return (tokens * counting).sum(2) / counting.sum(2).clamp(min=1)

@@ -88,6 +88,24 @@ def test_a_masked_pre_training_of_the_trunk_learns_and_is_fine_tuned(train, fine
     assert f"trunk: from {best}" in capsys.readouterr().out
 
 
+def test_one_masked_pre_training_of_the_hybrid_gives_both_its_parts(train, fine_tune, tmp_path, capsys):
+    sizes = {**TINY_TRUNK, "patch": [1, 4, 4], "crop": [6, 24, 24], "iterations": 6}
+    source = train("hybrid", output_dir=tmp_path / "source", **sizes)
+    best = source / "checkpoints" / "best.pt"
+    log = losses(source)
+    assert log[6] < log[1]
+    train("hybrid", output_dir=source, resume=True, **{**sizes, "iterations": 8})
+    recipe = torch.load(best, weights_only=True)["recipe"]
+    box = {"volume": recipe["volumes"], "box": "12:20,:,:", "out": str(tmp_path / "box.h5")}
+    run_workflow([config("inference")], workflow_type="inference", checkpoint=str(best), **box)
+    with h5py.File(tmp_path / "box.h5") as file:
+        assert file["reconstruction"].shape[-3:] == (8, 40, 48)
+    fine_tune("hybrid", output_dir=tmp_path / "run", pretrained=str(best), iterations=2, **options(AFFINITY))
+    printed = capsys.readouterr().out
+    assert f"trunk: from {best}" in printed
+    assert f"encoder: from {best}" in printed
+
+
 def test_a_trunk_is_taken_over_by_another_task(fine_tune, tmp_path, capsys):
     source = fine_tune("residual_unet", output_dir=tmp_path / "source", iterations=2, **options(AFFINITY))
     other = next(bundle for bundle in SEGMENTATIONS if bundle != AFFINITY)

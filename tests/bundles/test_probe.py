@@ -38,11 +38,13 @@ def probe(labelled, tmp_path):
 
 
 def test_encoders_and_trunks_are_scored_beside_their_baselines(probe, tmp_path):
-    checkpoints = [saved(tmp_path / "mae.pt"), saved(tmp_path / "trunk.pt", "residual_unet")]
+    architectures = {"mae": "tiny", "residual_unet": "residual_unet", "hybrid": "hybrid"}
+    checkpoints = [saved(tmp_path / f"{architecture}.pt", architecture) for architecture in architectures]
     scores = probe(checkpoints=checkpoints)["scores"]
     rows = [(row["tokens"], row["readout"]) for row in scores]
-    names = ["grey mean and deviation, 1x4x4", "grey voxels, 1x4x4", "untrained tiny, 1x4x4", checkpoints[0]]
-    names += ["untrained residual_unet, 1x4x4", checkpoints[1]]
+    names = ["grey mean and deviation, 1x4x4", "grey voxels, 1x4x4"]
+    for path, kind in zip(checkpoints, architectures.values(), strict=True):
+        names += [f"untrained {kind}, 1x4x4", path]
     assert rows == [(name, readout) for name in names for readout in ("linear", "perceptron")]
     found = {(row["tokens"], row["readout"]): row["r2"] for row in scores}
     assert found["grey voxels, 1x4x4", "linear"]["object"] > 0.5  # cells are bright, their borders dark

@@ -3,18 +3,30 @@
 import pytest
 import torch
 
-from scripts.networks import Encoder
+from scripts.losses import HiddenTokenLoss
+from scripts.networks import Encoder, kept_tokens
 from scripts.networks.hybrid import HybridUNet
+from scripts.networks.reconstruction_to_grey import voxel_mask
 from scripts.networks.residual_unet import ResidualUNet
 
 
-def small() -> HybridUNet:
+def small(channels: int = 3) -> HybridUNet:
     torch.manual_seed(0)
-    return HybridUNet(Encoder((1, 8, 8), 24, 2, 2), ResidualUNet(3, (4, 6, 8), ("23", "233", "233"), 2))
+    return HybridUNet(Encoder((1, 8, 8), 24, 2, 2), ResidualUNet(channels, (4, 6, 8), ("23", "233", "233"), 2))
 
 
 def volume(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def opened() -> tuple[HybridUNet, torch.Tensor]:
+    """A hybrid as it pre-trains, and which of the 2 x 2 x 3 tokens of two samples it does not see."""
+    network = small(1)
+    torch.nn.init.constant_(network.gate, 0.5)
+    hidden = torch.zeros(2, 12, dtype=torch.bool)
+    hidden[0, [0, 3, 4, 7, 11]] = True
+    hidden[1, [1, 2, 5, 8, 9]] = True
+    return network, hidden.view(2, 2, 2, 3)
 
 
 def test_at_the_start_it_is_its_trunk_to_the_bit():
@@ -66,3 +78,39 @@ def test_a_token_of_another_size_than_the_coarsest_level_is_refused():
         HybridUNet(Encoder((1, 16, 16), 24, 2, 2), ResidualUNet(3, (4, 6, 8), ("23", "23", "23"), 2))
     with pytest.raises(ValueError, match="encoder takes 2 channels, the trunk 1"):
         HybridUNet(Encoder((1, 8, 8), 24, 2, 2, in_channels=2), ResidualUNet(3, (4, 6, 8), ("23", "23", "23"), 2))
+
+
+def test_in_pre_training_a_hidden_voxel_is_never_seen_and_a_visible_one_is():
+    network, mask = opened()
+    image, kept = volume(2, 1, 2, 16, 24), kept_tokens(mask)
+    expected = network(image, kept)
+    changed = torch.where(voxel_mask(mask, network.patch), volume(2, 1, 2, 16, 24, seed=1), image)
+    assert torch.equal(network(changed, kept), expected)
+    changed[tuple((~voxel_mask(mask, network.patch)).nonzero()[0])] += 1
+    assert not torch.equal(network(changed, kept), expected)
+
+
+def test_a_kept_token_joins_at_its_own_position_and_a_hidden_one_adds_nothing():
+    network, mask = opened()
+    kept, joined = kept_tokens(mask), []
+    network.trunk.coarsest.register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
+    for tokens in (torch.zeros(2, 7, 24), torch.ones(2, 7, 24)):
+        hook = network.encoder.register_forward_hook(lambda *_, tokens=tokens: tokens)
+        network(volume(2, 1, 2, 16, 24), kept)
+        hook.remove()
+    without_bias = joined[1] - joined[0]
+    assert torch.equal(without_bias.abs().sum(1) > 0, ~mask)
+
+
+def test_hiding_no_token_is_the_network_of_fine_tuning():
+    network, _ = opened()
+    network.eval()
+    image = volume(2, 1, 2, 16, 24)
+    torch.testing.assert_close(network(image, torch.arange(12).expand(2, -1)), network(image), atol=1e-6, rtol=1e-6)
+
+
+def test_pre_training_gives_every_weight_a_gradient():
+    network, mask = opened()
+    image = volume(2, 1, 2, 16, 24)
+    HiddenTokenLoss(network.patch)(network(image, kept_tokens(mask)), (image, mask)).backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []

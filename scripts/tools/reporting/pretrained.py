@@ -15,7 +15,7 @@ from scripts.engines.precision_inferer import PrecisionInferer
 from scripts.handlers.pictures import Pictures
 from scripts.inferers.picture_region import picture_region
 from scripts.inferers.reconstruction_windows import BoxWindows
-from scripts.networks import MaskedAutoencoder, MaskedTrunk, pretraining_network
+from scripts.networks import HybridUNet, MaskedAutoencoder, MaskedTrunk, pretraining_network
 from scripts.tools.reporting.pictures import jpeg
 from scripts.tools.reporting.runs import Run
 from scripts.tools.reporting.viewer import Panel, Viewer, scale_bar
@@ -94,7 +94,7 @@ def reconstruction_viewer(run: Run, name: str) -> Viewer:
     )
 
 
-def _network(run: Run) -> MaskedAutoencoder | MaskedTrunk:
+def _network(run: Run) -> MaskedAutoencoder | MaskedTrunk | HybridUNet:
     recipe = upgraded_recipe(run.recipe)
     return pretraining_network(recipe["architecture"], recipe["patch"], recipe["sizes"], recipe["trunk_sizes"])
 
