@@ -109,6 +109,16 @@ def test_hiding_no_token_is_the_network_of_fine_tuning():
     torch.testing.assert_close(network(image, torch.arange(12).expand(2, -1)), network(image), atol=1e-6, rtol=1e-6)
 
 
+def test_pre_training_scripts_and_compiles_to_the_same_reconstruction():
+    network, mask = opened()
+    network.eval()
+    image, kept = volume(2, 1, 2, 16, 24), kept_tokens(mask)
+    expected = network(image, kept)
+    torch.testing.assert_close(torch.jit.script(network)(image, kept), expected, atol=1e-5, rtol=1e-5)
+    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(image, kept), expected, atol=1e-5, rtol=1e-5)
+
+
 def test_pre_training_gives_every_weight_a_gradient():
     network, mask = opened()
     image = volume(2, 1, 2, 16, 24)
