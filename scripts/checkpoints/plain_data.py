@@ -38,7 +38,7 @@ RECIPE = {
         **dict.fromkeys(("crop", "patch", "window", "stride", "downsample"), SIZE),
         "pad": {**SIZE, "items": COUNT},
         **dict.fromkeys(("task", "network", "unetr_decoder", "architecture", "trunk", "token_mask", "precision"), NAME),
-        "unetr_form": NAME,
+        **dict.fromkeys(("unetr_form", "trunk_norm"), NAME),
         "sizes": ENCODER,
         "trunk_sizes": TRUNK,
         "mask": {"type": ["string", "array", "null"]},

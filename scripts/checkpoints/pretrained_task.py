@@ -84,12 +84,12 @@ def check_targets(origin: Mapping[str, Any], recipe: Mapping[str, Any], path: Pa
 
 
 def network_words(recipe: Mapping[str, Any]) -> str:
-    """Return `architecture residual_unet, trunk small`, by the knobs that choose a network."""
+    """Return `architecture residual_unet, trunk small, trunk_norm batch`, by the knobs that choose a network."""
     architecture = recipe.get("architecture")
     names = {
         "unetr": ("network", "unetr_form", "unetr_decoder"),
-        "residual_unet": ("trunk",),
-        "hybrid": ("network", "trunk"),
+        "residual_unet": ("trunk", "trunk_norm"),
+        "hybrid": ("network", "trunk", "trunk_norm"),
     }
     chosen = [f"{name} {recipe[name]}" for name in names.get(str(architecture), ()) if name in recipe]
     return ", ".join([f"architecture {architecture}", *chosen])

@@ -49,8 +49,8 @@ def load_pretrained_trunk(
         known = f" (its recipe has architecture {named})" if named else ""
         raise ValueError(
             f"{knob} '{path}' is of another architecture or of other sizes than this residual U-Net{known}:\n"
-            f"{transfer.table()}\n. Choose the --architecture and --trunk it was trained with, or leave it out to "
-            "train from scratch"
+            f"{transfer.table()}\n. Choose the --architecture, --trunk and --trunk_norm it was trained with, or leave "
+            "it out to train from scratch"
         )
     check_finite({name: there[name] for name in transfer.loaded}, path, knob)
     network.load_state_dict({name: there[name] for name in transfer.loaded}, strict=False)

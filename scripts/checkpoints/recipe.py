@@ -19,6 +19,8 @@ UNETR: dict[str, Any] = {
 """Settings of a segmentation network from before there was another architecture, or another form of the UNETR."""
 AUTOENCODER: dict[str, Any] = {"architecture": "mae", "trunk_sizes": None}
 """Settings of a pre-training from before there was another architecture."""
+BATCH = "_batch"
+"""End of the name of an earlier preset of `trunk` with batch norm."""
 NEAREST = "nearest"
 """`offsets` of a recipe of affinities from before that setting."""
 
@@ -60,6 +62,9 @@ def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
         upgraded = {**AUTOENCODER, **upgraded}
     if "widths" in upgraded:
         upgraded = {**UNETR, **upgraded}
+    if "trunk" in upgraded and "trunk_norm" not in upgraded:
+        name = str(upgraded["trunk"])
+        upgraded |= {"trunk": name.removesuffix(BATCH), "trunk_norm": "batch" if name.endswith(BATCH) else "group"}
     if upgraded.get("task") == "affinity":
         upgraded.setdefault("offsets", NEAREST)
     return upgraded

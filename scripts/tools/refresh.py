@@ -29,7 +29,7 @@ def refresh(
 
     Example: python -m scripts refresh runs/neurons/checkpoints/best.pt other.h5:raw --out runs/neurons/other.pt
 
-    For networks with batch norm (`--trunk small_batch`), on a volume of another microscope or stain. Predict that
+    For networks with batch norm (`--trunk_norm batch`), on a volume of another microscope or stain. Predict that
     volume with the new checkpoint, and with the same `--enlarge`.
 
     Args:

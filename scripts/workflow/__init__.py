@@ -3,7 +3,7 @@
 from scripts.workflow.check_settings import check_settings
 from scripts.workflow.overrides import check_overrides
 from scripts.workflow.predict_volume import predict_volume
-from scripts.workflow.presets import chosen_preset
+from scripts.workflow.presets import chosen_preset, chosen_trunk
 from scripts.workflow.probe import Probe, write_probe
 from scripts.workflow.run_results import report_evaluation, write_pretraining_results, write_segmentation_results
 from scripts.workflow.run_summary import print_pretraining_summary, print_segmentation_summary
@@ -15,6 +15,7 @@ __all__ = [
     "check_overrides",
     "check_settings",
     "chosen_preset",
+    "chosen_trunk",
     "predict_volume",
     "print_pretraining_summary",
     "print_segmentation_summary",

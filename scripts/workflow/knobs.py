@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scripts.networks.residual_unet import NORMS
 from scripts.ops.targets.class_weights import BALANCES
 from scripts.workflow.knob_types import Choice, KnobType, Nullable, Number, Numbers, Sections, Settings, Switch
 from scripts.workflow.text_knobs import BoxText, Mask, Name, PathName
@@ -26,6 +27,7 @@ KNOBS: dict[str, KnobType] = {
     "flips": Choice((1, 4, 8, 16)),
     "enlarge": Number(1, 4),
     "architecture": Choice(("mae", "unetr", "residual_unet", "hybrid")),
+    "trunk_norm": Choice(NORMS),
     "unetr_form": Choice(("published", "residual")),
     **dict.fromkeys(("network", "unetr_decoder", "trunk", "instance_decoder", "key_score"), Name()),
     "mask": Nullable(Mask()),

@@ -23,3 +23,15 @@ def chosen_preset(knob: str, name: str, presets: Mapping[str, Any], needed: Sequ
     if missing:
         raise ValueError(f"{knob} '{name}' lacks {missing}; a preset names {sorted(needed)} beside its encoder's sizes")
     return presets[name]
+
+
+def chosen_trunk(name: str, norm: str, presets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sizes of a residual U-Net: a preset of `trunk` with the norm of `trunk_norm`.
+
+    Raises:
+        ValueError: no such preset, or one that names a norm itself.
+    """
+    preset = chosen_preset("trunk", name, presets)
+    if "norm" in preset:
+        raise ValueError(f"trunk '{name}' names a norm; leave it to --trunk_norm {preset['norm']}")
+    return {**preset, "norm": norm}

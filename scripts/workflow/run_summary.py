@@ -130,7 +130,8 @@ def print_segmentation_summary(
 
 
 def network_text(settings: Mapping[str, Any]) -> str:
-    """Return `vit_base` (pre-training), `vit_base encoder, published decoder`, `residual U-Net, small`, or similar."""
+    """Return `vit_base` (pre-training), `vit_base encoder, published decoder`, `residual U-Net, small, batch norm`, or
+    similar."""
     architecture = settings.get("architecture", "unetr")
     if architecture == "mae":
         return str(settings["network"])
@@ -139,7 +140,7 @@ def network_text(settings: Mapping[str, Any]) -> str:
         decoder = f", {settings['unetr_decoder']} {residual}decoder" if "unetr_decoder" in settings else ""
         return f"{settings['network']} encoder{decoder}"
     encoder = f", with {settings['network']} encoder" if architecture == "hybrid" else ""
-    return f"residual U-Net, {settings['trunk']}{encoder}"
+    return f"residual U-Net, {settings['trunk']}, {settings['trunk_norm']} norm{encoder}"
 
 
 def encoder_text(settings: Mapping[str, Any]) -> str:

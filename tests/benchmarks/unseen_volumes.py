@@ -6,7 +6,7 @@ on another part and on two volumes that no network saw, enlarged to the voxels o
 are complete are not repeated.
 
 - group, batch: the residual U-Net `small` with each norm;
-- demo: the residual U-Net `demo_batch`, whose coarsest level has the tokens of the hybrid;
+- demo: the residual U-Net `demo` with batch norm, whose coarsest level has the tokens of the hybrid;
 - hybrid, hybrid_pretrained: that trunk with an encoder from scratch, or that of `sem_mae_pretrain`.
 
 Networks with batch norm are scored refreshed too: their averages taken anew by one pass over each volume.
@@ -30,7 +30,7 @@ from scripts.ops.decoding.decoders import decoder
 from tests.benchmarks.shipped_network import TRAINED_NM, network, patch, scored, volume
 from tests.benchmarks.side_by_side import hardware, print_table
 
-DEMO = {"network": "demo", "trunk": "demo_batch", "patch": [1, 8, 8]}
+DEMO = {"network": "demo", "trunk": "demo", "patch": [1, 8, 8]}
 CHOSEN_ON = ("snemi3d_ac4_train.h5", "80:100,0:256,0:512")
 SCORED_ON = (
     ("snemi3d_ac4_train.h5", "80:100,512:1024,512:1024"),
@@ -42,8 +42,8 @@ WINDOW, STRIDE, PAD = (6, 96, 96), (4, 72, 72), (1, 12, 12)
 CONFIGS = "bundles/sem_neuron_affinity/configs"
 ENCODER = "bundles/sem_mae_pretrain/models/model.pt"
 CONTENDERS: dict[str, tuple[str, dict[str, object]]] = {
-    "group": ("residual_unet.json", {"trunk": "small"}),
-    "batch": ("residual_unet.json", {"trunk": "small_batch"}),
+    "group": ("residual_unet.json", {"trunk_norm": "group"}),
+    "batch": ("residual_unet.json", {"trunk_norm": "batch"}),
     "demo": ("residual_unet.json", DEMO),
     "hybrid": ("hybrid.json", DEMO),
     "hybrid_pretrained": ("hybrid.json", {**DEMO, "pretrained": ENCODER}),

@@ -137,7 +137,7 @@ def test_a_network_of_the_same_task_is_trained_further_with_its_last_layer(label
         ({"trunk": "huge"}, "trunk 'huge' is not one of tiny"),
         ({"patch": [1, 8, 8]}, "does not fit a residual U-Net of fold 2 and 2 levels"),
         ({"layer_decay": 0.5}, "layer_decay 1 where the architecture has no encoder"),
-        ({"freeze": 2}, "has no `encoder` to freeze"),
+        ({"freeze": 2}, "freeze 2: a residual_unet has no encoder to freeze"),
         ({"auxiliary_descriptors": [2, 0, 10]}, "sigma [2, 0, 10] must be three numbers of voxels above 0"),
         ({"descriptor_weight": -1}, "--descriptor_weight -1 is not a number of 0 or more"),
         ({"class_balance": "voxel"}, "--class_balance 'voxel' is not one of sample, channel, none"),

@@ -41,6 +41,13 @@ def test_an_earlier_recipe_gets_the_names_of_today_and_one_of_today_stays():
     }
 
 
+@pytest.mark.parametrize(("named", "trunk", "norm"), [("small", "small", "group"), ("medium_batch", "medium", "batch")])
+def test_an_earlier_name_of_a_trunk_is_a_trunk_and_a_norm(named, trunk, norm):
+    upgraded = upgraded_recipe({"task": "bcd", "trunk": named})
+    assert (upgraded["trunk"], upgraded["trunk_norm"]) == (trunk, norm)
+    assert upgraded_recipe(upgraded) == upgraded
+
+
 def test_an_earlier_checkpoint_gets_the_scores_that_it_had(tmp_path, monkeypatch):
     monkeypatch.chdir(MADE.parents[2])
     volume = os.path.relpath(MADE / "cells.h5")

@@ -25,6 +25,7 @@ def recipe(architecture="residual_unet", auxiliary=(), **others):
         "network": "tiny",
         "unetr_decoder": "tiny",
         "trunk": "tiny",
+        "trunk_norm": "group",
         "patch": [1, 4, 4],
         "activations": ["sigmoid"] * 3,
         "channels": ["affinity z", "affinity y", "affinity x"],
@@ -111,7 +112,7 @@ def test_the_weights_of_a_package_have_their_recipe_beside_them(tmp_path):
         ({"channels": ["a", "b", "c"]}, r"channels is \['a', 'b', 'c'\] there"),
         ({"activations": ["sigmoid", "sigmoid"]}, r"activations is \['sigmoid', 'sigmoid'\] there"),
         ({"offsets": [[-1, 0, 0], [0, -1, 0], [0, 0, -2]]}, r"offsets is .* there, nearest here"),
-        ({"architecture": "hybrid"}, r"architecture hybrid, network tiny, trunk tiny, this run architecture residual"),
+        ({"architecture": "hybrid"}, "architecture hybrid, network tiny, trunk tiny, trunk_norm group, this run arch"),
     ],
 )
 def test_a_file_of_other_targets_or_another_network_is_refused_by_name(tmp_path, changed, words):
@@ -125,7 +126,10 @@ def test_a_file_of_other_targets_or_another_network_is_refused_by_name(tmp_path,
 def test_other_sizes_other_heads_and_a_file_without_a_recipe_are_refused(tmp_path):
     wide = segmentation_network("residual_unet", 3, **{**SIZES, "trunk": {**SIZES["trunk"], "widths": (4, 12)}})
     save_atomically(network_content(wide, recipe(trunk="wide"), 7), tmp_path / "wide.pt")
-    with pytest.raises(ValueError, match=r"trunk wide, this run .*trunk tiny\):\n[\s\S]*resized +\d"):
+    with pytest.raises(
+        ValueError,
+        match=r"trunk wide, .*, this run .*trunk tiny, trunk_norm group\):\n[\s\S]*resized +\d",
+    ):
         load_pretrained(network(), tmp_path / "wide.pt", recipe=recipe(), head="keep")
     trained(tmp_path / "heads.pt", "hybrid", sizes={"heads": 4})
     with pytest.raises(ValueError, match="it has 4 attention heads, the network 2"):

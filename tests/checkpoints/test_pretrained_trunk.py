@@ -41,7 +41,7 @@ def test_weights_of_another_architecture_or_size_are_refused_with_a_table(tmp_pa
     network, before = unet(), unet().state_dict()
     with pytest.raises(ValueError, match=r"another architecture .*recipe has architecture unetr[\s\S]*missing +\d"):
         load_pretrained(network, tmp_path / "unetr.pt")
-    with pytest.raises(ValueError, match=r"resized +\d+[\s\S]*--trunk it was trained with"):
+    with pytest.raises(ValueError, match=r"resized +\d+[\s\S]*--trunk and --trunk_norm it was trained with"):
         load_pretrained(network, tmp_path / "wide.pt")
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
 

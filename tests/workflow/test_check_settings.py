@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.metrics.decoder_search import DecoderSearch
-from scripts.workflow import check_settings, chosen_preset
+from scripts.workflow import check_settings, chosen_preset, chosen_trunk
 
 RECIPE = {
     "crop": [6, 96, 96],
@@ -64,3 +64,12 @@ def test_a_preset_is_chosen_by_name_and_must_be_complete():
         chosen_preset("network", "vit_huge", presets)
     with pytest.raises(ValueError, match=r"network 'tiny' lacks \['layer_decay'\]"):
         chosen_preset("network", "tiny", presets, ["drop_path", "layer_decay"])
+
+
+def test_a_trunk_is_a_preset_with_a_norm():
+    presets = {"tiny": {"widths": [4, 8], "fold": 2}, "old": {"widths": [4, 8], "norm": "batch"}}
+    assert chosen_trunk("tiny", "batch", presets) == {"widths": [4, 8], "fold": 2, "norm": "batch"}
+    with pytest.raises(ValueError, match="trunk 'old' names a norm; leave it to --trunk_norm batch"):
+        chosen_trunk("old", "group", presets)
+    with pytest.raises(ValueError, match="trunk 'huge' is not one of tiny, old"):
+        chosen_trunk("huge", "group", presets)

@@ -150,8 +150,9 @@ def test_a_step_is_timed_in_the_precision_of_the_run_with_two_crops_where_it_has
 
 
 def test_each_architecture_is_named_by_its_parts():
-    settings = {"network": "vit_base", "unetr_decoder": "light", "trunk": "small"}
+    settings = {"network": "vit_base", "unetr_decoder": "light", "trunk": "small", "trunk_norm": "batch"}
     assert network_text(settings) == "vit_base encoder, light decoder"
     assert network_text({**settings, "unetr_form": "residual"}) == "vit_base encoder, light residual decoder"
-    assert network_text({**settings, "architecture": "residual_unet"}) == "residual U-Net, small"
-    assert network_text({**settings, "architecture": "hybrid"}) == "residual U-Net, small, with vit_base encoder"
+    assert network_text({**settings, "architecture": "residual_unet"}) == "residual U-Net, small, batch norm"
+    hybrid = network_text({**settings, "architecture": "hybrid"})
+    assert hybrid == "residual U-Net, small, batch norm, with vit_base encoder"

@@ -24,12 +24,14 @@ from scripts.workflow.typed_words import literal
 
 OF_THE_PROCESS = ("@short_errors", "@freed_memory")
 """Of the `checks` of a config, what changes the program that runs it."""
+BUILT = ("checks", "pretrained_encoder", "loss", "optimizer")
+"""Ids of a training's config that are resolved, those that it has."""
 NOT_COMPARED = ("seed", "output_dir")
 """Settings without which trainings are tried once."""
 
 
 def try_trainings(steps: Sequence[Step]) -> None:
-    """Run the checks of every training of its kind, and load the weights that it starts from. Nothing is trained.
+    """Run the checks of one training of each kind, load the weights that it starts from, and build its optimizer.
 
     A pre-training that is a step itself is represented by its untrained network.
 
@@ -65,7 +67,7 @@ def try_trainings(steps: Sequence[Step]) -> None:
 
 
 def _try_training(step: Step, untrained: Path) -> None:
-    """Resolve the `checks` of a config as the command of a step does; write the network of a pre-training."""
+    """Build what the command of a step builds before it trains; write the network of a pre-training."""
     parser = ConfigParser()
     parser.read_config(list(step.config))
     parser.update({name: literal(str(value)) for name, value in step.settings.items()})
@@ -73,9 +75,10 @@ def _try_training(step: Step, untrained: Path) -> None:
     parser["check_overrides"]["arguments"] = command(step)[3:]
     parser["checks"] = [check for check in parser["checks"] if check not in OF_THE_PROCESS]
     parser.parse()
-    parser.get_parsed_content("checks")
+    for name in BUILT:
+        if name in parser:
+            parser.get_parsed_content(name)
     if "pretrained_encoder" in parser:
-        parser.get_parsed_content("pretrained_encoder")
         return
     network, recipe = (parser.get_parsed_content(name) for name in ("network_def", "recipe"))
     untrained.parent.mkdir()

@@ -50,6 +50,7 @@ def test_a_grid_that_can_run_passes_and_leaves_nothing(experiment, tmp_path):
     [
         ("crop=[5,36,36]", r"residual_unet_crop=\[5,36,36\]_seed0: crop \[5, 36, 36\]: 36 along y is no multiple"),
         ("freeze=9", "residual_unet_freeze=9_seed0: freeze 9: a residual_unet has no encoder to freeze"),
+        ("layer_decay=0.5", "residual_unet_layer_decay=0.5_seed0: .*where the architecture has no encoder"),
         ("crop=[12,32,32]", r"residual_unet_crop=\[12,32,32\]_seed0: .*crop"),
         ("stride=[6,24,24]", r"residual_unet_stride=\[6,24,24\]_seed0: .*stride"),
     ],
@@ -66,6 +67,12 @@ def test_a_fine_tuning_of_another_size_than_its_pretraining_is_refused(experimen
         ValueError, match=rf"^{method.replace('+', '.')}_2_sections_seed0: --pretrained '.*/out/pretrain/"
     ):
         try_trainings(replace(experiment, conditions=label_budget(("2",), (method,))).steps())
+
+
+def test_an_optimizer_that_a_pretraining_cannot_have_is_refused(experiment, tmp_path):
+    (tmp_path / "small_pre.json").write_text(json.dumps({**PRETRAINED, "optimizer_name": "muon"}))
+    with pytest.raises(ValueError, match=r"^pretrain_residual_unet_seed0: .*use --optimizer_name adamw"):
+        try_trainings(replace(experiment, conditions=label_budget(("2",), ("residual_unet+pretrained",))).steps())
 
 
 def test_a_given_checkpoint_of_another_network_is_refused(experiment):
