@@ -63,8 +63,9 @@ def upgraded_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if "widths" in upgraded:
         upgraded = {**UNETR, **upgraded}
     if "trunk" in upgraded and "trunk_norm" not in upgraded:
-        name = str(upgraded["trunk"])
-        upgraded |= {"trunk": name.removesuffix(BATCH), "trunk_norm": "batch" if name.endswith(BATCH) else "group"}
+        sizes, name = upgraded.get("trunk_sizes"), upgraded["trunk"]
+        upgraded["trunk_norm"] = sizes.get("norm", "group") if isinstance(sizes, Mapping) else "group"
+        upgraded["trunk"] = name.removesuffix(BATCH) if isinstance(name, str) else name
     if upgraded.get("task") == "affinity":
         upgraded.setdefault("offsets", NEAREST)
     return upgraded

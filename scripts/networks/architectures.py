@@ -53,7 +53,8 @@ def pretraining_network(
     """Build a network that reconstructs (B, 1, Z, Y, X) from its kept tokens.
 
     Args:
-        architecture: "mae" (encoder and decoder of tokens), "residual_unet" (trunk alone) or "hybrid" (both encoders).
+        architecture: "mae" (encoder and decoder of tokens), "residual_unet" (trunk alone) or "hybrid" (encoder and
+            trunk).
         patch: voxels (z, y, x) of a token.
         sizes: arguments of the encoder; those of the autoencoder have decoder_width, decoder_depth and decoder_heads.
         trunk: widths, forms and fold of the `ResidualUNet`.

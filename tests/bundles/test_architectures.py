@@ -95,6 +95,7 @@ def test_one_masked_pre_training_of_the_hybrid_gives_both_its_parts(train, fine_
     log = losses(source)
     assert log[6] < log[1]
     train("hybrid", output_dir=source, resume=True, **{**sizes, "iterations": 8})
+    assert max(losses(source)) == 8
     recipe = torch.load(best, weights_only=True)["recipe"]
     box = {"volume": recipe["volumes"], "box": "12:20,:,:", "out": str(tmp_path / "box.h5")}
     run_workflow([config("inference")], workflow_type="inference", checkpoint=str(best), **box)

@@ -41,9 +41,18 @@ def test_an_earlier_recipe_gets_the_names_of_today_and_one_of_today_stays():
     }
 
 
-@pytest.mark.parametrize(("named", "trunk", "norm"), [("small", "small", "group"), ("medium_batch", "medium", "batch")])
-def test_an_earlier_name_of_a_trunk_is_a_trunk_and_a_norm(named, trunk, norm):
-    upgraded = upgraded_recipe({"task": "bcd", "trunk": named})
+@pytest.mark.parametrize(
+    ("recipe", "trunk", "norm"),
+    [
+        ({"trunk": "small", "trunk_sizes": {"fold": 2}}, "small", "group"),
+        ({"trunk": "medium_batch", "trunk_sizes": {"fold": 2, "norm": "batch"}}, "medium", "batch"),
+        ({"trunk": "own", "trunk_sizes": {"fold": 2, "norm": "batch"}}, "own", "batch"),
+        ({"trunk": "small", "trunk_sizes": None}, "small", "group"),
+        ({"trunk": 5}, 5, "group"),
+    ],
+)
+def test_an_earlier_trunk_has_the_norm_of_its_sizes(recipe, trunk, norm):
+    upgraded = upgraded_recipe({"task": "bcd", **recipe})
     assert (upgraded["trunk"], upgraded["trunk_norm"]) == (trunk, norm)
     assert upgraded_recipe(upgraded) == upgraded
 

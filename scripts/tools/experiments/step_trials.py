@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from monai.bundle import ConfigParser
 
@@ -86,7 +85,7 @@ def _try_training(step: Step, untrained: Path) -> None:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[Any]:
+def _silent() -> Iterator[None]:
     """Show nothing of what a run would report."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
