@@ -54,7 +54,10 @@ def test_a_step_that_fails_is_named_with_its_log(words, tmp_path, capsys):
         (["--volumes", "none.h5:raw"], "none.h5"),
         (["--overlays", "none.json"], "'none.json' does not exist"),
         (["--methods", "pretrained", "--pretrained", "none.pt"], "--pretrained 'none.pt' is no file"),
-        (["--overlays", "docs/examples/stronger_augmentation.json"], "unetr_scratch_seed0: a crop of 6 x 96 x 96 voxels"),
+        (
+            ["--overlays", "docs/examples/stronger_augmentation.json"],
+            "unetr_scratch_seed0: a crop of 6 x 96 x 96 voxels",
+        ),
         (["--bundle", "none"], "bundles/none/configs/train.json' does not exist"),
     ],
 )
