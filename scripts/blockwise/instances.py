@@ -47,15 +47,16 @@ def write_instances(
     path: Path, datasets: Mapping[str, np.ndarray], chunk: Size3, attributes: Mapping[str, Any]
 ) -> None:
     """Write instances that are in memory, as a folder that appears under its name when it is complete."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial, replaced = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("partial", "replaced"))
     try:
         shape = next(iter(datasets.values())).shape
         dtypes = {name: labels.dtype for name, labels in datasets.items()}
         create_instances(partial, dtypes, (shape[0], shape[1], shape[2]), chunk, attributes)
         for name, labels in datasets.items():
             zarr.open_array(partial / name, mode="r+")[:] = labels
-        if path.exists():
-            shutil.rmtree(path)
+        if path.exists():  # moved aside, as removing it may take minutes in which a stop would lose both
+            os.replace(path, replaced)
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from scripts.data.files.overwriting import check_overwritten
 from scripts.data.files.writing import new_hdf5
 from scripts.engines.progress_bar import ProgressBar
 from scripts.engines.switches import switch
@@ -91,6 +92,8 @@ class ReconstructionWriter:
         self._bar = ProgressBar(len(self.windows), unit="window")
         self._windows = 0
         self._stack = ExitStack()
+        if self.overwrite:
+            check_overwritten(self.out, (*RECONSTRUCTION, "hidden"))
         attributes = {"volume": self.windows.volume.path, "box": str(self.windows.box), **self.metadata}
         self._file: h5py.File = self._stack.enter_context(
             new_hdf5(self.out, self.windows.volume.voxel_size_nm, self.overwrite, attributes)
@@ -147,10 +150,12 @@ class ReconstructionWriter:
         }
         self._file.attrs.update(self.scores)
         self._bar.close()
-        panels = {name: self._pictured(name) for name in RECONSTRUCTION}
+        depth = self.windows.box.shape[0]
+        rows = np.unique(np.linspace(0, depth - 1, min(PICTURED, depth)).round().astype(int)).tolist()
+        panels = {name: self._pictured(name, rows) for name in RECONSTRUCTION}
         self._stack.close()
         title = f"{self.windows.volume.path}, box {self.windows.box}"
-        draw_sections(panels, self.picture, title, side=2.2)
+        draw_sections(panels, self.picture, title, [self.windows.box.start[0] + z for z in rows], side=2.2)
         logger.info(
             f"hidden tokens of {self.windows.box} in {self.windows.volume.path}:\n"
             f"  mean squared error, units of each token's own deviation  {self.scores['error_normalised']:.4f}  "
@@ -176,9 +181,8 @@ class ReconstructionWriter:
         read: np.ndarray = levels.astype(dtype)
         return read
 
-    def _pictured(self, name: str) -> np.ndarray:
-        depth, height, width = self.windows.box.shape
-        rows = np.unique(np.linspace(0, depth - 1, min(PICTURED, depth)).round().astype(int))
+    def _pictured(self, name: str, rows: Sequence[int]) -> np.ndarray:
+        _, height, width = self.windows.box.shape
         y, x = max(0, (height - WIDEST) // 2), max(0, (width - WIDEST) // 2)
         sections = np.stack([self._file[name][z, y : y + WIDEST, x : x + WIDEST] for z in rows]).astype(np.float32)
         shades: np.ndarray = np.clip((sections - self.low) / (self.high - self.low), 0, 1)

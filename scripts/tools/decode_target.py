@@ -12,6 +12,7 @@ import zarr
 from scripts.data.export.ome_zarr import version_of
 from scripts.data.export.write import Options, for_viewers, parse_target, voxels_of_levels, write_volume
 from scripts.data.files.attributes import made_by
+from scripts.data.files.overwriting import check_overwritten
 from scripts.data.files.predictions import open_prediction
 from scripts.data.volumes import open_volume
 from scripts.data.volumes.part import VolumePart
@@ -71,7 +72,8 @@ class DecodeTarget:
         """Refuse, before anything is decoded, what cannot be written.
 
         Raises:
-            ValueError: several thresholds, meshes of a form that has none, labels of a folder that is no image.
+            ValueError: several thresholds, meshes of a form that has none, labels of a folder that is no image,
+                other datasets in the file that would be replaced.
             FileExistsError: something is there, and overwrite is not given.
         """
         kind, path, inner = parse_target(self.out)
@@ -80,6 +82,8 @@ class DecodeTarget:
                 f"--meshes and --skeletons are files of precomputed://FOLDER, and --out is '{self.out}'; change it"
             )
         if not self.converted:
+            if self.overwrite:
+                check_overwritten(self.decoded, [DATASET], made_by="decode")
             return
         if thresholds > 1:
             raise ValueError(f"--out '{self.out}' holds one volume; give one --threshold, or --out NAME.zarr")

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import numpy as np
 
+from scripts.data.files.overwriting import check_overwritten
 from scripts.data.files.writing import write_hdf5
+from scripts.data.regions.known_labels import whole_labels
 from scripts.data.volumes import open_volume
 from scripts.ops.box import Box
 from scripts.tools.command_line.argument_types import BoxText, ending
@@ -33,8 +35,13 @@ def export_labels(
         box: the part of the image to take, z0:z1,y0:y1,x0:x1; all that the instances cover if not given.
         overwrite: replace a file that is there.
     """
-    with open_volume(image) as grey, open_volume(instances) as found:
-        low = offset_of(found, grey.voxel_size_nm or (1.0, 1.0, 1.0))
+    with open_volume(image) as grey, whole_labels(open_volume(instances)) as found:
+        own, stated = grey.voxel_size_nm, found.voxel_size_nm
+        if found.shape != grey.shape and own and stated and not np.allclose(own, stated, rtol=0.01):
+            raise ValueError(
+                f"{instances} has voxels of {stated} nm (z, y, x), {image} of {own}; bring both to one resolution"
+            )
+        low = offset_of(found, own or stated or (1.0, 1.0, 1.0))
         high = [at + extent for at, extent in zip(low, found.shape, strict=True)]
         covered = Box.parse(",".join(f"{a}:{b}" for a, b in zip(low, high, strict=True)), grey.shape)
         wanted = covered if box is None else Box.parse(box, grey.shape)
@@ -56,5 +63,7 @@ def export_labels(
                     slab[(slice(part.start[0] - z, part.stop[0] - z), *part.slices[1:])] = ids
                 yield slab
 
+        if overwrite:
+            check_overwritten(out, ["labels"])
         write_hdf5(str(out), {"labels": slabs()}, grey.voxel_size_nm, overwrite=overwrite)
     return f"{out}:labels: ids up to {largest} in box {wanted}, -1 (unlabelled) elsewhere"

@@ -12,6 +12,7 @@ import numpy as np
 
 from scripts.data.export.pyramid import downsample
 from scripts.data.export.target import Target
+from scripts.data.files.overwriting import check_overwritten
 
 PROGRESS = "progress.json"
 
@@ -69,21 +70,25 @@ def resumable_folder(path: Path, plan: dict[str, Any], resume: bool, overwrite: 
         path: the folder in the end.
         plan: what is written, from what; a folder of another plan is not continued.
         resume: continue the folder that an earlier try left.
-        overwrite: replace an earlier `path`, and what an earlier try left.
+        overwrite: replace an earlier `path`, and what an earlier try left. A link is followed.
 
     Yields:
         The folder to fill, and the file for `copy_volume` to keep its progress in.
 
     Raises:
         FileExistsError: `path` exists, or an earlier try, and neither overwrite nor resume was given.
-        ValueError: the earlier try was of another plan.
+        ValueError: the earlier try was of another plan, or `path` is no volume and is not replaced.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    partial, replaced = (path.with_name(f".{path.name}.{state}") for state in ("partial", "replaced"))
     record = partial / PROGRESS
     if path.exists() and not overwrite:
         raise FileExistsError(
             f"'{path}' exists and is left as it is; choose another name, or overwrite it (--overwrite)"
         )
+    if path.is_file():
+        raise ValueError(f"'{path}' is a file and no volume, so it is not overwritten; choose another name")
+    check_overwritten(path)
     if partial.exists() and overwrite and not resume:
         shutil.rmtree(partial)
     if partial.exists():
@@ -98,10 +103,13 @@ def resumable_folder(path: Path, plan: dict[str, Any], resume: bool, overwrite: 
         partial.mkdir(parents=True)
         record.write_text(json.dumps({"plan": plan, "blocks": 0}))
     yield partial, record
+    if replaced.exists():
+        shutil.rmtree(replaced)
+    if path.exists():  # moved aside, as removing it may take minutes in which a stop would lose both
+        os.replace(path, replaced)
     record.unlink()
-    if path.exists():
-        shutil.rmtree(path)
     os.replace(partial, path)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _done(record: Path | None) -> int:

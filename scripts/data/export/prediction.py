@@ -17,6 +17,7 @@ from scripts.data.export.target import Description, Target
 from scripts.data.export.write import Options, levels_text, name_of, parse_target
 from scripts.data.files.attributes import attributes
 from scripts.data.files.ome_version import checked_version
+from scripts.data.files.overwriting import check_overwritten
 from scripts.data.files.prediction_store import DATASET
 from scripts.data.files.predictions import Prediction
 from scripts.data.files.writing import CHUNKS, FASTEST, new_hdf5
@@ -108,7 +109,7 @@ def write_prediction(prediction: Prediction, source: str, box: Box, target: str,
 
     Raises:
         FileExistsError: the target exists, or was begun.
-        ValueError: the format holds no prediction.
+        ValueError: the format holds no prediction, or what would be overwritten holds something else.
         OSError: it cannot be written.
     """
     kind, path, inner = parse_target(target)
@@ -128,6 +129,8 @@ def write_prediction(prediction: Prediction, source: str, box: Box, target: str,
         write_tiff(path, part, size, options.overwrite)
         return ["TIFF of axes CZYX, for Fiji; it holds no position and no decoder"]
     if kind == "hdf5":
+        if options.overwrite:
+            check_overwritten(path, [inner or DATASET])
         with new_hdf5(path, size, options.overwrite, notes) as file:
             copy_volume(part, Hdf5Target(file, inner or DATASET, about), None, options.progress)
         return []

@@ -10,6 +10,8 @@ import tifffile
 from scripts.data.files.replacing import replacing
 
 CLASSIC_LIMIT = 2**32 - 2**25
+TYPES = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+"""Types of a voxel that OME has."""
 
 
 def write_tiff(path: Path, volume: Any, voxel_size_nm: Sequence[float] | None, overwrite: bool = False) -> Path:
@@ -25,13 +27,19 @@ def write_tiff(path: Path, volume: Any, voxel_size_nm: Sequence[float] | None, o
 
     Raises:
         FileExistsError: the file exists and `overwrite` is False.
+        ValueError: a type that OME has not, such as 64-bit ids.
         OSError: no space left.
     """
     metadata: dict[str, object] = {"axes": "CZYX"[-len(volume.shape) :]}
     if voxel_size_nm is not None:
         for axis, edge in zip("ZYX", voxel_size_nm, strict=True):
             metadata |= {f"PhysicalSize{axis}": float(edge), f"PhysicalSize{axis}Unit": "nm"}
-    dtype = np.dtype(np.float32) if volume.dtype == np.float16 else volume.dtype
+    dtype = np.dtype(np.float32) if volume.dtype == np.float16 else np.dtype(volume.dtype)
+    if dtype.name not in TYPES:
+        raise ValueError(
+            f"'{path}': OME-TIFF has no voxels of type {dtype}, it has {', '.join(TYPES)}; write .h5 or .zarr, or save "
+            "ids as uint32 first"
+        )
 
     def sections() -> Iterator[np.ndarray]:
         for place in np.ndindex(*volume.shape[:-2]):

@@ -11,6 +11,7 @@ import zarr
 from scripts.data.export.copying import copy_volume, resumable_folder
 from scripts.data.export.target import Description, Target
 from scripts.data.files.ome_version import checked_version
+from scripts.data.files.overwriting import check_overwritten
 from scripts.data.files.writing import write_hdf5
 from scripts.data.volumes.cloud import without_secrets
 from scripts.data.volumes.volume import Volume
@@ -116,7 +117,7 @@ def write_volume(volume: Volume, target: str, options: Options, finish: Finish |
 
     Raises:
         FileExistsError: the target exists, or was begun.
-        ValueError: the format cannot hold the voxels.
+        ValueError: the format cannot hold the voxels, or what would be overwritten holds something else.
         OSError: it cannot be written.
     """
     kind, path, inner = parse_target(target)
@@ -131,6 +132,8 @@ def write_volume(volume: Volume, target: str, options: Options, finish: Finish |
     )
     if kind == "hdf5":
         name = inner or ("labels" if options.labels else "raw")
+        if options.overwrite:
+            check_overwritten(path, [name])
         notes = {} if first is None else {"offset": first}
         write_hdf5(path, {name: volume}, size, overwrite=options.overwrite, attributes=notes)
         return []

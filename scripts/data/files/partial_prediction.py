@@ -11,12 +11,15 @@ import numpy as np
 from scripts.data.files.final_name import STORE, discard, give_name, remove
 from scripts.data.files.open_store import open_store, prediction_format
 from scripts.data.files.output_lock import OutputLock
-from scripts.data.files.prediction_store import PredictionStore
+from scripts.data.files.overwriting import check_overwritten
+from scripts.data.files.prediction_store import DATASET, PredictionStore
 from scripts.data.files.progress_file import ProgressFile
 from scripts.data.files.replacing import full_disk_error, is_full
 
 PYRAMID = ".ome.zarr"
 """Ending of a prediction with coarser levels."""
+REPLACEABLE = (DATASET, *map(str, range(32)))
+"""Names in a prediction: the dataset of an HDF5 file, or the levels of an OME-Zarr."""
 
 
 class PartialPrediction:
@@ -202,6 +205,7 @@ class PartialPrediction:
             raise FileExistsError(
                 f"'{self.out}' exists and is left as it is; {remedy}, or replace it: --overwrite true"
             )
+        check_overwritten(self.out, REPLACEABLE)
         if not self.folder.exists():
             return
         if noted["completed"] and not resume:

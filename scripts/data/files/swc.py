@@ -62,5 +62,5 @@ def write_swc(path: str | os.PathLike[str], skeleton: Skeleton) -> None:
         parents[node] = parent
     lines = ["# node type x y z radius parent, in nm"]
     for node, ((z, y, x), parent) in enumerate(zip(skeleton.nodes_nm.tolist(), parents.tolist(), strict=True), 1):
-        lines.append(f"{node} 0 {x:g} {y:g} {z:g} 0 {parent + 1 if parent >= 0 else -1}")
+        lines.append(f"{node} 0 {x:.10g} {y:.10g} {z:.10g} 0 {parent + 1 if parent >= 0 else -1}")
     Path(path).write_text("\n".join(lines) + "\n")

@@ -231,6 +231,69 @@ def test_a_copy_of_something_else_is_not_continued(tmp_path):
         pass
 
 
+def test_a_folder_of_other_files_is_not_overwritten(tmp_path, cells):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "thesis.txt").write_text("a year of work")
+    with pytest.raises(ValueError, match=r"v' is a folder of other files \(thesis\.txt\) and no volume"):
+        write(cells, f"precomputed://{tmp_path / 'v'}", overwrite=True)
+    (tmp_path / "w.zarr").write_text("a file")
+    with pytest.raises(ValueError, match=r"w\.zarr' is a file and no volume, so it is not overwritten"):
+        write(cells, tmp_path / "w.zarr", overwrite=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["thesis.txt", "v", "w.zarr"]
+    (tmp_path / "v" / "thesis.txt").unlink()
+    write(cells, f"precomputed://{tmp_path / 'v'}", overwrite=True)  # an empty folder loses nothing
+
+
+def test_a_link_to_a_volume_is_followed_when_it_is_overwritten(tmp_path, image, cells):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "v.zarr").symlink_to(tmp_path / "disk" / "v.zarr")
+    for array in (image, cells):
+        write(array, tmp_path / "v.zarr", overwrite=True)
+        assert np.array_equal(open_volume(tmp_path / "disk" / "v.zarr")[:], array)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "v.zarr"]
+    assert (tmp_path / "v.zarr").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["v.zarr"]
+
+
+def test_a_stop_while_the_earlier_volume_is_removed_loses_neither(tmp_path, image, cells, monkeypatch):
+    write(image, tmp_path / "v.zarr")
+
+    def stop(path, **how):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("scripts.data.export.copying.shutil.rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write(cells, tmp_path / "v.zarr", overwrite=True)
+    assert np.array_equal(open_volume(tmp_path / "v.zarr")[:], cells)
+    write(image, tmp_path / "v.zarr", overwrite=True)
+    assert np.array_equal(open_volume(tmp_path / "v.zarr")[:], image)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.zarr"]
+
+
+def test_other_datasets_of_an_hdf5_file_are_not_lost(tmp_path, image, cells):
+    write(cells, tmp_path / "v.h5:labels")
+    write(cells, tmp_path / "v.h5:labels", overwrite=True)
+    with h5py.File(tmp_path / "v.h5", "a") as file:
+        file["volumes/raw"] = image
+    with pytest.raises(ValueError, match=r"v\.h5' also holds volumes/raw, which would be lost"):
+        write(cells, tmp_path / "v.h5:labels", overwrite=True)
+    assert np.array_equal(open_volume(tmp_path / "v.h5:volumes/raw")[:], image)
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "int64"])
+def test_a_type_that_ome_tiff_has_not_is_refused_by_name(tmp_path, cells, dtype):
+    with pytest.raises(ValueError, match=rf"v\.tif': OME-TIFF has no voxels of type {dtype}, .* save ids as uint32"):
+        write(cells.astype(dtype), tmp_path / "v.tif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_swc_keeps_the_positions_of_a_large_volume(tmp_path):
+    nodes = np.array([[1_234_565.0, 1_000_004.0, 4.0], [1_234_595.0, 1_000_012.0, 12.0]])
+    write_swc(tmp_path / "7.swc", Skeleton(7, nodes, np.array([[1, 0]])))
+    assert np.array_equal(read_swc(tmp_path / "7.swc").nodes_nm, nodes)
+
+
 def counted(cells, block=(7, 50, 60)):
     table = SegmentTable(cells.shape)
     for low in np.ndindex(*[-(-size // by) for size, by in zip(cells.shape, block, strict=True)]):
