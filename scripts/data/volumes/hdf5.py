@@ -41,7 +41,7 @@ def open_hdf5(path: str, dataset: str | None, voxel_size_nm: Sequence[float] | N
         place = f"{path}:{found.name.strip('/')}"
         attributes = dict(found.attrs)
         check_attributes(attributes, place)
-        kept = volume_axes(stated_axes(attributes, _dimension_labels(found)), found.shape, place)
+        kept = volume_axes(stated_axes(attributes, dimension_labels(found)), found.shape, place)
         shape, _ = checked_array([found.shape[axis] for axis in kept], found.dtype, place)
         check_has_voxels(found, place)
         size = voxel_size_nm if voxel_size_nm is not None else voxel_size_of(found, place)
@@ -153,7 +153,7 @@ def position_of(dataset: h5py.Dataset, size: VoxelSize | None, place: str) -> tu
         node = node.parent
 
 
-def _dimension_labels(dataset: h5py.Dataset) -> list[str] | None:
+def dimension_labels(dataset: h5py.Dataset) -> list[str] | None:
     labels = [dimension.label for dimension in dataset.dims]
     return labels if any(labels) else None
 

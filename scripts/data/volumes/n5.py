@@ -30,9 +30,9 @@ def open_n5(
 ) -> Volume:
     """An N5 dataset as a volume (z, y, x).
 
-    The size of a voxel and its unit come from the dataset or its group: `transform` (COSEM), `pixelResolution` with
-    `downsamplingFactors` (n5-viewer), `resolution` and `offset` (in nm, or in `units`), or the XML file that
-    BigDataViewer writes beside `NAME.n5`.
+    The size of a voxel and its unit come from the dataset or its group: `transform` (COSEM), `pixelResolution` times
+    `downsamplingFactors` or `scales` (n5-viewer), `resolution` and `offset` (in nm, or in `units`), or the XML file
+    that BigDataViewer writes beside `NAME.n5`.
 
     Args:
         path: folder or address of the container.
@@ -134,18 +134,20 @@ def _grid(own: Mapping[str, Any], group: Mapping[str, Any], stored: Sequence[int
     for transform in (own.get("transform"), *listed):
         if isinstance(transform, Mapping):
             return _transformed(transform, place)
-    factors = own.get("downsamplingFactors", [1] * len(own["dimensions"]))
-    for holder, steps in ((own, None), (group, factors)):
-        pixel = holder.get("pixelResolution")
-        if isinstance(pixel, Mapping):
-            sizes, units = pixel.get("dimensions", ()), [pixel.get("unit")] * 3
+    factors, ones = _factors(own, group, last), [1] * len(own["dimensions"])
+    for holder in (own, group):
+        pixel, steps = holder.get("pixelResolution"), ones if holder is own else factors
+        if isinstance(pixel, Mapping):  # of the finest level, on every level too
+            sizes, units, steps = pixel.get("dimensions", ()), [pixel.get("unit")] * 3, factors
         elif "resolution" in holder and not BIG_DATA_VIEWER.search(name.rpartition("/")[0]):
             sizes = holder["resolution"]
             units = holder.get("units", "nm")
             units = [units] * 3 if isinstance(units, str) else [units[axis] for axis in stored]
         else:
             continue
-        edges = [sizes[axis] * (steps[axis] if steps else 1) for axis in stored]
+        if steps is None:
+            return Grid()
+        edges = [sizes[axis] * steps[axis] for axis in stored]
         offset = holder.get("offset")
         lengths = in_nanometres([1.0] * 3, units, place)
         if offset is None or pixel or lengths is None:
@@ -153,6 +155,21 @@ def _grid(own: Mapping[str, Any], group: Mapping[str, Any], stored: Sequence[int
         position = [float(offset[axis]) * length for axis, length in zip(stored, lengths, strict=True)]
         return Grid(in_nanometres(edges, units, place), _three(position))
     return Grid()
+
+
+def _factors(own: Mapping[str, Any], group: Mapping[str, Any], last: str) -> Sequence[float] | None:
+    """Voxels of the finest level that became one, in the order of the stored axes; None of a level that lacks them.
+
+    n5-viewer keeps them in the dataset as `downsamplingFactors`, or for all levels as `scales` of the group.
+    """
+    if "downsamplingFactors" in own:
+        stated: Sequence[float] = own["downsamplingFactors"]
+        return stated
+    number = int(last[1:]) if re.fullmatch(r"s\d+", last) else 0
+    scales = group.get("scales")
+    if isinstance(scales, Sequence) and number < len(scales):
+        return list(scales[number])
+    return None if number else [1] * len(own["dimensions"])
 
 
 def _transformed(transform: Mapping[str, Any], place: str) -> Grid:

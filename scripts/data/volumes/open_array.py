@@ -9,6 +9,7 @@ import numpy as np
 
 from scripts.data.volumes.damage import named_damage
 from scripts.data.volumes.open import kind_of, open_volume, split_path
+from scripts.data.volumes.stated_metadata import check_attributes, check_order, stated_axes
 from scripts.data.volumes.volume import long_axes
 from scripts.data.volumes.voxel_size import VoxelSize
 
@@ -23,12 +24,13 @@ def open_array(path: str | os.PathLike[str], axes: tuple[int, ...]) -> Iterator[
 
     Raises:
         FileNotFoundError: nothing is there.
-        ValueError: no such array, or several to choose from.
+        ValueError: no such array, several to choose from, axes that it states to be in another order than (channels,)
+            z, y, x, or attributes that change its values.
     """
     file, inner = split_path(os.fspath(path))
     kind, file = kind_of(file)
     if kind == "hdf5":
-        from scripts.data.volumes.hdf5 import position_of, voxel_size_of
+        from scripts.data.volumes.hdf5 import dimension_labels, position_of, voxel_size_of
         from scripts.data.volumes.lookup.hdf5_file import find_dataset, open_file
 
         with open_file(file) as opened:
@@ -36,7 +38,10 @@ def open_array(path: str | os.PathLike[str], axes: tuple[int, ...]) -> Iterator[
                 dataset = find_dataset(opened, file, inner, axes)
             place = f"{file}:{dataset.name.lstrip('/')}"
             size = voxel_size_of(dataset, place)
-            yield SlicedArray(dataset, axes, file, "HDF5 file", size, position_of(dataset, size, place))
+            sliced = SlicedArray(dataset, axes, file, "HDF5 file", size, position_of(dataset, size, place))
+            check_attributes(dataset.attrs, place)
+            check_order(stated_axes(dict(dataset.attrs), dimension_labels(dataset)), dataset.shape, sliced.kept, place)
+            yield sliced
     elif kind == "zarr":
         from scripts.data.volumes.lookup.zarr_nodes import check_has_chunks, find_array
         from scripts.data.volumes.zarr import offset_of_array, size_of_array
@@ -45,7 +50,11 @@ def open_array(path: str | os.PathLike[str], axes: tuple[int, ...]) -> Iterator[
         place = f"{file}:{name}" if name else file
         check_has_chunks(array, os.path.join(file, name), place)
         size = (level.voxel_size_nm if level is not None else None) or size_of_array(array, file, name, place)
-        yield SlicedArray(array, axes, file, "Zarr folder", size, offset_of_array(array, file, name, size, place))
+        sliced = SlicedArray(array, axes, file, "Zarr folder", size, offset_of_array(array, file, name, size, place))
+        check_attributes(array.attrs, place)
+        named = stated_axes(array.attrs, getattr(array.metadata, "dimension_names", None))
+        check_order(named if level is None else level.axes, array.shape, sliced.kept, place)
+        yield sliced
     elif kind == "npy" and inner is None:
         from scripts.data.volumes.npy import map_npy
 
@@ -67,6 +76,7 @@ class SlicedArray:
         offset: position of the first voxel (z, y, x) in voxels of a larger volume, where the file states it.
 
     Attributes:
+        kept: numbers of the axes of the array that are those of the view.
         shape, dtype, ndim: of the view.
         chunks: sizes of a stored chunk along the axes of the view, or None.
         voxel_size_nm, offset: as given.
@@ -82,17 +92,17 @@ class SlicedArray:
         offset: tuple[float, float, float] | None = None,
     ) -> None:
         fitting = [count for count in axes if len(long_axes(array.shape, count)) == count]
-        self._array, self._kept = array, long_axes(array.shape, fitting[0] if fitting else len(array.shape))
-        self.shape = tuple(int(array.shape[axis]) for axis in self._kept)
-        self.dtype, self.ndim = np.dtype(array.dtype), len(self._kept)
+        self._array, self.kept = array, long_axes(array.shape, fitting[0] if fitting else len(array.shape))
+        self.shape = tuple(int(array.shape[axis]) for axis in self.kept)
+        self.dtype, self.ndim = np.dtype(array.dtype), len(self.kept)
         chunks = getattr(array, "chunks", None)
-        self.chunks = tuple(int(chunks[axis]) for axis in self._kept) if chunks else None
+        self.chunks = tuple(int(chunks[axis]) for axis in self.kept) if chunks else None
         self._path, self._kind = path, kind
         self.voxel_size_nm, self.offset = voxel_size_nm, offset
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         index: list[Any] = [0] * len(self._array.shape)
-        for axis, part in zip(self._kept, key, strict=True):
+        for axis, part in zip(self.kept, key, strict=True):
             index[axis] = part
         with named_damage(self._path, self._kind):
             return np.asarray(self._array[tuple(index)])

@@ -1,6 +1,7 @@
 """Zarr 2 and 3 at an address: an array, or a scale level of an OME-Zarr image."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from scripts.data.volumes.cloud import CloudVolume, Store
@@ -63,14 +64,17 @@ def open_remote_zarr(
     separator, found = zarr_chunks(store, name, array, version, place)
     if separator is not None:
         spec["metadata"] = {"dimension_separator": separator}
-    size = voxel_size_nm
+    parents = [str(above) for above in PurePosixPath(name).parents] if name else []
+    holders = [attributes, *(_attributes(store, "" if above == "." else above) for above in parents)]  # as in a folder
+    size = voxel_size_nm if voxel_size_nm is not None or level is None else level.voxel_size_nm
     if size is None:
-        size = level.voxel_size_nm if level else stated_voxel_size(attributes, place)
+        size = next((stated for one in holders if (stated := stated_voxel_size(one, place)) is not None), None)
     volume = CloudVolume(place, spec, kept, size, level.offset_nm if level else None, cache_mib)
     volume.noted = [] if found else not_found(shape)
     if level is not None and level.remark and size is None:
         volume.noted = [*volume.noted, level.remark]
-    volume.offset = stated_position(attributes, volume.voxel_size_nm, place)
+    positions = (stated_position(one, volume.voxel_size_nm, place) for one in holders)
+    volume.offset = next((stated for stated in positions if stated is not None), None)
     return volume
 
 

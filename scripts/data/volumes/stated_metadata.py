@@ -66,6 +66,32 @@ def volume_axes(names: Sequence[str] | None, shape: Sequence[int], place: str) -
     return kept if len(kept) == 3 else long_axes(shape)
 
 
+def check_order(names: Sequence[str] | None, shape: Sequence[int], kept: Sequence[int], place: str) -> None:
+    """Refuse an array whose stated axes are in another order than it is read in: channels, z, y, x, or z, y, x.
+
+    Args:
+        names: of the axes, as the file states them; None where it does not.
+        shape: of the array.
+        kept: numbers of the axes that are read, see `long_axes`.
+        place: of the array, for errors.
+
+    Raises:
+        ValueError: another order.
+    """
+    known = [str(name).strip().lower() for name in names or ()]
+    if len(known) != len(shape) or not {"y", "x"} <= set(known) or len(set(known)) != len(known):
+        return
+    if len(kept) == 3:
+        volume_axes(names, shape, place)
+        return
+    depth, *plane = [known[axis] for axis in kept][-3:]
+    if plane != ["y", "x"] or depth in BESIDE or ("z" in known and depth != "z"):
+        raise ValueError(
+            f"'{place}' has the axes {', '.join(known)} of shape {tuple(shape)} where a prediction has channels, z, y, "
+            "x; write it again in that order"
+        )
+
+
 def stated_axes(attributes: Mapping[str, Any], dimension_names: Sequence[str | None] | None = None) -> list[str] | None:
     """Names of the axes of an array, or None where none are stated."""
     if "axistags" in attributes:  # ilastik, vigra

@@ -149,6 +149,29 @@ def test_levels_of_n5_viewer_multiply_the_resolution_of_the_group(tmp_path, voxe
     assert open_volume(f"{tmp_path / 'v.n5'}:em", scale=1).voxel_size_nm == (30, 12, 12)
 
 
+@pytest.mark.parametrize("place", ["dataset", "group"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_resolution_of_n5_viewer_is_that_of_the_finest_level_on_each_level(tmp_path, voxels, place, listed):
+    group = tmp_path / "v.n5" / "em"
+    for level, factor in enumerate((1, 2)):
+        write_n5(group / f"s{level}", np.ascontiguousarray(voxels[:, ::factor, ::factor]))
+        if not listed:
+            add_attributes(group / f"s{level}", downsamplingFactors=[factor, factor, 1])
+    for holder in [group / "s0", group / "s1"] if place == "dataset" else [group]:
+        add_attributes(holder, pixelResolution={"dimensions": [6, 6, 30], "unit": "nm"})
+    if listed:
+        add_attributes(group, scales=[[1, 1, 1], [2, 2, 1]])
+    assert open_volume(f"{tmp_path / 'v.n5'}:em").voxel_size_nm == (30, 6, 6)
+    assert open_volume(f"{tmp_path / 'v.n5'}:em/s1").voxel_size_nm == (30, 12, 12)
+
+
+def test_a_level_of_n5_without_factors_has_an_unknown_voxel_size(tmp_path, voxels):
+    group = tmp_path / "v.n5" / "em"
+    write_n5(group / "s1", voxels)
+    add_attributes(group, pixelResolution={"dimensions": [6, 6, 30], "unit": "nm"})
+    assert open_volume(f"{tmp_path / 'v.n5'}:em/s1").voxel_size_nm is None
+
+
 def test_paintera_n5_has_resolution_and_offset_in_nm(tmp_path, voxels):
     write_n5(tmp_path / "v.n5" / "raw", voxels)
     add_attributes(tmp_path / "v.n5" / "raw", resolution=[6, 6, 30], offset=[60, 12, 300])
@@ -413,6 +436,17 @@ def test_what_a_zarr_array_states_is_applied_or_refused_at_an_address_too(tmp_pa
     array.attrs["scale_factor"] = 2
     with pytest.raises(ValueError, match=r"v\.zarr' has the attribute scale_factor 2"):
         open_volume(f"{served}/v.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_the_groups_of_an_array_state_counts_at_an_address_as_in_a_folder(tmp_path, voxels, served, version):
+    root = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=version)
+    group = root.create_group("volumes")
+    group.create_array("raw", shape=voxels.shape, chunks=voxels.shape, dtype=voxels.dtype)[:] = voxels
+    root.attrs["resolution"], group.attrs["offset"] = [30, 6, 6], [2, 1, 0]
+    for path in (f"{tmp_path}/v.zarr:volumes/raw", f"{served}/v.zarr:volumes/raw"):
+        with open_volume(path) as volume:
+            assert (volume.voxel_size_nm, volume.position) == ((30, 6, 6), (2, 1, 0))
 
 
 @pytest.mark.parametrize("stated", [None, ".", "/"])

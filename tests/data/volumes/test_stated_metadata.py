@@ -354,6 +354,72 @@ def test_the_resolution_of_an_imagej_stack_is_that_of_all_pages(tmp_path):
         check_pages(pages, "v.tif", calibrated=True)
 
 
+@pytest.mark.parametrize(
+    ("stated", "size"),
+    [
+        ({"spacing": 30, "unit": "micron", "zunit": "nm"}, (30, 8, 4)),
+        ({"spacing": 0.03, "unit": "micron", "yunit": "nm"}, (30, 0.008, 4)),
+        ({"spacing": -0.03, "unit": "micron"}, (30, 8, 4)),  # ImageJ leaves the sign out
+    ],
+)
+def test_the_voxel_size_of_an_imagej_stack_is_in_the_unit_of_each_axis(tmp_path, stated, size):
+    pitch = 1 / 0.004, 1 / 0.008  # along x and y
+    tifffile.imwrite(tmp_path / "v.tif", VOXELS, imagej=True, resolution=pitch, metadata={"axes": "ZYX", **stated})
+    assert open_volume(tmp_path / "v.tif").voxel_size_nm == pytest.approx(size, rel=1e-4)
+
+
+@pytest.mark.parametrize(("axes", "read"), [("ZYX", True), ("TYX", True), ("XYZ", False), ("ZXY", False)])
+def test_the_order_of_axes_that_a_tiff_states_is_not_ignored(tmp_path, axes, read):
+    tifffile.imwrite(tmp_path / "v.tif", VOXELS, photometric="minisblack", metadata={"axes": axes})
+    if read:
+        assert np.array_equal(open_volume(tmp_path / "v.tif")[:], VOXELS)
+    else:
+        with pytest.raises(ValueError, match=f"has the axes {axes} of shape .* where a volume has z, y, x"):
+            open_volume(tmp_path / "v.tif")
+
+
+def test_several_images_of_one_ome_tiff_are_not_left_out(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "v.tif", ome=True) as file:
+        for name in ("raw", "labels"):
+            file.write(VOXELS, photometric="minisblack", metadata={"axes": "ZYX", "Name": name})
+    with pytest.raises(ValueError, match=r"v\.tif' holds 2 OME images \('raw' \(6, 24, 40\), 'labels' "):
+        open_volume(tmp_path / "v.tif")
+
+
+# predictions
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "zarr", "ome-zarr"])
+@pytest.mark.parametrize(("axes", "read"), [("czyx", True), ("zyxc", False), ("zcyx", False), ("cxyz", False)])
+def test_the_order_of_axes_that_a_prediction_states_is_not_ignored(tmp_path, kind, axes, read):
+    maps = np.zeros((3, 4, 8, 6), np.float32)
+    if kind == "hdf5":
+        path = tmp_path / "v.h5"
+        with h5py.File(path, "w") as file:
+            dataset = file.create_dataset("exported_data", data=maps)
+            dataset.attrs["axistags"] = json.dumps({"axes": [{"key": axis} for axis in axes]})
+    else:
+        path = tmp_path / "v.zarr"
+        group = zarr.open_group(path, mode="w", zarr_format=2 if kind == "ome-zarr" else 3)
+        named = {} if kind == "ome-zarr" else {"dimension_names": tuple(axes)}
+        group.create_array("0", shape=maps.shape, chunks=maps.shape, dtype=maps.dtype, **named)[:] = maps + 1
+        if kind == "ome-zarr":
+            image = {"axes": [{"name": axis} for axis in axes], "datasets": [{"path": "0"}]}
+            group.attrs["multiscales"] = [image]
+    if read:
+        assert read_prediction(path)[0].shape == maps.shape
+    else:
+        with pytest.raises(ValueError, match=f"has the axes {', '.join(axes)} of shape .* where a prediction has chan"):
+            read_prediction(path)
+
+
+def test_attributes_that_change_the_values_of_a_prediction_are_refused_by_name(tmp_path):
+    array = zarr.create_array(tmp_path / "v.zarr", shape=(3, 4, 8, 6), chunks=(3, 4, 8, 6), dtype="u1")
+    array[:], array.attrs["scale_factor"] = 128, 1 / 255
+    with pytest.raises(ValueError, match=r"v\.zarr' has the attribute scale_factor 0\.0039"):
+        read_prediction(tmp_path / "v.zarr")
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize("turned", [1, 6])
 def test_a_section_that_viewers_turn_is_refused(tmp_path, suffix, turned):

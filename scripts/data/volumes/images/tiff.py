@@ -154,20 +154,20 @@ def _layout(tiff: tifffile.TiffFile, path: str) -> TiffLayout:
             "pixel), where a volume is grey; convert it to 8-bit or 16-bit grey"
         )
     if len(tiff.series) > 1:
-        _raise_for_odd_page(tiff, path)
+        _raise_for_several(tiff, path)
     shape = tuple(size for size, axis in zip(series.shape, series.axes, strict=True) if size > 1 or axis in "YX")
     axes = "".join(axis for size, axis in zip(series.shape, series.axes, strict=True) if size > 1 or axis in "YX")
-    if len(shape) > 3 or "C" in axes or "S" in axes:
+    if len(shape) > 3 or "C" in axes or "S" in axes or axes[-2:] != "YX":
         raise ValueError(
             f"'{path}' has the axes {axes} of shape {shape} where a volume has z, y, x; save one channel or time "
-            "point as a z-stack and open that"
+            "point as a z-stack, sections of y and x, and open that"
         )
     offsets = _offsets(tiff, series, path)
     return TiffLayout(shape, series.dtype.newbyteorder(tiff.byteorder), offsets, tiff_voxel_size(tiff, path), white)
 
 
-def _raise_for_odd_page(tiff: tifffile.TiffFile, path: str) -> None:
-    """Several series are sections of several sizes (an error), or an overview beside the volume (which is left out)."""
+def _raise_for_several(tiff: tifffile.TiffFile, path: str) -> None:
+    """Refuse sections of several sizes, or several images; name the first page that differs, where one does."""
     first = tiff.pages.first
     for number in range(len(tiff.pages)):
         page = tiff.pages.get(number, aspage=True)
@@ -176,11 +176,16 @@ def _raise_for_odd_page(tiff: tifffile.TiffFile, path: str) -> None:
                 f"'{path}': page {number} is {page.shape} {page.dtype}, but page 0 is {first.shape} {first.dtype} "
                 "(y, x); bring it to that size and type, or leave it out"
             )
-    if not tiff.is_ome:
+    if tiff.is_ome:
+        names = ", ".join(f"'{series.name}' {series.shape}" for series in tiff.series[:4])
         raise ValueError(
-            f"'{path}': its {len(tiff.pages)} pages differ in how they are stored (photometric, compression or "
-            f"planes), and only {len(tiff.series[0].pages)} belong to the first volume; save all pages alike"
+            f"'{path}' holds {len(tiff.series)} OME images ({names}), where a volume is one; save each as a file of "
+            "its own"
         )
+    raise ValueError(
+        f"'{path}': its {len(tiff.pages)} pages differ in how they are stored (photometric, compression or "
+        f"planes), and only {len(tiff.series[0].pages)} belong to the first volume; save all pages alike"
+    )
 
 
 def _offsets(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> np.ndarray | None:

@@ -87,10 +87,13 @@ def tiff_voxel_size(tiff: tifffile.TiffFile, path: str) -> VoxelSize | None:
         units = [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"]
         return in_nanometres([float(size) for size in sizes if size], units, path)
     if tiff.is_imagej and tiff.imagej_metadata:
-        unit, spacing = tiff.imagej_metadata.get("unit"), tiff.imagej_metadata.get("spacing")
+        stated = tiff.imagej_metadata
+        unit, spacing = stated.get("unit"), stated.get("spacing")
         tags = tiff.pages.first.tags
         pitch = [tags[name].value for name in ("YResolution", "XResolution") if name in tags]
         if unit is None or not spacing or len(pitch) != 2 or any(not pixels for pixels, _ in pitch):
             return None
-        return in_nanometres([spacing, *(length / pixels for pixels, length in pitch)], [unit] * 3, path)
+        units = [stated.get("zunit", unit), stated.get("yunit", unit), unit]  # written where they differ from that of x
+        depth = abs(spacing)  # as ImageJ reads it: some programs write it below 0
+        return in_nanometres([depth, *(length / pixels for pixels, length in pitch)], units, path)
     return None
