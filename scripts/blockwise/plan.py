@@ -87,10 +87,11 @@ class Plan:
         """What is noted beside the instances."""
         with open_prediction(self.pred) as prediction:
             placed = prediction.placement(self.part)
+        several = {"threshold": self.thresholds} if self.thresholds else {}
         return {
             "decode": self.made_by,
             "decoder": self.decoder,
-            "settings": json.dumps(self.settings, sort_keys=True),
+            "settings": json.dumps(self.settings | several, sort_keys=True),
             "prediction": self.pred,
             "box": self.box,
             **placed,
@@ -127,10 +128,18 @@ class Plan:
         return Box((z0 + z, y0 + y, x0 + x), (z1 + z, y1 + y, x1 + x))
 
     def differences(self, other: "Plan") -> list[str]:
-        """Where another plan differs, by name and values; `made_by` is a hash of others."""
+        """Where another plan differs, by name and values; `made_by` is a hash of others.
+
+        Values are compared as they are stored, where a tuple, such as that of the offsets a prediction states, is a
+        list.
+        """
         mine, theirs = asdict(self), asdict(other)
-        named = [name for name in mine if name != "made_by"]
-        return [f"{name} was {theirs[name]}, is {mine[name]}" for name in named if mine[name] != theirs[name]]
+        named = [name for name in mine if name != "made_by" and _stored(mine[name]) != _stored(theirs[name])]
+        return [f"{name} was {theirs[name]}, is {mine[name]}" for name in named]
+
+
+def _stored(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _tuples(value: Any) -> Any:

@@ -95,19 +95,21 @@ def distances_of(folder: Path, grid: BlockGrid, number: int, table: PlateauTable
 
 
 def relax_plateaus(folder: Path, number: int) -> bool:
-    """Shorten the distances of a block by those of its neighbours; True where any at its faces changed.
+    """Shorten the distances of a block by those of its neighbours; True where theirs can be shortened by its own.
 
-    Distances only fall, and towards one end, so blocks may run in any order, at the same time, and again.
+    Distances only fall, and towards one end, so blocks may run in any order, at the same time, and again: the answer
+    depends on the distances, not on whether this call or an earlier one of a worker that ended has shortened them.
     """
     grid = Plan.load(folder).grid
     table = table_of(folder, grid, number)
     distances = distances_of(folder, grid, number, table)
     before = distances[: table.own].copy()
     relax(distances, table.around)
-    changed = distances[: table.own] != before
-    if changed.any() or not distance_file(folder, number).exists():
-        save_array(distance_file(folder, number), distances[: table.own])
-    return bool((changed[:, None] & (table.around >= table.own)).any())
+    own = distances[: table.own]
+    if (own != before).any() or not distance_file(folder, number).exists():
+        save_array(distance_file(folder, number), own)
+    across = table.around >= table.own
+    return bool((across & (distances[table.around] > own[:, None] + 1)).any())
 
 
 def has_open_plateaus(folder: Path, number: int) -> bool:

@@ -34,7 +34,7 @@ class WindowVotes:
         self, windows: torch.Tensor, network: Network, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the output for windows (n, 1, z, y, x), summed over flips, (n, C, z, y, x) float32; and the lowest
-        value and the negated highest value of each window and channel, (n, 2, C).
+        value and the negated highest value among the votes of each window and channel, (n, 2, C).
 
         Raises:
             ValueError: a network whose output has another size than its input.
@@ -51,22 +51,22 @@ class WindowVotes:
                     f"the network makes {tuple(maps.shape)} of windows {tuple(seen.shape)}; its maps must have the "
                     "size of its windows"
                 )
-            bounds.append(_bounds(maps, len(windows)))
             if votes is None:  # the window as it is comes first
                 if len(self.flips.codes) == 1:
-                    return maps, bounds[0]
+                    return maps, _bounds(maps)
                 votes = torch.zeros((len(windows), *maps.shape[1:2], *self.window), device=maps.device)
             for code, part in zip(codes, maps.split(len(windows)), strict=True):
                 self.flips.add(votes, part, code)
+                bounds.append(self.flips.moved_bounds(_bounds(part), code))
         assert votes is not None
         return votes, torch.stack(bounds).amin(0)
 
 
-def _bounds(maps: torch.Tensor, windows: int) -> torch.Tensor:
-    """Return the lowest value and the negated highest value of each window and channel, (windows, 2, C), of all its
-    flips (k * windows, C, z, y, x). A window with NaN has no bounds."""
+def _bounds(maps: torch.Tensor) -> torch.Tensor:
+    """Return the lowest value and the negated highest value of each window and channel of maps (n, C, z, y, x),
+    (n, 2, C). A window with NaN has no bounds."""
     bounds = torch.stack((maps.amin((2, 3, 4)), -maps.amax((2, 3, 4))), 1)
-    return bounds.unflatten(0, (-1, windows)).amin(0).nan_to_num_(-torch.inf, torch.inf, -torch.inf)
+    return bounds.nan_to_num_(-torch.inf, torch.inf, -torch.inf)
 
 
 def _alike(codes: Sequence[int], at_once: int, square: bool) -> list[list[int]]:

@@ -54,8 +54,8 @@ class DecoderSearch(Metric):
         device: for ignite; maps are decoded on the CPU.
 
     Raises:
-        ValueError: an unknown decoder, setting, score or `zero`; labels of another shape or no integers; boxes without
-            a single labelled voxel.
+        ValueError: an unknown decoder, setting, score or `zero`; a setting given twice; labels of another shape or no
+            integers; boxes without a single labelled voxel.
         NotComputableError: `compute` before anything was seen by any process.
 
     Example:
@@ -80,6 +80,9 @@ class DecoderSearch(Metric):
         self.decoder, self.metric, self.zero, self.definitions = decoder, metric, zero, tuple(definitions)
         varied = grid(decoder_grid) if decoder_grid else [{}]
         self.settings = [{**_plain(settings or {}), **_plain(setting)} for setting in varied]
+        repeated = [setting for i, setting in enumerate(self.settings) if setting in self.settings[:i]]
+        if repeated:
+            raise ValueError(f"decoder_grid has the setting {repeated[0]} twice; give each value once")
         self._decoders = [made_decoder(decoder, setting) for setting in self.settings]
         there = [s.name for s in self._scores(ContingencyTable.empty()) if s.better]
         if metric not in there:

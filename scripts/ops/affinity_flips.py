@@ -109,6 +109,19 @@ class FlipVotes:
                 here, there = offset_slices(tuple(votes.shape[2:]), move.shift)
                 votes[:, channel][(slice(None), *here)] += turned[:, move.source][(slice(None), *there)]
 
+    def moved_bounds(self, bounds: torch.Tensor, code: int) -> torch.Tensor:
+        """Of the bounds (n, 2, C) of each channel under symmetry `code` those of the votes on each channel.
+
+        Bounds are lowest values and negated highest ones; infinite, so that they bound nothing, without a vote.
+        """
+        if self.convention is None:
+            return bounds
+        moved = torch.full_like(bounds, torch.inf)
+        for channel, move in enumerate(self.moves[code]):
+            if move is not None:
+                moved[:, :, channel] = bounds[:, :, move.source]
+        return moved
+
     def counts(self, window: Sequence[int]) -> torch.Tensor:
         """Votes on each voxel of a window: (channels, z, y, x), or (1, 1, 1, 1) where all have the same number."""
         if self.convention is None:

@@ -95,6 +95,23 @@ def test_a_spiral_plateau_through_many_blocks_drains_by_its_one_exit(block, turn
     check(affinities, block, "agglomeration", {"low": 0.1, "high": 0.9, "size": 2, "dust": 0}, (0.4, 0.6))
 
 
+class EveryBlockTwice:
+    """As workers of which each is lost with the result of a block that it has finished: the block is done again."""
+
+    def run(self, task, folder, numbers):
+        for number in numbers:
+            task(folder, number)
+            yield number, task(folder, number)
+
+
+@pytest.mark.parametrize("block", [(1, 2, 3), (1, 6, 7)])
+def test_a_spiral_drains_where_every_block_is_done_again_by_another_worker(tmp_path, block):
+    chosen = {"low": 0.1, "high": 0.9, "size": 0, "dust": 0}
+    plan_of(tmp_path, spiral(), block, "zwatershed", chosen)
+    found = decoded_in_blocks(tmp_path, EveryBlockTwice())["labels"]
+    np.testing.assert_array_equal(found, decoder("zwatershed", chosen)(spiral()))
+
+
 @pytest.mark.parametrize("value", [0, 100, 255])
 @pytest.mark.parametrize("block", [(2, 2, 2), (3, 3, 4), (1, 4, 1), (1, 1, 1)])
 def test_a_map_of_one_value(value, block):

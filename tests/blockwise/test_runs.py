@@ -106,6 +106,7 @@ def test_a_box_with_several_thresholds_and_small_objects_removed(folder, maps):
         np.testing.assert_array_equal(blocks[name][:], memory[name][:])
         assert blocks[name].dtype == memory[name].dtype
     assert blocks.attrs["offset"] == [1, 3, 0]
+    assert dict(blocks.attrs) == dict(memory.attrs)
 
 
 def started(command, folder, files):
@@ -199,6 +200,21 @@ def test_an_unfinished_run_is_resumed_only_with_the_same_settings(folder, capsys
     assert "was begun with other settings" in line
     assert "decoder was zwatershed, is agglomeration" in line
     assert "block was [1, 1, 1], is (4, 16, 16)" in line.replace("(1, 1, 1)", "[1, 1, 1]")
+
+
+def test_a_run_of_affinities_that_state_their_offsets_is_resumed(tmp_path, maps, monkeypatch):
+    four = np.concatenate([maps, maps[:1]])[:, :4, :20, :20]
+    array = zarr.create_array(str(tmp_path / "maps.zarr"), data=four, chunks=(4, 4, 10, 20))
+    array.attrs["offsets"] = [[-1, 0, 0], [0, -1, 0], [0, 0, -1], [-2, 0, 0]]
+    command = ["decode", f"{tmp_path}/maps.zarr", *OPTIONS, "--blocks=4,10,20", f"--out={tmp_path}/out.zarr"]
+    with monkeypatch.context() as patch:
+        patch.setattr("scripts.blockwise.cluster.ThisProcess", lambda: StopAfter(1))
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            main(command)
+    assert (tmp_path / "out.zarr.partial").exists()
+    main([*command, "--resume"])
+    expected = MeanAgglomeration(**SETTINGS)(four[:3])
+    np.testing.assert_array_equal(zarr.open(tmp_path / "out.zarr")["labels"][:], expected)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_flips_of_ideal_affinities_are_blended_to_the_ideal_affinity(flips):
     np.testing.assert_allclose(maps[known], label_affinities(ids)[known], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("flips", "expected"), [(1, (0.125, 0.5, 1.0)), (4, (0.125, 0.75, 0.75)), (8, (0.125, 0.5, 1))]
+)
+def test_a_swap_averages_the_channels_of_y_and_x_however_far_apart_their_values_are(flips, expected):
+    values = torch.tensor([0.125, 0.5, 1.0])[:, None, None, None]
+    inferer = VolumeInferer((6, 16, 16), (3, 8, 8), flips, batch=3, affinity="nearest", pad=(3, 8, 8))
+    maps = inferer(noise(1, 1, 7, 20, 24), lambda seen: values.expand(len(seen), 3, *seen.shape[2:]))
+    for channel, value in zip(maps[0], expected, strict=True):
+        np.testing.assert_allclose(channel, value, atol=1e-6)
+
+
 @pytest.mark.parametrize("flips", [4, 16])
 def test_long_steps_are_right_wherever_a_window_holds_both_ends(flips):
     ids = labels((9, 60, 60))

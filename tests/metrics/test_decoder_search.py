@@ -183,6 +183,8 @@ def test_what_cannot_be_is_refused_by_name():
         DecoderSearch("bc", "dice")
     with pytest.raises(ValueError, match="unknown score 'voi_total'; of these one can decide: adapted_rand"):
         DecoderSearch("bc", "voi_total", definitions=["snemi3d"])
+    with pytest.raises(ValueError, match=r"decoder_grid has the setting \{'threshold': 0.5\} twice"):
+        DecoderSearch("agglomeration", KEY, decoder_grid={"threshold": [0.2, 0.5, 0.5]})
     with pytest.raises(ValueError, match="zero 'void'"):
         DecoderSearch("bc", KEY, zero="void")
     choice = DecoderSearch("zwatershed", KEY)

@@ -62,6 +62,21 @@ def test_an_edge_that_no_channel_of_the_flipped_window_has_takes_no_vote():
     assert (FlipVotes((0, FLIP_X), DIAGONAL).counts((4, 4, 4))[1] == 1).all()
 
 
+@pytest.mark.parametrize("convention", [NEAREST, LONG_RANGE, DIAGONAL], ids=["nearest", "long range", "diagonal"])
+def test_bounds_move_with_the_channels_and_there_are_none_without_a_vote(convention):
+    maps = torch.rand((2, convention.channels, 6, 6, 6), generator=torch.Generator().manual_seed(0))
+    bounds = torch.stack((maps.amin((2, 3, 4)), -maps.amax((2, 3, 4))), 1)
+    flips = FlipVotes(range(16), convention)
+    for code in flips.codes:
+        moved = flips.moved_bounds(bounds, code)
+        for channel, move in enumerate(channel_moves(convention, code)):
+            if move is None:
+                assert moved[:, :, channel].isinf().all()
+            else:
+                assert torch.equal(moved[:, :, channel], bounds[:, :, move.source])
+    assert torch.equal(FlipVotes(range(16)).moved_bounds(bounds, SWAP_YX), bounds)
+
+
 def test_maps_without_affinities_are_turned_back_as_images():
     image = torch.arange(2 * 3 * 4.0).reshape(1, 1, 2, 3, 4)
     votes = torch.zeros_like(image)

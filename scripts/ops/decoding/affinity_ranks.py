@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+_WITHOUT_SIGN = np.uint32(0x7FFFFFFF)
+"""Affinities are 0 or more, so a sign is that of -0, which counts as 0."""
+
 
 def affinity_ranks(affinities: np.ndarray, fractions: Sequence[float]) -> tuple[float, ...]:
     """For each fraction, the smallest value that at least this fraction of all values do not exceed, as an affinity."""
@@ -54,7 +57,7 @@ def affinity_of_rank(dtype: np.dtype, value: int, rank: int, within: np.ndarray)
 def _count_upper(bits):  # type: ignore[no-untyped-def]
     counts = np.zeros(65536, dtype=np.int64)
     for i in range(bits.size):
-        counts[bits[i] >> 16] += 1
+        counts[(bits[i] & _WITHOUT_SIGN) >> 16] += 1
     return counts
 
 
@@ -62,6 +65,6 @@ def _count_upper(bits):  # type: ignore[no-untyped-def]
 def _count_lower(bits, upper):  # type: ignore[no-untyped-def]
     counts = np.zeros(65536, dtype=np.int64)
     for i in range(bits.size):
-        if bits[i] >> 16 == upper:
+        if (bits[i] & _WITHOUT_SIGN) >> 16 == upper:
             counts[bits[i] & 65535] += 1
     return counts

@@ -63,7 +63,7 @@ def check_range(channel: np.ndarray, kind: str = "probability", name: str = "pre
     value = float(channel.reshape(-1)[wrong])
     axes = "(channel, z, y, x)" if channel.ndim == 4 else "(z, y, x)"
     if np.isnan(value):
-        raise ValueError(f"{name} holds NaN at {axes} = {place}; mend the inference that wrote it")
+        raise ValueError(f"{name} holds NaN at {axes} = {place}; correct the inference that wrote it")
     remedy = "logits? apply " + ("a sigmoid first" if kind == "probability" else "tanh first")
     if min(abs(value - low), abs(value - high)) < ROUNDING:
         remedy = f"it was rounded there; clip the maps to [{low:g}, {high:g}]"

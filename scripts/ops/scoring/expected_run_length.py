@@ -115,4 +115,4 @@ def node_segments(
         if here.size:
             z, y, x = (places[here] - low).T
             found[here] = np.asarray(volume[block.slices])[z, y, x]
-    return np.split(found, np.cumsum([len(skeleton.nodes_nm) for skeleton in skeletons])[:-1])
+    return np.split(found, np.cumsum([len(skeleton.nodes_nm) for skeleton in skeletons]))[:-1]

@@ -27,7 +27,8 @@ class Skeleton:
         nodes = np.asarray(self.nodes_nm, np.float64).reshape(-1, 3)
         edges = np.asarray(self.edges, np.int64).reshape(-1, 2)
         if edges.size and not 0 <= edges.min() <= edges.max() < len(nodes):
-            raise ValueError(f"skeleton {self.id}: an edge names node {edges.max()}, but there are {len(nodes)} nodes")
+            wrong = edges.min() if edges.min() < 0 else edges.max()
+            raise ValueError(f"skeleton {self.id}: an edge names node {wrong}, but there are {len(nodes)}, from 0 on")
         object.__setattr__(self, "nodes_nm", nodes)
         object.__setattr__(self, "edges", edges)
 

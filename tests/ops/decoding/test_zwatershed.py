@@ -181,6 +181,14 @@ def test_percentiles_are_exact_order_statistics():
     assert affinity_ranks(coarse, fractions) == tuple(expected.astype(float))
 
 
+def test_minus_zero_is_the_zero_of_percentiles():
+    floats = np.random.default_rng(0).random((3, 3, 4, 5), np.float32)
+    floats[floats < 0.4] = 0
+    minus = np.where(floats == 0, np.float32(-0.0), floats)
+    fractions = (0.0, 0.1, 0.5, 0.9, 1.0)
+    assert list(map(str, affinity_ranks(minus, fractions))) == list(map(str, affinity_ranks(floats, fractions)))
+
+
 def test_percentile_thresholds_decode_as_the_affinities_they_stand_for(cells):
     affinities = noised_affinities(cells, 0.5)
     ranks = PercentileThresholds(0.05, 0.7, 0.3)

@@ -61,6 +61,18 @@ def test_segments_are_read_at_the_nodes_whatever_the_blocks():
     assert np.concatenate(inside).tolist() == np.where((z >= 1) & (z < 3), volume[z, y, x], 0).tolist()
 
 
+@pytest.mark.parametrize(("edge", "node"), [((0, 3), 3), ((-1, 2), -1)])
+def test_an_edge_to_a_node_that_is_not_there_is_named(edge, node):
+    with pytest.raises(ValueError, match=f"skeleton 7: an edge names node {node}, but there are 3, from 0 on"):
+        Skeleton(7, np.zeros((3, 3)), np.array([[0, 1], edge]))
+
+
+def test_without_a_skeleton_there_are_no_segments_and_no_run_length():
+    assert node_segments([], np.ones((2, 3, 4), np.uint32), (30, 6, 6)) == []
+    found = expected_run_length([], [])
+    assert np.isnan([found.erl_nm, found.perfect_nm, found.nerl]).all()
+
+
 def test_swc_is_read_with_its_axes_turned_and_its_unit(tmp_path):
     (tmp_path / "42.swc").write_text("# a neurite\n1 0 1 2 3 0.5 -1\n7 0 4 2 3 0.5 1  # second\n9 0 4 6 3 0.5 7\n\n")
     skeleton = read_swc(tmp_path / "42.swc", unit_nm=1000)
