@@ -19,6 +19,8 @@ from scripts.data.files.replacing import is_full, replacing
 
 FORMAT = 1
 """Version of the content; increased when a reader of older files must know."""
+WRAPPERS = ("module.", "_orig_mod.")
+"""Prefixes of DistributedDataParallel and torch.compile."""
 CODE_SIGNS = ("unsupported global", "unsupported class", "unrecognized function")
 """In the messages of torch's safe unpickler: the file names a function or class to call."""
 
@@ -100,7 +102,7 @@ def load_checkpoint(
     """Read a checkpoint of this project; tensors and plain values only, no code of the file is run.
 
     A package has the weights alone in `model.pt`, a plain state dict, and what else a checkpoint holds in `model.json`
-    beside it; the two read as one.
+    beside it; the two read as one. A state dict may have the names of DistributedDataParallel or torch.compile.
 
     Args:
         path: of the file.
@@ -116,6 +118,8 @@ def load_checkpoint(
     remedy = f"use another checkpoint of the run, such as {CHECKPOINTS}/{BEST} or {CHECKPOINTS}/iteration_*.pt"
     content = read_torch_file(path, f"checkpoint {path}", remedy, map_location)
     beside = about_weights(path)
+    if is_state_dict(content):
+        content = {plain_name(n) if isinstance(n, str) else n: value for n, value in content.items()}
     if isinstance(content, dict) and "network" not in content and beside.is_file():
         content = {**read_json_object(beside), "network": content}
     elif plain and is_state_dict(content):
@@ -174,6 +178,14 @@ def _broken_part(path: Path) -> str | None:
 def is_state_dict(content: Any) -> bool:
     """Return whether the content of a file is weights by name and nothing else."""
     return isinstance(content, dict) and bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
+
+
+def plain_name(name: str) -> str:
+    """Return the name that a weight has in the plain network."""
+    while name.startswith(WRAPPERS):
+        for wrapper in WRAPPERS:
+            name = name.removeprefix(wrapper)
+    return name
 
 
 def about_weights(path: str | os.PathLike[str]) -> Path:

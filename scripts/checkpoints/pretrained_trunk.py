@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 TRUNK = "trunk."
 """Before the names of a trunk's weights in a pre-training, and in a network that has an encoder too."""
+COARSEST = "coarsest."
+"""Before the names of the coarsest level of a residual U-Net, which no encoder has."""
 HEAD = "head"
 """Last layer of a residual U-Net, which belongs to the task: never loaded here."""
 
@@ -60,6 +62,7 @@ def load_pretrained_trunk(
 
 
 def is_trunk(names: Iterable[str]) -> bool:
-    """Whether the names of weights are those of the trunk of a masked pre-training, without an encoder."""
+    """Whether the names of weights are those of a residual U-Net, fine-tuned or pre-trained, without an encoder."""
     names = list(names)
-    return any(name.startswith(TRUNK) for name in names) and not any(name.startswith("encoder.") for name in names)
+    trunk = any(name.removeprefix(TRUNK).startswith(COARSEST) for name in names)
+    return trunk and not any(name.startswith("encoder.") for name in names)

@@ -7,12 +7,10 @@ from typing import Any
 
 import torch
 
-from scripts.checkpoints.file import about_weights, is_state_dict, read_json_object, read_torch_file
+from scripts.checkpoints.file import about_weights, is_state_dict, plain_name, read_json_object, read_torch_file
 from scripts.checkpoints.recipe import read_recipe
 from scripts.checkpoints.run_files import BEST, CHECKPOINTS
 
-WRAPPERS = ("module.", "_orig_mod.")
-"""Prefixes of DistributedDataParallel and torch.compile."""
 FileContent = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """Weights of a file by plain name, and its recipe."""
 PRETRAINED = "--pretrained"
@@ -119,11 +117,3 @@ def name_list(names: Iterable[str]) -> str:
     if len(parts) <= SHOWN:
         return ", ".join(f"{part}.* ({count})" if count > 1 else part for part, count in parts.items())
     return "; ".join(listed[:SHOWN]) + f"; and {len(listed) - SHOWN} more"
-
-
-def plain_name(name: str) -> str:
-    """Return the name that a weight has in the plain network."""
-    while name.startswith(WRAPPERS):
-        for wrapper in WRAPPERS:
-            name = name.removeprefix(wrapper)
-    return name

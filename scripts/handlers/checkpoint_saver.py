@@ -15,13 +15,18 @@ logger = logging.getLogger(__name__)
 
 EARLIER = {"metric_logger": "recorder"}
 """Name of a state -> its name in earlier checkpoints."""
+OF_ONE_KIND = {"betas", "momentum"}
+"""Settings that only one kind of optimizer has in its groups: Adam's, and that of SGD."""
+HEADS = ("heads", "decoder_heads")
+"""Sizes of an encoder's preset that the shapes of its weights do not show."""
 
 
 class CheckpointSaver:
     """Write `last.pt` every `save_interval` iterations and when training ends, and checkpoints that stay.
 
     Unlike MONAI's handler, which starts a new epoch on resume, it restores the iteration, so that data, schedule and
-    random numbers continue where they were; and each file is complete or absent.
+    random numbers continue where they were; and each file is complete or absent. Weight decay and the other settings of
+    the optimizer are those of the resumed run, as the learning rate is.
 
     A checkpoint has the network, the optimizer, the schedule, the state of the other objects, the iteration, and in
     "recipe" what rebuilds the network and its masks. All of it loads with `weights_only=True`.
@@ -91,11 +96,16 @@ class CheckpointSaver:
             link_or_copy(self.folder.last, self.folder.kept(int(engine.state.iteration)))
 
     def _restore(self, engine: Engine, checkpoint: Mapping[str, Any]) -> None:
+        check_heads(checkpoint["recipe"], self.recipe, f"checkpoint {self.folder.last}")
         load_weights(self.network, checkpoint["network"], f"checkpoint {self.folder.last}")
         states = checkpoint.get("parts", {})
         for name, each in self.stateful.items():
             try:
-                each.load_state_dict(states[name if name in states else EARLIER.get(name, name)])
+                state = states[name if name in states else EARLIER.get(name, name)]
+                if isinstance(each, torch.optim.Optimizer):
+                    load_optimizer(each, state)
+                else:
+                    each.load_state_dict(state)
             except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
                 raise ValueError(
                     f"checkpoint {self.folder.last} cannot be resumed: its state of '{name}' does not fit "
@@ -106,6 +116,43 @@ class CheckpointSaver:
             checkpoint["recipe"], network_content(self.network, self.recipe, 0)["recipe"]
         ):
             logger.info(f"resuming with another {name}: {old} -> {new}")
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Restore the state of an optimizer and its rates; the other settings of its groups stay as they are.
+
+    torch's `load_state_dict` alone puts back the weight decay and the betas of the state.
+
+    Raises:
+        ValueError: the state of another kind of optimizer, or of other groups.
+    """
+    own = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in optimizer.param_groups]
+    for mine, saved in zip(own, state["param_groups"], strict=False):
+        other = sorted((mine.keys() ^ saved.keys()) & OF_ONE_KIND)
+        if other:
+            raise ValueError(f"only one of it and this run's {type(optimizer).__name__} has {other[0]}")
+    optimizer.load_state_dict(dict(state))
+    for group, settings in zip(optimizer.param_groups, own, strict=True):
+        group.update(settings)
+
+
+def check_heads(old: Mapping[str, Any], new: Mapping[str, Any], source: str) -> None:
+    """Raise ValueError where two recipes differ in attention heads, whose weights have the same shapes.
+
+    Args:
+        old: recipe of the checkpoint.
+        new: that of the run.
+        source: the checkpoint, for the message.
+    """
+    if new.get("architecture") == "residual_unet":  # the preset of `network` is not used
+        return
+    there, here = old.get("sizes") or {}, new.get("sizes") or {}
+    for name in HEADS:
+        if name in there and name in here and there[name] != here[name]:
+            raise ValueError(
+                f"{source} has {name} {there[name]}, this run {here[name]} (their weights have the same shapes): "
+                "choose the --network it was trained with"
+            )
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:

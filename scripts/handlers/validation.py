@@ -110,10 +110,21 @@ class Validation:
     def state_dict(self) -> dict[str, Any]:
         """State for the checkpoint, with the chosen decoder."""
         decoder = None if self.decoder_search is None else self.decoder_search.chosen
-        return {"best": self.best, "best_iteration": self.best_iteration, "decoder": decoder}
+        return {"best": self.best, "best_iteration": self.best_iteration, "decoder": decoder, "key": self.key}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state."""
+        """Restore the state.
+
+        Raises:
+            ValueError: its best score is another one than the key score, so that the two cannot be compared.
+        """
+        chosen_by = state.get("key", self.key)
+        if chosen_by != self.key:
+            name = str(chosen_by).removeprefix("val_")
+            raise ValueError(
+                f"its best network has the best {name}, not {self.key.removeprefix('val_')}: resume with --key_score "
+                f"{name}, or choose a new --output_dir"
+            )
         self.best, self.best_iteration = state["best"], state.get("best_iteration")
         if self.decoder_search is not None:
             self.decoder_search.chosen = state.get("decoder")

@@ -49,6 +49,18 @@ def check_settings(
             f"freeze {recipe['freeze']}: a {TRUNK} has no encoder to freeze; use --freeze 0, or --architecture hybrid "
             "or unetr"
         )
+    form, architecture = recipe.get("unetr_form", "published"), recipe.get("architecture")
+    if form != "published" and architecture not in (None, "unetr"):
+        raise ValueError(
+            f"unetr_form '{form}': a {architecture} has no decoder of a UNETR; use --architecture unetr, or leave "
+            "unetr_form at published"
+        )
+    warm_up, iterations = recipe.get("warm_up", 0), recipe.get("iterations")
+    if iterations is not None and warm_up > iterations:
+        raise ValueError(
+            f"warm_up {warm_up} is longer than the {iterations} iterations, so the learning rate never reaches lr; use "
+            f"--warm_up {iterations // 20}, or more iterations"
+        )
     if decoder_search is not None:
         check_channels(recipe["activations"], channels or 0, decoder_search)
 

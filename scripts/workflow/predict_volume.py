@@ -139,7 +139,9 @@ def _predict_rows(writer: PredictionWriter, network: Network, stepwise: StepInfe
 
 def _region(volume: str | os.PathLike[str] | Volume | Region, box: str | Box | None) -> Region:
     if isinstance(volume, Region):
-        return volume if box is None else Region(volume.image, Box.parse(box, volume.image.shape), name=volume.name)
+        if box is None:
+            return volume
+        return dataclasses.replace(volume, box=Box.parse(box, volume.image.shape), labelled=None)
     image = volume if isinstance(volume, Volume) else open_volume(os.fspath(volume))
     return Region(image, Box.parse(box, image.shape))
 

@@ -153,10 +153,10 @@ def encoder_text(settings: Mapping[str, Any]) -> str:
 
 
 def pretraining_seconds(network: torch.nn.Module, sample: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
-    """Time a training step on the CPU, for one crop, in the precision of the run; leaves no gradient."""
+    """Time a training step on the CPU, for one crop, in the precision of the run; leaves no gradient or statistic."""
     batch = {key: torch.stack([torch.as_tensor(sample[key])] * TIMED_CROPS) for key in ("image", "mask")}
     image, _, (kept,), _ = prepare_masked_batch(batch, "cpu")
-    with _autocast(settings):
+    with eval_mode(network), torch.enable_grad(), _autocast(settings):
         return fastest(lambda: network(image, kept), network, enough=float("inf")) / TIMED_CROPS
 
 

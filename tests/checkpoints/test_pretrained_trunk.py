@@ -83,6 +83,15 @@ def test_a_masked_pretraining_gives_its_trunk_to_a_u_net_and_to_a_hybrid(tmp_pat
     assert all(value.equal(encoder[name]) for name, value in hybrid.encoder.state_dict().items())
 
 
+def test_a_hybrid_takes_the_trunk_of_a_fine_tuned_u_net(tmp_path):
+    content = {"format": 1, "iteration": 3, "recipe": {"task": "affinity"}, "network": unet(seed=1).state_dict()}
+    torch.save(content, tmp_path / "best.pt")
+    hybrid = HybridUNet(Encoder((1, 4, 4), 12, 2, 2), unet())
+    load_pretrained(hybrid, tmp_path / "best.pt")
+    assert torch.equal(hybrid.trunk.stem.weight, unet(seed=1).stem.weight)
+    assert torch.equal(hybrid.trunk.head.weight, unet().head.weight)
+
+
 def test_a_hybrid_takes_its_encoder_and_its_trunk_from_two_files(tmp_path, capsys):
     torch.manual_seed(3)
     encoder, trunk = Encoder((1, 4, 4), 12, 2, 2), unet(1, seed=1)

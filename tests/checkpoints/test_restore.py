@@ -76,3 +76,12 @@ def test_a_plain_state_dict_gives_its_weights_and_leaves_the_rest_as_configured(
     assert decoder_of(tmp_path / "weights.pt", file) == decoder
     network = restore(torch.nn.Conv3d(1, 2, 1), tmp_path / "weights.pt")
     assert torch.equal(network.weight, made.weight)
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_a_state_dict_of_a_distributed_or_compiled_network_is_restored(tmp_path, wrapper):
+    torch.manual_seed(0)
+    network, other = torch.nn.Conv3d(1, 3, 1), torch.nn.Conv3d(1, 3, 1)
+    torch.save({f"{wrapper}{name}": value for name, value in network.state_dict().items()}, tmp_path / "weights.pt")
+    restore(other, tmp_path / "weights.pt")
+    assert torch.equal(other.weight, network.weight)

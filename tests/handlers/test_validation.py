@@ -81,6 +81,14 @@ def test_a_resumed_run_is_the_one_that_was_never_stopped(tmp_path):
     assert decoder_of(again.folder.last, tmp_path / "none.json") == whole.decoder_search.chosen
 
 
+def test_a_run_is_not_resumed_by_another_score_than_that_of_its_best_network(tmp_path):
+    Run(tmp_path / "run", iterations=2, interval=2).train()
+    again = Run(tmp_path / "run", iterations=4, interval=2, resume=True)
+    again.decoder_search.metric, again.validation.key = "ap50_accuracy", "val_ap50_accuracy"
+    with pytest.raises(ValueError, match=f"best {KEY}, not ap50_accuracy: resume with --key_score {KEY}, or choose"):
+        again.train()
+
+
 def test_the_untrained_network_need_not_be_validated_and_is_never_the_best(tmp_path):
     run = Run(tmp_path / "run", iterations=2, interval=1, untrained=False, loss=False)
     run.train()

@@ -49,3 +49,21 @@ def test_without_batch_norm_there_is_nothing_to_refresh():
     made = network("group")
     with pytest.raises(ValueError, match="the network has no batch norm"):
         refresh_norms(made, lambda: None)
+
+
+@torch.no_grad()
+def test_averages_stay_as_they_were_where_the_volume_cannot_be_seen():
+    made, seen = network("batch"), windows()
+    refresh_norms(made, lambda: [made(window) for window in seen])
+    expected = made(seen[0])
+
+    def fail_after_a_window() -> None:
+        made(10 * seen[1])
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        refresh_norms(made, fail_after_a_window)
+    with pytest.raises(ValueError, match="the network saw nothing of the volume"):
+        refresh_norms(made, lambda: None)
+    assert torch.equal(made(seen[0]), expected)
+    assert not any(module.training for module in made.modules())

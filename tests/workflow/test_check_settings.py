@@ -18,6 +18,7 @@ RECIPE = {
 
 def test_good_settings_pass():
     check_settings(RECIPE, {"val_interval": 100})
+    check_settings({**RECIPE, "unetr_form": "residual", "architecture": "unetr"}, {})
     check_settings({key: value for key, value in RECIPE.items() if key != "window"}, {})
 
 
@@ -33,6 +34,14 @@ def test_good_settings_pass():
         (
             {"freeze": 600, "architecture": "residual_unet"},
             "freeze 600: a residual_unet has no encoder to freeze; use --f",
+        ),
+        (
+            {"unetr_form": "residual", "architecture": "hybrid"},
+            "unetr_form 'residual': a hybrid has no decoder of a UNETR; use --architecture unetr",
+        ),
+        (
+            {"warm_up": 100000, "iterations": 2000},
+            "warm_up 100000 is longer than the 2000 iterations, .*; use --warm_up 100, or more iterations",
         ),
         ({"architecture": "u-net"}, "architecture 'u-net' is not one of mae, unetr, residual_unet, hybrid"),
     ],

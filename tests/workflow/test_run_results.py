@@ -12,9 +12,9 @@ from scripts.checkpoints import RunFolder
 from scripts.checkpoints.file import load_checkpoint
 from scripts.handlers import BoxPicture
 from scripts.metrics import DecoderSearch
-from scripts.networks import UNETR, Encoder
+from scripts.networks import UNETR, Encoder, MaskedTrunk, ResidualUNet
 from scripts.workflow import print_segmentation_summary, write_segmentation_results
-from scripts.workflow.run_summary import fine_tuning_seconds, network_text
+from scripts.workflow.run_summary import fine_tuning_seconds, network_text, pretraining_seconds
 from tests.tiny_segmentation import KEY, Run
 
 
@@ -147,6 +147,17 @@ def test_a_step_is_timed_in_the_precision_of_the_run_with_two_crops_where_it_has
     assert fine_tuning_seconds(network, sample, settings) > 0
     assert set(seen) == {(crops, dtype)}
     assert network.weight.grad is None
+
+
+def test_a_timed_step_of_pre_training_leaves_no_statistic():
+    network = MaskedTrunk(ResidualUNet(1, (4, 8), ("23", "23"), norm="batch"), (1, 4, 4))
+    mask = torch.zeros(2, 2, 2, dtype=torch.bool)
+    mask[0, 0, 0] = True
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert pretraining_seconds(network, {"image": torch.ones(1, 2, 8, 8), "mask": mask}, {"precision": "fp32"}) > 0
+    assert network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_each_architecture_is_named_by_its_parts():
