@@ -14,8 +14,10 @@ class HiddenTokenLoss(nn.Module):
 
     The mean is over the voxels of a token, then over all hidden tokens of the batch (Cheng et al. 2023). Visible tokens
     do not count, nor do voxels that a mask of the volume leaves out: a token's error, mean and variance are then those
-    of its other voxels, and a token without any does not count. Predicting each token's mean scores 1
-    (see `normalise_tokens` for the variance). In float32 whatever the precision of the network.
+    of its other voxels, and a token without any does not count. With such a mask the mean is over the tokens of each
+    sample, then over samples, so that a batch may be split over accumulation steps or processes without a change.
+    Predicting each token's mean scores 1 (see `normalise_tokens` for the variance). In float32 whatever the precision
+    of the network.
 
     Args:
         patch: voxels of a token along (z, y, x), the network's.
@@ -33,7 +35,7 @@ class HiddenTokenLoss(nn.Module):
         self.patch = three_sizes(patch, "patch")
 
     def forward(self, reconstruction: torch.Tensor, target: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Scalar loss; not a number where nothing is hidden, 0 where the mask leaves nothing that is.
+        """Scalar loss; not a number where nothing is hidden, 0 of a sample where the mask leaves nothing that is.
 
         Args:
             reconstruction: (B, C, Z, Y, X), from `MaskedAutoencoder`.
@@ -55,4 +57,4 @@ class HiddenTokenLoss(nn.Module):
         if counting is None:
             return (error.mean(2) * hidden).sum() / hidden.sum()
         scored = hidden & counting.any(2)
-        return (token_means(error, counting) * scored).sum() / scored.sum().clamp(min=1)
+        return ((token_means(error, counting) * scored).sum(1) / scored.sum(1).clamp(min=1)).mean()

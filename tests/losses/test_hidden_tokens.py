@@ -98,3 +98,12 @@ def test_masked_voxels_are_in_neither_loss_nor_statistics():
     assert loss(guess, (image, hidden, torch.zeros_like(unmasked))).item() == 0
     everything = torch.ones_like(unmasked)
     torch.testing.assert_close(loss(guess, (image, hidden, everything)), loss(guess, (image, hidden)))
+
+
+def test_a_batch_with_a_mask_may_be_split(image, mask):
+    """Accumulation and several processes average the losses of their parts."""
+    unmasked = torch.ones_like(image, dtype=torch.bool)
+    unmasked[1, :, :4] = False
+    loss, guess = HiddenTokenLoss(PATCH), image * 0.5
+    parts = [loss(guess[i : i + 1], (image[i : i + 1], mask[i : i + 1], unmasked[i : i + 1])) for i in range(2)]
+    torch.testing.assert_close(loss(guess, (image, mask, unmasked)), torch.stack(parts).mean())
