@@ -63,13 +63,20 @@ class Pictures:
             part = tuple(slice(0, n) for n in inside)
             for stack, volume in zip(stacks, self._reconstructed(item["image"], item["mask"]), strict=True):
                 stack[location] = volume[part]
-        rows = np.linspace(0, len(stacks[0]) - 1, min(SECTIONS, len(stacks[0]))).round().astype(int)
+        rows = [z - self.windows.box.start[0] for z in self.sections]
         return [np.clip((stack[rows] + 1) / 2, 0, 1) for stack in stacks]
+
+    @property
+    def sections(self) -> list[int]:
+        """Numbers in the volume of the sections that are shown, evenly spread over the box."""
+        first, depth = self.windows.box.start[0], self.windows.box.shape[0]
+        rows = np.linspace(0, depth - 1, min(SECTIONS, depth)).round().astype(int)
+        return [first + int(z) for z in rows]
 
     def draw(self, path: str | os.PathLike[str], title: str = "") -> Path:
         """Write the panels as a PNG."""
         panels = dict(zip(RECONSTRUCTION, self.panels(), strict=True))
-        return draw_sections(panels, path, title, side=2.2)
+        return draw_sections(panels, path, title, self.sections, side=2.2)
 
     def _reconstructed(self, image: torch.Tensor, mask: torch.Tensor) -> list[np.ndarray]:
         """Return the four (z, y, x) volumes of one crop, in [-1, 1]."""

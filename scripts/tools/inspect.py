@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from scripts.data.datasets.dataset_statistics import GreySurvey, LabelSurvey, su
 from scripts.data.volumes import Volume, open_volume
 from scripts.ops.box import Box
 from scripts.ops.section_quality.findings import Finding
-from scripts.tools.command_line.argument_types import BoxText
+from scripts.tools.command_line.argument_types import BoxText, ending
 from scripts.visualize.contact_sheet import Thumbnails, write_contact_sheet
 
 COLUMNS = (
@@ -28,7 +29,7 @@ LABEL_NAMES = re.compile(r"label|seg|ids|mask|annot|instance|supervox", re.IGNOR
 
 def inspect(
     path: str,
-    out: str | None = None,
+    out: Annotated[str, ending(".png")] | None = None,
     box: BoxText | None = None,
     labels: bool | None = None,
     sections: bool = False,
@@ -53,7 +54,8 @@ def inspect(
         sheet = Path(out) if out is not None else Path(f"{_stem(volume.path)}_contact.png")
         if sheet.exists() and not overwrite:
             raise FileExistsError(f"'{sheet}' exists; give the contact sheet another name (--out) or --overwrite")
-        are_labels = looks_like_labels(volume) if labels is None else labels
+        mask = volume.dtype.kind == "b"  # one object, 1
+        are_labels = (mask or looks_like_labels(volume)) if labels is None else labels
         lines = _heading(volume, part)
         thumbnails = Thumbnails(volume, part, are_labels)
         if are_labels:

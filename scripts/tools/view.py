@@ -18,7 +18,7 @@ from scripts.ops.limits import Limits
 from scripts.ops.scoring.error_locations import SegmentationError, largest_errors, locate_errors, worst_errors
 from scripts.tools.command_line.argument_types import VoxelSize
 from scripts.tools.edits_file import edits_of_state
-from scripts.tools.viewer_sources import UnsignedLabels, decode_of, offset_of, open_prediction, viewer_url
+from scripts.tools.viewer_sources import UnsignedLabels, decode_of, edges_of, offset_of, open_prediction, viewer_url
 from scripts.visualize.local_viewer import Viewed, open_viewer
 from scripts.visualize.neuroglancer_state import LayerSource, viewer_state
 
@@ -128,20 +128,26 @@ def prepare_view(
     if "prediction" in paths:
         maps = open_prediction(paths["prediction"])
         real = np.dtype(maps.array.dtype).kind == "f"
+        own = edges_of(maps.array.shape[1:], maps.voxel_size_nm, grey, edges)
         layers.append(LayerSource("prediction", "prediction", "", maps.array.shape[0], real, visible=False))
-        data["prediction"] = Viewed(maps.array, maps.offset, edges, False)
+        data["prediction"] = Viewed(maps.array, maps.offset, own, False)
     for name in ("instances", "truth"):
         if name in paths:
             labels = opened.enter_context(open_volume(paths[name]))
             labels = UnsignedLabels(labels) if labels.dtype.kind == "i" else labels
+            own = edges_of(labels.shape, labels.voxel_size_nm, grey, edges)
             shown = name == "instances" or "instances" not in paths
             layers.append(LayerSource(name, "segmentation", visible=shown))
-            data[name] = Viewed(labels, offset_of(labels, edges), edges, True)
+            data[name] = Viewed(labels, offset_of(labels, own), own, True)
     errors = _errors(data, scores, worst)
-    centre = [at + extent / 2 for at, extent in zip(first, grey.shape, strict=True)]
-    offset = data["instances"].offset if "instances" in data else (0, 0, 0)
-    width = max((data["instances"].array if "instances" in data else grey).shape[1:])
-    return Shown(viewer_state(layers, edges, centre, errors, offset, width), data, len(errors))
+    counted = data["instances" if "instances" in data else "image"]  # whose voxels positions of the state count
+    centre = [
+        (at + extent / 2) * edge / one
+        for at, extent, edge, one in zip(first, grey.shape, edges, counted.voxel_size_nm, strict=True)
+    ]
+    offset = counted.offset if "instances" in data else (0, 0, 0)
+    width = max(counted.array.shape[1:])
+    return Shown(viewer_state(layers, counted.voxel_size_nm, centre, errors, offset, width), data, len(errors))
 
 
 def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[SegmentationError]:
@@ -152,6 +158,12 @@ def _errors(data: Mapping[str, Viewed], scores: str | None, worst: int) -> list[
         return []
     found, truth = data["instances"].array, data["truth"].array
     if truth.shape != found.shape:
+        sizes = [data[name].voxel_size_nm for name in ("instances", "truth")]
+        if not np.allclose(sizes[0], sizes[1], rtol=0.01):
+            raise ValueError(
+                f"the instances have voxels of {sizes[0]} nm (z, y, x), the truth of {sizes[1]}; give truth of the "
+                "same voxels, or leave --truth out"
+            )
         low = [a - b for a, b in zip(data["instances"].offset, data["truth"].offset, strict=True)]
         high = [at + extent for at, extent in zip(low, found.shape, strict=True)]
         part = ",".join(f"{first}:{end}" for first, end in zip(low, high, strict=True))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from scripts.data.files import predictions
 from scripts.data.files.attributes import made_by
 from scripts.data.volumes import Volume
 from scripts.data.volumes.cloud import without_secrets
@@ -22,11 +23,13 @@ class OpenedPrediction(NamedTuple):
 
     Attributes:
         array: (channels, z, y, x).
-        offset: its first voxel (z, y, x) in the volume.
+        offset: its first voxel (z, y, x) in the volume, in voxels of its own size.
+        voxel_size_nm: (z, y, x) in nm, or None where the file does not state it.
     """
 
     array: Any
     offset: tuple[int, int, int]
+    voxel_size_nm: tuple[float, float, float] | None
 
 
 class UnsignedLabels(Volume):
@@ -39,7 +42,8 @@ class UnsignedLabels(Volume):
     def __init__(self, labels: Volume) -> None:
         unsigned = np.dtype(f"u{labels.dtype.itemsize}")
         super().__init__(labels.path, labels.shape, unsigned, labels.voxel_size_nm)
-        self.labels, self.offset_nm, self.fork_safe = labels, labels.offset_nm, labels.fork_safe
+        self.labels, self.fork_safe = labels, labels.fork_safe
+        self.offset, self.offset_nm = labels.offset, labels.offset_nm
 
     def _read(self, low: Offset3, high: Offset3) -> np.ndarray:
         box = tuple(slice(first, end) for first, end in zip(low, high, strict=True))
@@ -85,7 +89,25 @@ def open_prediction(path: str) -> OpenedPrediction:
         raise ValueError(
             f"'{path}' names no single array (channels, z, y, x); there are: {', '.join(arrays) or 'none'}"
         )
-    return OpenedPrediction(next(iter(chosen.values())), _noted(attributes) or (0, 0, 0))
+    array = next(iter(chosen))
+    with predictions.open_prediction(f"{file}:{array}" if array else file) as stated:
+        size = stated.voxel_size_nm
+    return OpenedPrediction(chosen[array], _noted(attributes) or (0, 0, 0), size)
+
+
+def edges_of(
+    shape: Sequence[int], voxel_size_nm: Sequence[float] | None, image: Volume, otherwise: Sequence[float]
+) -> tuple[float, float, float]:
+    """Voxel size (z, y, x) at which a volume is shown with an image.
+
+    Args:
+        shape, voxel_size_nm: of the volume, (z, y, x); the size is None where the file does not state it.
+        image: volumes of its shape agree with it voxel for voxel.
+        otherwise: the size that is taken where the file states none: that of the image.
+    """
+    stated = None if tuple(shape) == tuple(image.shape) else voxel_size_nm
+    z, y, x = stated or otherwise
+    return z, y, x
 
 
 def offset_of(volume: Volume, voxel_size_nm: Sequence[float]) -> tuple[int, int, int]:

@@ -29,7 +29,7 @@ def draw_sections(
             the order of the columns.
         path: of the PNG.
         title: above the picture.
-        sections: number of each row's section in its box, written beside it.
+        sections: number of each row's section, written beside it.
         legend: meaning -> colour of marks, below the picture.
         side: width of a panel in inches.
 

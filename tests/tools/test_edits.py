@@ -108,3 +108,24 @@ def test_corrected_instances_become_labels_with_the_rest_unlabelled(files, error
     assert "reaches out of 1:4,2:12,0:40, which the instances cover" in error_of(
         *command, f"--out={files}/l2.h5", "--box=0:3,4:12,5:30"
     )
+
+
+def test_instances_of_other_voxels_are_no_labels_of_the_image(files, error_of):
+    with h5py.File(files / "coarse.h5", "w") as file:
+        file["labels"] = np.ones((6, 6, 20), np.uint8)
+        file.attrs["resolution"] = (30, 12, 12)
+    line = error_of("export_labels", f"{files}/coarse.h5", f"{files}/image.h5:raw", f"--out={files}/l.h5")
+    assert "of (30.0, 12.0, 12.0) nm (z, y, x), " in line
+    assert line.endswith("of (30.0, 6.0, 6.0); bring both to one resolution")
+    assert not (files / "l.h5").exists()
+
+
+def test_a_map_is_no_labels_and_whole_numbers_of_a_real_type_are(files, error_of):
+    with h5py.File(files / "real.h5", "w") as file:
+        file["map"], file["ids"] = np.full((6, 12, 40), 0.5, np.float32), np.full((2, 12, 40), 3, np.float32)
+        file["ids"].attrs["offset"] = (4, 0, 0)
+    line = error_of("export_labels", f"{files}/real.h5:map", f"{files}/image.h5:raw", f"--out={files}/l.h5")
+    assert "hold 0.5 at (z, y, x) = (0, 0, 0); ids are whole numbers" in line
+    main(["export_labels", f"{files}/real.h5:ids", f"{files}/image.h5:raw", f"--out={files}/l.h5"])
+    assert np.unique(open_volume(files / "l.h5")[:4]).tolist() == [-1]
+    assert np.unique(open_volume(files / "l.h5")[4:]).tolist() == [3]

@@ -180,3 +180,16 @@ def test_real_sections_raise_no_false_alarm_and_planted_defects_are_found():
     raw[[40, 41]] = raw[[41, 40]]
     found = {f.section: f.kind for f in survey_grey(ArrayVolume(raw), box).findings}
     assert found == known | planted | {54: "misplaced"}
+
+
+def test_a_mask_of_truth_values_is_one_object(tmp_path):
+    np.save(tmp_path / "mask.npy", np.arange(4 * 20 * 20).reshape(4, 20, 20) % 2 == 0)
+    report = inspect(str(tmp_path / "mask.npy"), out=str(tmp_path / "s.png"))
+    assert "ids            1 besides background 0, which is 50.0% of all" in report
+
+
+def test_a_contact_sheet_of_another_ending_is_refused(tmp_path, error_of):
+    np.save(tmp_path / "v.npy", np.zeros((2, 20, 20), np.uint8))
+    line = error_of("inspect", f"{tmp_path}/v.npy", "--out", f"{tmp_path}/s.jpg")
+    assert "is not a name that ends in .png" in line
+    assert not (tmp_path / "s.jpg").exists()

@@ -99,6 +99,48 @@ def test_an_evaluation_is_shown_at_its_box_and_what_is_not_known_as_background(f
     assert 10 < y < 30
 
 
+def test_labels_with_unknown_voxels_are_shown_at_the_position_that_their_dataset_states(files):
+    with h5py.File(files / "part.h5", "w") as file:
+        file["labels"] = np.full((2, 20, 20), -1, np.int32)
+        file["labels"].attrs["offset"] = (1, 10, 40)
+    with ExitStack() as opened:
+        _, data, _ = prepare_view(opened, {"image": f"{files}/v.h5:raw", "truth": f"{files}/part.h5:labels"})
+    assert data["truth"].offset == (1, 10, 40)
+
+
+@pytest.fixture
+def downsampled(files):
+    """Maps and instances of half the resolution in plane, of a part of the image; true labels beside them."""
+    with h5py.File(files / "coarse.h5", "w") as file:
+        file["labels"] = np.full((4, 30, 20), 7, np.uint8)
+        file["prediction"] = np.full((3, 4, 30, 20), 0.5, np.float16)
+        file["truth"] = np.repeat([[[3] * 10 + [8] * 10]], 30, axis=1).repeat(4, axis=0).astype(np.uint8)
+        file.attrs["resolution"], file.attrs["offset"] = (30.0, 12.0, 12.0), (1, 0, 20)
+    return files
+
+
+def test_instances_of_larger_voxels_cover_the_image_that_they_were_made_of(downsampled):
+    paths = {"image": "v.h5:raw", "prediction": "coarse.h5", "instances": "coarse.h5:labels"}
+    with ExitStack() as opened:
+        state, data, _ = prepare_view(opened, {name: f"{downsampled}/{path}" for name, path in paths.items()})
+    assert data["image"].voxel_size_nm == SIZE
+    assert data["prediction"][1:3] == data["instances"][1:3] == ((1, 0, 20), (30.0, 12.0, 12.0))
+    assert state["dimensions"] == {"x": [1.2e-8, "m"], "y": [1.2e-8, "m"], "z": [3e-8, "m"]}  # edits count these voxels
+    assert state["position"] == [20, 15, 3]  # the middle of the image
+
+
+def test_errors_are_located_between_volumes_of_one_voxel_size(downsampled, error_of):
+    paths = {"image": "v.h5:raw", "instances": "coarse.h5:labels", "truth": "coarse.h5:truth"}
+    with ExitStack() as opened:
+        state, _, _ = prepare_view(opened, {name: f"{downsampled}/{path}" for name, path in paths.items()})
+    assert state["position"][0] in (29.5, 30.5)
+    line = error_of(
+        *("view", f"{downsampled}/v.h5:raw", "--instances", f"{downsampled}/coarse.h5:labels"),
+        *("--truth", f"{downsampled}/v.h5:labels", "--state", f"{downsampled}/s.json"),
+    )
+    assert "have voxels of (30.0, 12.0, 12.0) nm (z, y, x), the truth of (30.0, 6.0, 6.0); give truth" in line
+
+
 def fetch(viewer, path):
     base = str(viewer).split("/v/")[0]
     with urllib.request.urlopen(base + path) as answer:

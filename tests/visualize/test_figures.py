@@ -53,6 +53,7 @@ def test_a_picture_is_made_of_crops_and_pasted_where_hidden():
     network = MaskedAutoencoder(Encoder((1, 4, 4), 24, 1, 2), 24, 1, 2)
     windows = BoxWindows(place, (3, 8, 8), RandSectionMaskd((3, 2, 2), 0.4))
     pictures = Pictures(windows, network, PrecisionInferer())
+    assert pictures.sections == [2, 4, 5, 7]
     original, masked, _, pasted = pictures.panels()
     np.testing.assert_allclose(original, (voxels[[2, 4, 5, 7], 2:18, 2:18] + 1) / 2, atol=1e-6)
     hidden = masked == 0.5

@@ -78,12 +78,10 @@ def reconstruction_viewer(run: Run, name: str) -> Viewer:
     windows = BoxWindows(region, recipe["crop"], masking)
     pictures = Pictures(windows, restore(_network(run), str(run.checkpoint)), PrecisionInferer("fp32"))
     stacks = pictures.panels()
-    depth = len(stacks[0])
-    rows = np.linspace(0, region.box.shape[0] - 1, depth).round().astype(int) + region.box.start[0]
     size = region.image.voxel_size_nm
     return Viewer(
         name=name,
-        sections=rows.tolist(),
+        sections=pictures.sections,
         store={
             title: [jpeg((255 * section).round().astype(np.uint8), quality=88) for section in stack]
             for title, stack in zip(WORDS, stacks, strict=True)
