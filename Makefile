@@ -87,7 +87,7 @@ lint: $(READY)  ## style, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)  ## mend style and formatting
+format: $(READY)  ## fix style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -68,7 +68,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     origin = {made: source for source, made in pages.items()}
     here = origin.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
-    def mended(match: re.Match[str]) -> str:
+    def linked(match: re.Match[str]) -> str:
         mark, text, target = match.groups()
         if "://" in target or target.startswith(("#", "mailto:")):
             return match.group(0)
@@ -83,7 +83,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         relative = os.path.relpath(wanted, PurePosixPath(page.file.src_uri).parent)
         return f"{mark}[{text}]({relative}{f'#{anchor}' if anchor else ''})"
 
-    return LINK.sub(mended, markdown)
+    return LINK.sub(linked, markdown)
 
 
 def as_markdown(notebook: Path) -> tuple[str, dict[str, bytes]]:

@@ -66,9 +66,7 @@ class Mask:
     """Which voxels of a volume count."""
 
     def __str__(self) -> str:
-        return (
-            "nonzero, not:VALUE, or the path of a volume (or a list of these); which tokens are hidden is --token_mask"
-        )
+        return "nonzero, not:VALUE, the path of a volume (or a list of these; tokens are hidden by --token_mask)"
 
     def parse(self, value: Any) -> str | list[str | None]:
         """The rule or path as it was typed, or a list of them."""

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import h5py
+import numpy as np
+import pytest
+import tifffile
 
+from scripts.data.regions.training_regions import labelled_regions
 from scripts.data.synthetic import synthesize_volume
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +53,27 @@ def test_the_ten_lines_of_the_readme_run_as_printed_here_with_one_window(tmp_pat
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("['affinity z', 'affinity y', 'affinity x'] ")
+
+
+def test_the_boxes_of_ones_own_volume_fit_the_file_that_the_page_writes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("my.tif", np.zeros((24, 96, 96), np.uint8))
+    tifffile.imwrite("my_labels.tif", np.ones((20, 96, 96), np.uint8))
+    page = (ROOT / "docs" / "own_data.md").read_text()
+    exec(BLOCK.findall(page)[0], {})
+    boxes = re.search(r"--train_box (\S+) --validation_box (\S+) .*?best\.pt --box (\S+)", page, re.DOTALL)
+    assert boxes is not None
+    for split, box in zip(("training", "validation", "test"), boxes.groups(), strict=True):
+        (region,) = labelled_regions("my.h5:raw", "my.h5:labels", split, box, (6, 96, 96))
+        assert region.image.voxel_size_nm == (40, 8, 8)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/*.md", "bundles/*/docs/README.md"])
+def test_a_crop_fits_the_boxes_that_train_and_validate(page):
+    found = [
+        (path.name, box)
+        for path in ROOT.glob(page)
+        for box in re.findall(r"--(?:train|validation)_box (\d+:\d+)", path.read_text())
+    ]
+    sections = {box: int(box.split(":")[1]) - int(box.split(":")[0]) for _, box in found}
+    assert [one for one in found if sections[one[1]] < 6] == []  # sections of a crop of train.json
