@@ -220,13 +220,14 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], 
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of the operating system where there is one, else the first line."""
+    """Return the message of the operating system where there is one, else the first sentence."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
             return seen.strerror
         seen = seen.__cause__ or seen.__context__
-    return f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else 'no message'}"
+    first = str(error).splitlines()[0].partition(". ")[0] if str(error) else "no message"
+    return f"{type(error).__name__}: {first[:160]}"
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
@@ -78,6 +80,10 @@ def test_a_file_that_is_no_checkpoint_is_reported(tmp_path):
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(ValueError, match=r"text\.pt \(5 bytes\) cannot be read"):
         load_checkpoint(tmp_path / "text.pt")
+    with h5py.File(tmp_path / "image.h5", "w") as file:
+        file["raw"] = np.zeros(9)
+    with pytest.raises(ValueError, match=r"of another program \(UnpicklingError: Weights only load failed\); use"):
+        load_checkpoint(tmp_path / "image.h5")
     torch.save({"state": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"needs format, network and iteration, found \['state'\]"):
         load_checkpoint(tmp_path / "other.pt")
