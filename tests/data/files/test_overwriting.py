@@ -61,8 +61,8 @@ def test_neither_decode_nor_a_prediction_replaces_a_volume_that_holds_more(kind,
     maps = np.full((3, 2, 3, 4), 0.9, np.float32)
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["prediction"] = maps
-    with pytest.raises(ValueError, match="also holds .*raw, which would be lost"):
+    with pytest.raises(ValueError, match=r"also holds .*raw, which would be lost"):
         decode(f"{tmp_path / 'maps.h5'}:prediction", "zwatershed", out=str(target), overwrite=True)
-    with pytest.raises(ValueError, match="also holds .*raw, which would be lost"):
+    with pytest.raises(ValueError, match=r"also holds .*raw, which would be lost"):
         PartialPrediction(target, (2, 3, 4), "uint8", {}, overwrite=True)
     assert "labels" in (h5py.File(target) if kind == "hdf5" else zarr.open_group(target, mode="r"))
