@@ -16,7 +16,7 @@ def check_overwritten(path: str | os.PathLike[str], names: Sequence[str] = (), m
     Args:
         path: to be replaced as a whole; nothing is checked where there is none yet.
         names: datasets of an HDF5 file, or arrays and groups of a Zarr folder, that the new one has too; empty for a
-            folder whose contents are not looked at.
+            folder whose contents are not checked.
         made_by: attribute of the file or group that marks one of an earlier run, all of which may go.
 
     Raises:
